@@ -1,0 +1,36 @@
+/** Kinds of audit event; `noun.past-participle`. */
+export const EVENT_TYPES = [
+  'configuration.applied',
+  'agent.enrolled',
+  'release.requested',
+  'release.created',
+  'release.refused',
+  'promotion.requested',
+  'promotion.cancel-requested',
+  'promotion.state-changed',
+  'step.state-changed',
+  'decision.made',
+  'command.dispatched',
+  'report.received',
+  'deployment.settled',
+  'promotion.sealed',
+  'lease.granted',
+  'lease.released',
+  'request.refused',
+] as const;
+
+/** One of {@link EVENT_TYPES}. */
+export type EventType = (typeof EVENT_TYPES)[number];
+
+/** One audit record, before the linker gives it a position and a hash. */
+export interface AuditEvent {
+  readonly type: EventType;
+  /** `principal:<name>`, `agent:<target>`, `workflow:<id>`, `system:<part>`. */
+  readonly actor: string;
+  /** What it is about: `promotion:dev/1`, `release:sha256:…`, `target:dev-host-1`. */
+  readonly subject: string;
+  /** Small, without secrets; details by digest. */
+  readonly data: Readonly<Record<string, unknown>>;
+  /** 32 hexadecimal digits, or null where nothing traced it. */
+  readonly traceId: string | null;
+}

@@ -1,0 +1,28 @@
+import type { Component } from './component.ts';
+import type { HealthProbe, SettingValue } from './target.ts';
+
+/** The schema tag of what travels beside a command, named by its digest in the command. */
+export const PAYLOAD_SCHEMA = 'sluice.command-payload/v1';
+
+/** One blob that a component consists of. */
+export interface BlobDescriptor {
+  readonly mediaType: string;
+  readonly digest: string;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** What the agent needs to put a release there; all content is fetched by digest. */
+export interface CommandPayload {
+  readonly schema: typeof PAYLOAD_SCHEMA;
+  readonly environment: string;
+  /** Null empties the target. */
+  readonly desired: {
+    readonly release: { readonly digest: string; readonly name: string; readonly version: string };
+    readonly components: readonly (Component & { readonly manifest: BlobDescriptor })[];
+    readonly settings: Readonly<Record<string, SettingValue>>;
+  } | null;
+  readonly health: HealthProbe;
+  /** W3C trace context of the promotion, so that the agent's log lines carry its trace id. */
+  readonly traceparent: string;
+}

@@ -1,0 +1,30 @@
+import type { Component } from './component.ts';
+import type { SettingValue } from './target.ts';
+
+/** The schema tag that every plan carries. */
+export const PLAN_SCHEMA = 'sluice.plan/v1';
+
+/** What is, or shall be, on a target. */
+export interface PlanSide {
+  /** Digest of the release. */
+  readonly release: string;
+  readonly components: readonly Component[];
+  readonly settings: Readonly<Record<string, SettingValue>>;
+}
+
+/** What one target would change. An empty target has no current side; emptying it has no desired side. */
+export interface Plan {
+  readonly schema: typeof PLAN_SCHEMA;
+  readonly target: string;
+  readonly current: PlanSide | null;
+  readonly desired: PlanSide | null;
+}
+
+/** Puts a plan together in its one shape. Its digest is the SHA-256 of the RFC 8785 form. */
+export function composePlan(
+  target: string,
+  current: PlanSide | null,
+  desired: PlanSide | null,
+): Plan {
+  return { schema: PLAN_SCHEMA, target, current, desired };
+}

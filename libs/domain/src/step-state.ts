@@ -1,0 +1,31 @@
+/** States of a step, as the contracts settle them. */
+export const STEP_STATES = [
+  'pending',
+  'running',
+  'waiting',
+  'succeeded',
+  'failed',
+  'skipped',
+  'cancelled',
+  'reverted',
+] as const;
+
+/** One of {@link STEP_STATES}. */
+export type StepState = (typeof STEP_STATES)[number];
+
+/** Every allowed change of a step's state; what is not here is refused. */
+export const STEP_TRANSITIONS: Readonly<Record<StepState, readonly StepState[]>> = {
+  pending: ['running', 'waiting', 'skipped', 'cancelled'],
+  running: ['waiting', 'succeeded', 'failed', 'cancelled'],
+  waiting: ['running', 'succeeded', 'failed', 'cancelled'],
+  succeeded: ['reverted'],
+  failed: ['reverted'],
+  skipped: [],
+  cancelled: ['reverted'],
+  reverted: [],
+};
+
+/** True when a step may go from one state to the other. Staying is no change and is not allowed. */
+export function isStepTransition(from: StepState, to: StepState): boolean {
+  return STEP_TRANSITIONS[from].includes(to);
+}

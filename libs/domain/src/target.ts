@@ -1,0 +1,34 @@
+/** Kinds of target that have a driver today. */
+export const TARGET_KINDS = ['linux-host'] as const;
+
+/** One of {@link TARGET_KINDS}. */
+export type TargetKind = (typeof TARGET_KINDS)[number];
+
+/** A setting's value: plain text, or a reference that only the target's agent can resolve. */
+export type SettingValue = string | { readonly secret: string };
+
+/** How the health of what runs on a target is asked. Times in milliseconds. */
+export interface HealthProbe {
+  /** Absolute path, such as `/healthz`. */
+  readonly path: string;
+  readonly port: number;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  /** Consecutive good answers (HTTP 200) that count as healthy. */
+  readonly successes: number;
+  /** Consecutive failures after which the activation counts as failed. */
+  readonly failures: number;
+}
+
+/** One place to put things. */
+export interface Target {
+  readonly name: string;
+  readonly environment: string;
+  readonly kind: TargetKind;
+  /** Host name or address at which the worker's verify step reaches the service. */
+  readonly address: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Becomes the service's environment and is part of the plan. */
+  readonly settings: Readonly<Record<string, SettingValue>>;
+  readonly health: HealthProbe;
+}

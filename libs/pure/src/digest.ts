@@ -1,0 +1,24 @@
+import type { Plan, Release } from '@sluice/domain';
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
+import { canonicalJson } from './canonical-json.ts';
+
+/** `sha256:<hex>` of bytes, or of a text's UTF-8 bytes. */
+export function digestOfBytes(bytes: Uint8Array | string): string {
+  return `sha256:${bytesToHex(sha256(typeof bytes === 'string' ? utf8ToBytes(bytes) : bytes))}`;
+}
+
+/** `sha256:<hex>` of a value's RFC 8785 form. */
+export function digestOf(value: unknown): string {
+  return digestOfBytes(canonicalJson(value));
+}
+
+/** A release's id. */
+export function releaseDigest(release: Release): string {
+  return digestOf(release);
+}
+
+/** A plan's digest, as it stands in commands, approvals and stickers. */
+export function planDigest(plan: Plan): string {
+  return digestOf(plan);
+}

@@ -1,0 +1,4 @@
+export * from './canonical-json.ts';
+export * from './decision-hash.ts';
+export * from './digest.ts';
+export * from './uuid.ts';

@@ -1,0 +1,123 @@
+import type { Component, PromotionEndState, PromotionState, StepState } from '@sluice/domain';
+import type { FrozenRules, PromotionRef, Reason } from './promotion.messages.ts';
+import type { ComponentRequest, ResolveReleaseInput } from './release.messages.ts';
+
+/** Input of the one activity that runs every step that is no control step. */
+export interface ExecuteStepInput {
+  /** Registered type without its version: `scan`. */
+  readonly type: string;
+  readonly version: number;
+  readonly promotion: PromotionRef;
+  readonly stepId: string;
+  /** Set when the interpreter expanded the step over targets. */
+  readonly target?: string;
+  /** Name → digest: `release`, `rules`, and each needed step's outputs as `<step>.<output>`. */
+  readonly inputDigests: Readonly<Record<string, string>>;
+  /** Workflow time when the step was scheduled; RFC 3339. What a decision calls `evaluatedAt`. */
+  readonly scheduledAt: string;
+  readonly traceparent: string;
+}
+
+/** What a step came to. A blocked gate or an unhealthy target is a result, not an error. */
+export interface StepResult {
+  readonly outcome: 'succeeded' | 'denied' | 'failed';
+  /** Name → digest of what the step made; kept in the evidence store or in records. */
+  readonly outputs: Readonly<Record<string, string>>;
+  /** Null exactly when it succeeded. */
+  readonly reason: Reason | null;
+}
+
+/** Implemented once per capability, on that capability's task queue. */
+export interface StepActivities {
+  /** Idempotent by (promotion, step, target): a second run returns the first result. */
+  executeStep(input: ExecuteStepInput): Promise<StepResult>;
+}
+
+/** On the deploy queue, because it dispatches to agents like the deploy step does. */
+export interface RevertActivities {
+  /**
+   * Puts one target back to what its plan's current side says. Completed asynchronously by the agent's
+   * final report; `failed` says that the target needs a person.
+   */
+  revertTarget(input: {
+    readonly promotion: PromotionRef;
+    readonly target: string;
+    readonly traceparent: string;
+  }): Promise<StepResult>;
+}
+
+/** Answer of `takeLease`. */
+export type LeaseAnswer =
+  | { readonly state: 'granted'; readonly fencingToken: number }
+  | { readonly state: 'queued'; readonly position: number; readonly holder: string };
+
+/** The interpreter's own calls, on the control queue. Each is idempotent. */
+export interface InterpreterActivities {
+  /** Reads the rules once and stores them with the promotion; a second call returns the stored ones. */
+  freezeRules(input: { readonly promotion: PromotionRef }): Promise<FrozenRules>;
+  /** Enters the queue of a lease, and takes it when this promotion is first in line and it is free. */
+  takeLease(input: {
+    readonly promotion: PromotionRef;
+    readonly resource: string;
+  }): Promise<LeaseAnswer>;
+  /** Gives the lease (or the place in its queue) back and tells the next in line. */
+  releaseLease(input: {
+    readonly promotion: PromotionRef;
+    readonly resource: string;
+  }): Promise<void>;
+  /** Writes a promotion's state that no other activity writes: queued, running, waiting. */
+  recordPromotion(input: {
+    readonly promotion: PromotionRef;
+    readonly state: PromotionState;
+    readonly reason: Reason | null;
+  }): Promise<void>;
+  /** Writes a step's state that its own activity could not: skipped, cancelled, failed by deadline, reverted. */
+  recordStep(input: {
+    readonly promotion: PromotionRef;
+    readonly stepId: string;
+    readonly state: StepState;
+    readonly reason: Reason | null;
+  }): Promise<void>;
+  /** Names of targets where this promotion's deploy command was dispatched (whatever came of it), sorted. */
+  listDeployments(input: { readonly promotion: PromotionRef }): Promise<readonly string[]>;
+  /**
+   * The epilogue of every end state, in one transaction: end state, current release per target (when it
+   * succeeded), event, promotion statement; then the packet. Returns the packet's digest.
+   */
+  sealPromotion(input: {
+    readonly promotion: PromotionRef;
+    readonly state: PromotionEndState;
+    readonly reason: Reason | null;
+    readonly endedAt: string;
+    readonly traceparent: string;
+  }): Promise<{ readonly packetDigest: string }>;
+}
+
+/** Calls of `resolveRelease`, on the control queue. */
+export interface ReleaseActivities {
+  /**
+   * Resolves a tag to a digest and brings the image into the evidence store, every blob verified.
+   * A tag that does not exist, a digest that does not match or an image over the limits is a refusal.
+   */
+  resolveComponent(input: {
+    readonly tenantId: string;
+    readonly component: ComponentRequest;
+  }): Promise<
+    | { readonly ok: true; readonly component: Component }
+    | { readonly ok: false; readonly code: string; readonly message: string }
+  >;
+  /** Stores the release and its event, and settles the request. */
+  recordRelease(input: {
+    readonly request: ResolveReleaseInput;
+    readonly components: readonly Component[];
+  }): Promise<
+    | { readonly ok: true; readonly releaseDigest: string }
+    | { readonly ok: false; readonly code: string; readonly message: string }
+  >;
+  /** Settles the request as refused. */
+  refuseRelease(input: {
+    readonly request: ResolveReleaseInput;
+    readonly code: string;
+    readonly message: string;
+  }): Promise<void>;
+}

@@ -1,0 +1,5 @@
+export * from './activities.ts';
+export * from './failure-types.ts';
+export * from './names.ts';
+export * from './promotion.messages.ts';
+export * from './release.messages.ts';

@@ -1,0 +1,57 @@
+/** Task queues, one per capability; a worker takes those it has the tools for. */
+export const TASK_QUEUES = {
+  /** Workflows, and the interpreter's own activities (records, lease, sealing). */
+  control: 'sluice-control',
+  scan: 'sluice-scan',
+  gate: 'sluice-gate',
+  deploy: 'sluice-deploy',
+  verify: 'sluice-verify',
+} as const;
+
+/** One of {@link TASK_QUEUES}. */
+export type TaskQueue = (typeof TASK_QUEUES)[keyof typeof TASK_QUEUES];
+
+/** Workflow types. Names stand in histories for ever. */
+export const WORKFLOWS = {
+  promoteRelease: 'promoteRelease',
+  resolveRelease: 'resolveRelease',
+} as const;
+
+/** Step types that run as `executeStep`, and the queue of each one's capability. */
+export const STEP_QUEUES: Readonly<Record<string, TaskQueue>> = {
+  scan: TASK_QUEUES.scan,
+  gate: TASK_QUEUES.gate,
+  deploy: TASK_QUEUES.deploy,
+  verify: TASK_QUEUES.verify,
+};
+
+/** Step types that the interpreter expands over the environment's targets: one `executeStep` each. */
+export const PER_TARGET_STEPS: ReadonlySet<string> = new Set(['deploy', 'verify']);
+
+/** Search attributes; all Keyword, all opaque ids, for they are stored as plain text. */
+export const SEARCH_ATTRIBUTES = {
+  tenant: 'SluiceTenant',
+  environment: 'SluiceEnvironment',
+  release: 'SluiceRelease',
+  promotionState: 'SluicePromotionState',
+} as const;
+
+/** Workflow id of a promotion: `promotion/<tenant>/<environment>/<number>`. */
+export function promotionWorkflowId(tenantId: string, promotionId: string): string {
+  return `promotion/${tenantId}/${promotionId}`;
+}
+
+/** Workflow id of a release request: `release-request/<tenant>/<request id>`. */
+export function releaseRequestWorkflowId(tenantId: string, requestId: string): string {
+  return `release-request/${tenantId}/${requestId}`;
+}
+
+/** The tenant of a workflow id of ours, or undefined for a foreign id. The payload codec picks its key by this. */
+export function tenantOfWorkflowId(workflowId: string): string | undefined {
+  return /^(?:promotion|release-request)\/([a-z0-9-]+)\//.exec(workflowId)?.[1];
+}
+
+/** The lease that a promotion takes: `environment:<name>`. */
+export function environmentLease(environment: string): string {
+  return `environment:${environment}`;
+}
