@@ -7,9 +7,17 @@ create schema sluice authorization sluice_owner;
 set local role sluice_owner;
 grant usage on schema sluice to sluice_app, sluice_worker, sluice_signer, sluice_relay, sluice_linker;
 
+-- What was applied to this database; written by the migration runner alone.
+create table sluice.schema_migrations (
+  number integer primary key check (number > 0),
+  name text not null unique,
+  digest text not null check (digest ~ '^sha256:[0-9a-f]{64}$'),
+  applied_at timestamptz not null default now()
+);
+
 -- The tenant of this transaction; null (which matches no row) when nobody set it.
 create function sluice.current_tenant() returns text
-  language sql stable
+  language sql stable parallel safe
   return nullif(current_setting('sluice.tenant_id', true), '');
 
 create table sluice.tenants (
@@ -24,10 +32,13 @@ create table sluice.principals (
   tenant_id text not null references sluice.tenants,
   principal_id text not null,
   role text not null check (role in ('viewer', 'release-manager', 'approver', 'admin')),
-  token_hash text not null unique check (token_hash ~ '^sha256:[0-9a-f]{64}$'),
+  token_hash text not null check (token_hash ~ '^sha256:[0-9a-f]{64}$'),
   disabled_at timestamptz,
   primary key (tenant_id, principal_id)
 );
+-- Across tenants on purpose: a token must name one principal before its tenant is known. A disabled one keeps
+-- no token from its next owner.
+create unique index principals_by_token on sluice.principals (token_hash) where disabled_at is null;
 alter table sluice.principals enable row level security;
 alter table sluice.principals force row level security;
 create policy tenant_isolation on sluice.principals using (tenant_id = sluice.current_tenant());
@@ -50,6 +61,7 @@ create table sluice.sources (
   source_id text not null,
   kind text not null check (kind in ('oci-layout')),
   location text not null,
+  removed_at timestamptz,
   primary key (tenant_id, source_id)
 );
 alter table sluice.sources enable row level security;
@@ -129,10 +141,17 @@ alter table sluice.idempotency_keys enable row level security;
 alter table sluice.idempotency_keys force row level security;
 create policy tenant_isolation on sluice.idempotency_keys using (tenant_id = sluice.current_tenant());
 
-grant select, insert, update on
+-- Rules are versioned and tenants, answers and rules never change: nobody may update or delete those.
+grant select, insert on
   sluice.tenants, sluice.principals, sluice.sources, sluice.pipelines, sluice.policies, sluice.environments,
   sluice.targets, sluice.idempotency_keys
   to sluice_app;
+grant update (role, token_hash, disabled_at) on sluice.principals to sluice_app;
+grant update (kind, location, removed_at) on sluice.sources to sluice_app;
+grant update (position, pipeline_id, policy_id, deadlines, version, last_promotion_number, removed_at)
+  on sluice.environments to sluice_app;
+grant update (environment_id, kind, address, labels, settings, health, version, removed_at)
+  on sluice.targets to sluice_app;
 grant select on
   sluice.tenants, sluice.sources, sluice.pipelines, sluice.policies, sluice.environments, sluice.targets
   to sluice_worker;

@@ -21,7 +21,8 @@ create table sluice.releases (
   primary key (tenant_id, release_digest),
   unique (tenant_id, name, version)
 );
-create index releases_by_time on sluice.releases (tenant_id, created_at desc, release_digest);
+create index releases_by_time on sluice.releases (tenant_id, created_at, release_digest);
+create index releases_by_name on sluice.releases (tenant_id, name, created_at, release_digest);
 
 create table sluice.release_requests (
   tenant_id text not null references sluice.tenants,
@@ -65,15 +66,14 @@ create table sluice.promotions (
   foreign key (tenant_id, environment_id) references sluice.environments,
   foreign key (tenant_id, release_digest) references sluice.releases
 );
-create index promotions_by_time on sluice.promotions (tenant_id, requested_at desc, promotion_id);
-create index promotions_by_environment on sluice.promotions (tenant_id, environment_id, number desc);
-create index promotions_by_release on sluice.promotions (tenant_id, release_digest, requested_at desc);
+create index promotions_by_time on sluice.promotions (tenant_id, requested_at, promotion_id);
+create index promotions_by_release on sluice.promotions (tenant_id, release_digest, requested_at, promotion_id);
 
 create table sluice.promotion_steps (
   tenant_id text not null,
   promotion_id text not null,
   step_id text not null,
-  ordinal integer not null,
+  ordinal integer not null check (ordinal >= 0),
   type text not null,
   state text not null check (state in ('pending', 'running', 'waiting', 'succeeded', 'failed', 'skipped',
     'cancelled', 'reverted')),
@@ -160,7 +160,7 @@ create table sluice.leases (
   tenant_id text not null references sluice.tenants,
   resource text not null,
   holder text,
-  fencing_token bigint not null default 0,
+  fencing_token bigint not null default 0 check (fencing_token >= 0),
   acquired_at timestamptz,
   primary key (tenant_id, resource)
 );
@@ -175,6 +175,7 @@ create table sluice.lease_queue (
   primary key (tenant_id, resource, holder),
   foreign key (tenant_id, resource) references sluice.leases
 );
+create index lease_queue_by_place on sluice.lease_queue (tenant_id, resource, place);
 
 create table sluice.statements (
   tenant_id text not null,
@@ -203,16 +204,26 @@ begin
   end loop;
 end $$;
 
-grant select, insert, update on
-  sluice.evidence, sluice.releases, sluice.release_requests, sluice.promotions, sluice.promotion_steps,
-  sluice.effects, sluice.decisions, sluice.plans, sluice.deployments, sluice.current_releases, sluice.leases,
-  sluice.lease_queue, sluice.statements
+-- Releases, decisions, plans, statements, effects and evidence never change: they are inserted and read.
+grant select, insert on
+  sluice.evidence, sluice.releases, sluice.promotion_steps, sluice.effects, sluice.decisions, sluice.plans,
+  sluice.deployments, sluice.current_releases, sluice.leases, sluice.lease_queue, sluice.statements
   to sluice_worker;
-grant update on sluice.targets to sluice_worker;
-grant delete on sluice.lease_queue to sluice_worker;
+grant select on sluice.release_requests, sluice.promotions to sluice_worker;
+grant update (state, release_digest, refusal_code, refusal_message, settled_at)
+  on sluice.release_requests to sluice_worker;
+grant update (state, reason_code, reason_message, rules, started_at, ended_at, packet_digest)
+  on sluice.promotions to sluice_worker;
+grant update (state, reason_code, reason_message, outputs, started_at, ended_at)
+  on sluice.promotion_steps to sluice_worker;
+grant update (plan_digest, state, failure_code, failure_message, settled_at)
+  on sluice.deployments to sluice_worker;
+grant update (release_digest, promotion_id, side, since) on sluice.current_releases to sluice_worker;
+grant update (holder, fencing_token, acquired_at) on sluice.leases to sluice_worker;
+grant update (ready), delete on sluice.lease_queue to sluice_worker;
 grant select on
   sluice.evidence, sluice.releases, sluice.release_requests, sluice.promotions, sluice.promotion_steps,
-  sluice.effects, sluice.decisions, sluice.plans, sluice.deployments, sluice.current_releases, sluice.leases,
+  sluice.decisions, sluice.plans, sluice.deployments, sluice.current_releases, sluice.leases,
   sluice.lease_queue, sluice.statements
   to sluice_app;
 grant insert on sluice.release_requests, sluice.promotions, sluice.promotion_steps to sluice_app;
@@ -220,5 +231,5 @@ grant update (cancel_requested_at) on sluice.promotions to sluice_app;
 grant update (state, failure_code, failure_message, settled_at) on sluice.deployments to sluice_app;
 grant select on
   sluice.releases, sluice.promotions, sluice.decisions, sluice.plans, sluice.deployments, sluice.current_releases,
-  sluice.leases, sluice.statements, sluice.effects
+  sluice.leases, sluice.statements
   to sluice_signer;

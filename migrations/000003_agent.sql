@@ -14,6 +14,8 @@ create table sluice.agents (
   unique (tenant_id, key_id),
   foreign key (tenant_id, target_id) references sluice.targets
 );
+-- Not unique across tenants: that would tell one tenant of another's key.
+create index agents_by_key on sluice.agents (key_id);
 
 -- A request names only its key: its tenant is found by this one definer function.
 create policy key_lookup on sluice.agents for select to sluice_owner using (true);
@@ -43,7 +45,7 @@ create table sluice.agent_nonces (
   seen_at timestamptz not null default now(),
   primary key (tenant_id, key_id, nonce)
 );
-create index agent_nonces_by_time on sluice.agent_nonces (seen_at);
+create index agent_nonces_by_time on sluice.agent_nonces (tenant_id, seen_at);
 
 create table sluice.commands (
   tenant_id text not null,
@@ -52,6 +54,8 @@ create table sluice.commands (
   command_digest text not null,
   kind text not null check (kind in ('deploy', 'revert')),
   promotion_id text not null,
+  -- What the command puts there; null when it empties the target.
+  release_digest text,
   idempotency_key text not null,
   envelope jsonb not null,
   payload text not null,
@@ -67,9 +71,11 @@ create table sluice.commands (
   unique (tenant_id, idempotency_key),
   unique (tenant_id, command_digest),
   foreign key (tenant_id, target_id) references sluice.targets,
-  foreign key (tenant_id, promotion_id) references sluice.promotions
+  foreign key (tenant_id, promotion_id) references sluice.promotions,
+  foreign key (tenant_id, release_digest) references sluice.releases
 );
 create index commands_by_promotion on sluice.commands (tenant_id, promotion_id);
+create index commands_by_release on sluice.commands (tenant_id, target_id, release_digest, sequence);
 
 create table sluice.agent_reports (
   tenant_id text not null,
@@ -81,6 +87,9 @@ create table sluice.agent_reports (
   primary key (tenant_id, command_digest, stage),
   foreign key (tenant_id, command_digest) references sluice.commands (tenant_id, command_digest)
 );
+-- A command ends once.
+create unique index agent_reports_final on sluice.agent_reports (tenant_id, command_digest)
+  where stage in ('confirmed', 'reverted', 'refused');
 
 do $$
 declare t text;
@@ -93,11 +102,13 @@ begin
   end loop;
 end $$;
 
-grant select, insert, update on sluice.agents, sluice.enrolment_tokens, sluice.agent_nonces, sluice.agent_reports
+grant select, insert on sluice.agents, sluice.enrolment_tokens, sluice.agent_nonces, sluice.agent_reports
   to sluice_app;
+grant update (key_id, public_key, version, enrolled_at, last_heartbeat_at, revoked_at)
+  on sluice.agents to sluice_app;
 grant delete on sluice.agent_nonces to sluice_app;
 grant select on sluice.commands to sluice_app;
 grant update (settled_at) on sluice.commands to sluice_app;
-grant select, insert, update on sluice.commands to sluice_worker;
+grant select, insert on sluice.commands to sluice_worker;
 grant select on sluice.agents, sluice.agent_reports to sluice_worker;
 grant select on sluice.agents, sluice.commands, sluice.agent_reports to sluice_signer;

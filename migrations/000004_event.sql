@@ -18,14 +18,16 @@ create table sluice.events (
   arrival bigint generated always as identity,
   primary key (tenant_id, event_id),
   unique (tenant_id, position),
-  check ((position is null) = (hash is null))
+  check (position > 0),
+  check ((position is null) = (hash is null)),
+  check (previous_hash is null or hash is not null)
 );
 create index events_unlinked on sluice.events (tenant_id, arrival) where position is null;
-create index events_by_promotion on sluice.events (tenant_id, promotion_id, arrival);
+create index events_by_promotion on sluice.events (tenant_id, promotion_id, position, arrival);
 
 create table sluice.event_chains (
   tenant_id text primary key references sluice.tenants,
-  position bigint not null default 0,
+  position bigint not null check (position > 0),
   hash text not null
 );
 
@@ -56,12 +58,15 @@ end $$;
 
 -- Relay and linker serve all tenants: each with one narrow policy of its own.
 create policy relay_delivers on sluice.outbox to sluice_relay using (true);
-create policy linker_links on sluice.events to sluice_linker using (true);
+create policy linker_reads on sluice.events for select to sluice_linker using (true);
+create policy linker_links on sluice.events for update to sluice_linker using (position is null) with check (true);
 create policy linker_chains on sluice.event_chains to sluice_linker using (true) with check (true);
 create policy linker_names_tenants on sluice.tenants for select to sluice_linker using (true);
 
-grant insert, select on sluice.events, sluice.outbox to sluice_app, sluice_worker;
-grant select, update on sluice.outbox to sluice_relay;
+-- The outbox is written here and read by the relay only; an event, once linked, is changed by nobody.
+grant select, insert on sluice.events to sluice_app, sluice_worker;
+grant insert on sluice.outbox to sluice_app, sluice_worker;
+grant select, update (attempts, next_attempt_at, delivered_at, last_error) on sluice.outbox to sluice_relay;
 grant select on sluice.events to sluice_linker;
 grant update (position, previous_hash, hash) on sluice.events to sluice_linker;
 grant select, insert, update on sluice.event_chains to sluice_linker;

@@ -15,7 +15,8 @@ export type StepState = (typeof STEP_STATES)[number];
 
 /** Every allowed change of a step's state; what is not here is refused. */
 export const STEP_TRANSITIONS: Readonly<Record<StepState, readonly StepState[]>> = {
-  pending: ['running', 'waiting', 'skipped', 'cancelled'],
+  // Failed at once: its deadline passed before any worker took it, or its type is unknown.
+  pending: ['running', 'waiting', 'failed', 'skipped', 'cancelled'],
   running: ['waiting', 'succeeded', 'failed', 'cancelled'],
   waiting: ['running', 'succeeded', 'failed', 'cancelled'],
   succeeded: ['reverted'],

@@ -28,6 +28,9 @@ export const STEP_QUEUES: Readonly<Record<string, TaskQueue>> = {
 /** Step types that the interpreter expands over the environment's targets: one `executeStep` each. */
 export const PER_TARGET_STEPS: ReadonlySet<string> = new Set(['deploy', 'verify']);
 
+/** Step types with effects on targets: the environment's lease is taken right before the first of them. */
+export const LEASED_STEPS: ReadonlySet<string> = new Set(['deploy']);
+
 /** Search attributes; all Keyword, all opaque ids, for they are stored as plain text. */
 export const SEARCH_ATTRIBUTES = {
   tenant: 'SluiceTenant',

@@ -1,0 +1,24 @@
+import type { EvidenceStore } from '@sluice/evidence-store';
+import type { Logger } from '@sluice/observability';
+import type { Pool } from '@sluice/persistence';
+import type { SignerClient } from '@sluice/signing';
+import type { ActivityScope } from './activity-scope.ts';
+import type { DecisionEngine } from './gate/decision-engine.ts';
+import type { ImageScanner } from './scan/image-scanner.ts';
+import type { Fetch } from './verify/http-probe.ts';
+
+/** What activities act through; the composition root builds it once. */
+export interface ActivityDependencies {
+  /** Connections of the role sluice_worker. */
+  readonly pool: Pool;
+  readonly evidence: EvidenceStore;
+  readonly signer: SignerClient;
+  readonly scanner: ImageScanner;
+  readonly decisions: DecisionEngine;
+  readonly logger: Logger;
+  /** The running attempt; a fake stands here in tests. */
+  readonly scope: () => ActivityScope;
+  readonly fetchUrl?: Fetch;
+  /** Milliseconds since the epoch; a fake stands here in tests. Never written into signed content. */
+  readonly now?: () => number;
+}

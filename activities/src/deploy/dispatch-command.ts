@@ -1,0 +1,125 @@
+import { type AgentCommand, type CommandKind, type PlanSide, traceIdOf } from '@sluice/domain';
+import {
+  type CommandRecord,
+  findCommandByIdempotencyKey,
+  insertCommand,
+  insertEvent,
+  nextCommandSequence,
+  type PromotionRecord,
+  setDeploymentState,
+  setStepState,
+  type Tx,
+  withTenant,
+} from '@sluice/persistence';
+import { canonicalJson, digestOfBytes } from '@sluice/pure';
+import type { ActivityScope } from '../activity-scope.ts';
+import type { ActivityDependencies } from '../dependencies.ts';
+import { commandKey } from '../step/effect-key.ts';
+import { workflowActor } from '../step/settle-step.ts';
+import { composeCommandPayload } from './command-payload.ts';
+
+/** What an agent shall be told. */
+export interface DispatchOrder {
+  readonly tenantId: string;
+  readonly promotion: PromotionRecord;
+  readonly stepId: string;
+  readonly target: string;
+  readonly kind: CommandKind;
+  readonly planDigest: string;
+  /** What shall be on the target; null empties it. */
+  readonly side: PlanSide | null;
+  /** How long the command is valid. */
+  readonly validSeconds: number;
+  readonly traceparent: string;
+}
+
+/** How far an agent's clock may be behind the worker's. Milliseconds. */
+const CLOCK_TOLERANCE_MS = 30_000;
+
+/**
+ * Has the signer sign the command and stores it, once: a command that was stored before comes back as it is.
+ * Sequence, signature and row belong to one transaction that holds the target's row, so that commands become
+ * visible in the order of their sequences.
+ */
+export async function dispatchCommand(
+  parts: Pick<ActivityDependencies, 'pool' | 'signer' | 'now'>,
+  order: DispatchOrder,
+  scope: ActivityScope,
+): Promise<CommandRecord> {
+  const { promotion, stepId, target, kind } = order;
+  const key = commandKey(promotion.promotionId, stepId, target, kind);
+  const now = (parts.now ?? Date.now)();
+  return withTenant(parts.pool, order.tenantId, async (tx) => {
+    const payload = canonicalJson(
+      await composeCommandPayload(tx, target, order.side, order.traceparent),
+    );
+    const stored = await findCommandByIdempotencyKey(tx, key);
+    if (stored !== undefined) return stored;
+    const sequence = await nextCommandSequence(tx, target);
+    const raced = await findCommandByIdempotencyKey(tx, key);
+    if (raced !== undefined) return raced;
+    await assertWanted(tx, order);
+    const expiresAt = new Date(now + order.validSeconds * 1000).toISOString();
+    const { envelope, commandDigest } = await parts.signer.signCommand({
+      tenantId: order.tenantId,
+      promotionId: promotion.promotionId,
+      target,
+      kind,
+      planDigest: order.planDigest,
+      payloadDigest: digestOfBytes(payload),
+      idempotencyKey: key,
+      sequence,
+      notBefore: new Date(now - CLOCK_TOLERANCE_MS).toISOString(),
+      expiresAt,
+    });
+    const command = JSON.parse(
+      Buffer.from(envelope.payload, 'base64').toString('utf8'),
+    ) as AgentCommand;
+    const record = {
+      target,
+      sequence,
+      commandDigest,
+      kind,
+      promotionId: promotion.promotionId,
+      releaseDigest: order.side?.release ?? null,
+      idempotencyKey: key,
+      envelope,
+      payload,
+      fencingToken: command.fencingToken,
+      expiresAt,
+      workflowId: scope.workflowId,
+      runId: scope.runId,
+      activityId: scope.activityId,
+    };
+    await insertCommand(tx, record);
+    await recordDispatch(tx, order, commandDigest, sequence);
+    return { ...record, createdAt: new Date(now).toISOString(), settledAt: null };
+  });
+}
+
+/**
+ * A deploy step that the interpreter has ended (cancel, deadline) must not reach a target any more: its row's
+ * lock and its state decide, so that after `recordStep` nothing is dispatched behind the interpreter's back.
+ */
+async function assertWanted(tx: Tx, { promotion, stepId, kind }: DispatchOrder): Promise<void> {
+  if (kind !== 'deploy') return;
+  await setStepState(tx, { promotionId: promotion.promotionId, stepId, state: 'running' });
+}
+
+async function recordDispatch(
+  tx: Tx,
+  { promotion, target, kind, planDigest, stepId }: DispatchOrder,
+  commandDigest: string,
+  sequence: number,
+): Promise<void> {
+  const { promotionId } = promotion;
+  if (kind === 'deploy') await setDeploymentState(tx, { promotionId, target, state: 'dispatched' });
+  await insertEvent(tx, {
+    type: 'command.dispatched',
+    actor: workflowActor(tx.tenantId, promotionId),
+    subject: `target:${target}`,
+    promotionId,
+    data: { kind, step: stepId, sequence, command: commandDigest, plan: planDigest },
+    traceId: traceIdOf(promotion.traceparent) ?? null,
+  });
+}

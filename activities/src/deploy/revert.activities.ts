@@ -1,0 +1,104 @@
+import type { Plan } from '@sluice/domain';
+import {
+  type DeploymentRecord,
+  findCommandByIdempotencyKey,
+  findDeployment,
+  findEffect,
+  findFinalReport,
+  getPlan,
+  getPromotion,
+  listCommands,
+  type PromotionRecord,
+  type Tx,
+  withTenant,
+} from '@sluice/persistence';
+import type { RevertActivities, StepResult } from '@sluice/temporal-contract';
+import type { ActivityDependencies } from '../dependencies.ts';
+import { runActivity } from '../run-activity.ts';
+import { commandKey, effectKey, REVERT_STEP } from '../step/effect-key.ts';
+import { requireRules } from '../step/execute-step.ts';
+import { succeededResult } from '../step/step-type.ts';
+import { readResult } from './deploy.step.ts';
+import { dispatchCommand } from './dispatch-command.ts';
+import { recordRevert } from './settle-command.ts';
+
+/** `revertTarget`: a signed command puts back what the plan's current side says. */
+export function createRevertActivities(
+  parts: Pick<ActivityDependencies, 'pool' | 'signer' | 'logger' | 'scope' | 'now'>,
+): RevertActivities {
+  return {
+    revertTarget: ({ promotion: { tenantId, promotionId }, target, traceparent }) =>
+      runActivity(
+        parts,
+        'revertTarget',
+        { tenantId, promotionId, target, traceparent },
+        async (log, scope) => {
+          const begun = await withTenant(parts.pool, tenantId, (tx) =>
+            beginRevert(tx, promotionId, target),
+          );
+          if ('result' in begun) return begun.result;
+          const { promotion, deployment, plan } = begun;
+          const command = await dispatchCommand(
+            parts,
+            {
+              tenantId,
+              promotion,
+              stepId: REVERT_STEP,
+              target,
+              kind: 'revert',
+              planDigest: deployment.planDigest,
+              side: plan.current,
+              validSeconds: requireRules(promotion).deadlines.revertSeconds,
+              traceparent,
+            },
+            scope,
+          );
+          const result = await readResult(parts, tenantId, command);
+          if (result !== undefined) return result;
+          log.info({ sequence: command.sequence }, 'revert dispatched; the agent answers');
+          return scope.completeLater();
+        },
+      ),
+  };
+}
+
+type BegunRevert =
+  | { readonly result: StepResult }
+  | {
+      readonly promotion: PromotionRecord;
+      readonly deployment: DeploymentRecord;
+      readonly plan: Plan;
+    };
+
+async function beginRevert(tx: Tx, promotionId: string, target: string): Promise<BegunRevert> {
+  const effect = await findEffect<StepResult>(tx, effectKey(promotionId, REVERT_STEP, target));
+  if (effect !== undefined) return { result: effect.result };
+  const promotion = await getPromotion(tx, promotionId);
+  const deployment = await findDeployment(tx, promotionId, target);
+  const nothing = async (): Promise<BegunRevert> => ({
+    result: await recordRevert(tx, promotion, target, succeededResult({}), async () => undefined),
+  });
+  if (deployment === undefined || deployment.state === 'planned') return nothing();
+  const plan = await getPlan(tx, deployment.planDigest);
+  const dispatched = await findCommandByIdempotencyKey(
+    tx,
+    commandKey(promotionId, REVERT_STEP, target, 'revert'),
+  );
+  if (dispatched === undefined && (await isUnchanged(tx, deployment, plan))) return nothing();
+  return { promotion, deployment, plan };
+}
+
+/** True when the agent's own final word is that the target has what it had before. */
+async function isUnchanged(tx: Tx, deployment: DeploymentRecord, plan: Plan): Promise<boolean> {
+  const { promotionId, target } = deployment;
+  const deploy = (await listCommands(tx, promotionId)).find(
+    (command) => command.target === target && command.kind === 'deploy',
+  );
+  if (deploy === undefined) return true;
+  const report = (await findFinalReport(tx, deploy.commandDigest))?.body;
+  return (
+    report !== undefined &&
+    report.stage !== 'confirmed' &&
+    report.activeRelease === (plan.current?.release ?? null)
+  );
+}

@@ -1,0 +1,155 @@
+import { type AgentReport, traceIdOf } from '@sluice/domain';
+import {
+  type CommandRecord,
+  findFinalReport,
+  getPromotion,
+  insertEffect,
+  insertEvent,
+  listCommands,
+  type Pool,
+  type PromotionRecord,
+  setDeploymentState,
+  settleCommand,
+  type Tx,
+  withTenant,
+} from '@sluice/persistence';
+import type { StepResult } from '@sluice/temporal-contract';
+import { effectKey, REVERT_STEP } from '../step/effect-key.ts';
+import { requireRules } from '../step/execute-step.ts';
+import { settleStep } from '../step/settle-step.ts';
+import { failedResult, succeededResult } from '../step/step-type.ts';
+
+/** Which asynchronous activity a stored report completes. */
+export interface ReportedActivity {
+  readonly tenantId: string;
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly activityId: string;
+}
+
+/**
+ * The result of a deploy or revert activity by the agent's stored final report, written as the effect record
+ * with state and event. The relay calls it before it completes the activity. Undefined when no command of ours
+ * belongs to the activity or no final report is stored.
+ */
+export async function settleReportedActivity(
+  pool: Pool,
+  activity: ReportedActivity,
+): Promise<StepResult | undefined> {
+  const { tenantId, workflowId, runId, activityId } = activity;
+  const prefix = `promotion/${tenantId}/`;
+  if (!workflowId.startsWith(prefix)) return undefined;
+  return withTenant(pool, tenantId, async (tx) => {
+    const command = (await listCommands(tx, workflowId.slice(prefix.length))).find(
+      (candidate) => candidate.activityId === activityId && candidate.runId === runId,
+    );
+    return command === undefined ? undefined : settleByReport(tx, command);
+  });
+}
+
+/** As {@link settleReportedActivity}, for a command at hand. Undefined before its final report. */
+export async function settleByReport(
+  tx: Tx,
+  command: CommandRecord,
+): Promise<StepResult | undefined> {
+  const report = (await findFinalReport(tx, command.commandDigest))?.body;
+  if (report === undefined) return undefined;
+  const promotion = await getPromotion(tx, command.promotionId);
+  const stepId = stepOf(command);
+  const result = resultOfReport(command, report);
+  const record = (inner: Tx): Promise<void> => recordDeployment(inner, promotion, command, report);
+  if (command.kind === 'deploy') {
+    const settled = await settleStep(tx, {
+      promotion,
+      rules: requireRules(promotion),
+      stepId,
+      target: command.target,
+      result,
+      record,
+      evenWhenEnded: true,
+    });
+    return settled.result;
+  }
+  return recordRevert(tx, promotion, command.target, result, record);
+}
+
+/** Stores what came of a revert, once; the first result comes back. */
+export async function recordRevert(
+  tx: Tx,
+  promotion: PromotionRecord,
+  target: string,
+  result: StepResult,
+  record: (tx: Tx) => Promise<void>,
+): Promise<StepResult> {
+  const { inserted, effect } = await insertEffect(tx, {
+    idempotencyKey: effectKey(promotion.promotionId, REVERT_STEP, target),
+    promotionId: promotion.promotionId,
+    stepId: REVERT_STEP,
+    target,
+    result,
+  });
+  if (inserted) await record(tx);
+  return effect.result;
+}
+
+/** What an agent's final report means: a revert that ended as it should is a success of the revert. */
+export function resultOfReport(command: CommandRecord, report: AgentReport): StepResult {
+  const { target, kind } = command;
+  const outputs = { command: command.commandDigest };
+  const good = kind === 'deploy' ? ['confirmed'] : ['confirmed', 'reverted'];
+  if (good.includes(report.stage)) return succeededResult(outputs);
+  const failure = report.failure ?? {
+    code: `deployment-${report.stage}`,
+    message: 'The agent gave no reason.',
+  };
+  const next =
+    kind === 'deploy'
+      ? "Look at the agent's log on the target, then promote again."
+      : 'The target needs a person: look at it and at its agent.';
+  return failedResult(
+    failure.code,
+    `Target ${target} ${report.stage} the ${kind}: ${failure.message} ${next}`,
+  );
+}
+
+async function recordDeployment(
+  tx: Tx,
+  promotion: PromotionRecord,
+  command: CommandRecord,
+  report: AgentReport,
+): Promise<void> {
+  const { promotionId, target, kind } = command;
+  await settleCommand(tx, command.commandDigest);
+  const state = deploymentStateOf(kind, report.stage);
+  if (state !== undefined) {
+    await setDeploymentState(tx, { promotionId, target, state, failure: report.failure });
+  }
+  await insertEvent(tx, {
+    type: 'deployment.settled',
+    actor: `agent:${target}`,
+    subject: `target:${target}`,
+    promotionId,
+    data: {
+      kind,
+      stage: report.stage,
+      command: command.commandDigest,
+      activeRelease: report.activeRelease,
+      ...(report.failure === null ? {} : { failure: report.failure.code }),
+    },
+    traceId: traceIdOf(promotion.traceparent) ?? null,
+  });
+}
+
+/** A refused revert leaves the deployment as it was: what lies there did not change. */
+function deploymentStateOf(
+  kind: CommandRecord['kind'],
+  stage: AgentReport['stage'],
+): 'confirmed' | 'reverted' | 'refused' | undefined {
+  if (kind === 'revert') return stage === 'refused' ? undefined : 'reverted';
+  return stage === 'confirmed' || stage === 'reverted' || stage === 'refused' ? stage : undefined;
+}
+
+/** The step that a command belongs to: `<environment>/<number>/<step>/<target>/<kind>`. */
+function stepOf(command: CommandRecord): string {
+  return command.idempotencyKey.slice(command.promotionId.length + 1).split('/')[0] ?? '';
+}

@@ -1,0 +1,187 @@
+import { PREDICATE_TYPES, traceIdOf } from '@sluice/domain';
+import {
+  findPromotion,
+  insertEvent,
+  setCurrentRelease,
+  setDeploymentState,
+  setPacketDigest,
+  setPromotionState,
+  type Tx,
+  withTenant,
+} from '@sluice/persistence';
+import { digestOf } from '@sluice/pure';
+import {
+  composePacket,
+  composePromotionStatement,
+  packetText,
+  statementDigest,
+} from '@sluice/signing';
+import { FAILURES, type InterpreterActivities } from '@sluice/temporal-contract';
+import type { ActivityDependencies } from '../dependencies.ts';
+import { activityFailure } from '../failures.ts';
+import { recordPromotionEvent } from '../records/state.activities.ts';
+import { runActivity } from '../run-activity.ts';
+import { workflowActor } from '../step/settle-step.ts';
+import { type DeploymentFacts, gatherEvidence, type PromotionEvidence } from './promotion-facts.ts';
+import {
+  recordStatement,
+  type SignedStatement,
+  signStatement,
+  statementContext,
+} from './statement-signing.ts';
+import { putText, recordBlobs, type StoredBlob } from './stored-document.ts';
+
+/** Media type of an evidence packet. */
+export const PACKET_MEDIA_TYPE = 'application/vnd.sluice.packet+json';
+
+type SealInput = Parameters<InterpreterActivities['sealPromotion']>[0];
+type SealParts = Pick<ActivityDependencies, 'pool' | 'evidence' | 'signer' | 'logger' | 'scope'>;
+
+interface SealedParts {
+  readonly deployments: readonly { readonly target: string; readonly signed: SignedStatement }[];
+  readonly root: SignedStatement;
+  readonly packet: StoredBlob;
+}
+
+/**
+ * `sealPromotion`: deployment statements from the stored signed reports, the promotion statement over all, the
+ * packet into the evidence store, and then one transaction for the rest. What is signed comes from the records
+ * and the input alone and Ed25519 is deterministic, so that a retry makes the same bytes; once a packet is
+ * named, every retry answers with it.
+ */
+export function createSealActivities(
+  parts: SealParts,
+): Pick<InterpreterActivities, 'sealPromotion'> {
+  return {
+    sealPromotion: (input) =>
+      runActivity(
+        parts,
+        'sealPromotion',
+        { ...input.promotion, traceparent: input.traceparent },
+        async (log) => {
+          const { tenantId, promotionId } = input.promotion;
+          const before = await withTenant(parts.pool, tenantId, (tx) =>
+            findPromotion(tx, promotionId),
+          );
+          if (before?.packetDigest != null) return { packetDigest: before.packetDigest };
+          const facts = await withTenant(
+            parts.pool,
+            tenantId,
+            (tx) => gatherEvidence(tx, promotionId),
+            { isolation: 'repeatable read', readOnly: true },
+          );
+          const sealed = await makePacket(parts, input, facts);
+          // Repeatable read: a report that is stored meanwhile makes this lose the race and begin again.
+          const packetDigest = await withTenant(
+            parts.pool,
+            tenantId,
+            (tx) => recordSeal(tx, input, facts, sealed),
+            { isolation: 'repeatable read' },
+          );
+          log.info({ state: input.state, packetDigest }, 'promotion sealed');
+          return { packetDigest };
+        },
+      ),
+  };
+}
+
+async function makePacket(
+  { signer, evidence }: SealParts,
+  { promotion: { tenantId, promotionId }, state, reason, endedAt }: SealInput,
+  facts: PromotionEvidence,
+): Promise<SealedParts> {
+  const context = statementContext(promotionId, facts.release);
+  const deployments: { target: string; signed: SignedStatement }[] = [];
+  for (const { desired: _desired, ...deployment } of facts.deployments) {
+    const signed = await signStatement(
+      signer,
+      tenantId,
+      context,
+      PREDICATE_TYPES.deployment,
+      deployment,
+    );
+    deployments.push({ target: deployment.target, signed });
+  }
+  const envelopes = [...facts.statements, ...deployments.map(({ signed }) => signed.envelope)];
+  const { promotion, steps } = facts;
+  const statement = composePromotionStatement(
+    context,
+    {
+      state,
+      reason,
+      endedAt,
+      environment: promotion.environment,
+      kind: promotion.kind,
+      requestedBy: promotion.requestedBy,
+      requestedAt: promotion.requestedAt,
+      startedAt: promotion.startedAt,
+      rules: promotion.rules,
+      steps,
+    },
+    envelopes,
+  );
+  const { envelope } = await signer.signStatement({ tenantId, promotionId, statement });
+  const packet = composePacket(promotionId, envelopes, envelope);
+  return {
+    deployments,
+    root: {
+      digest: statementDigest(envelope),
+      predicateType: PREDICATE_TYPES.promotion,
+      envelope,
+    },
+    packet: await putText(evidence, packetText(packet), PACKET_MEDIA_TYPE),
+  };
+}
+
+async function recordSeal(
+  tx: Tx,
+  { promotion: { promotionId }, state, reason, endedAt }: SealInput,
+  facts: PromotionEvidence,
+  sealed: SealedParts,
+): Promise<string> {
+  const now = await gatherEvidence(tx, promotionId);
+  const { promotion } = now;
+  if (promotion.packetDigest !== null) return promotion.packetDigest;
+  if (digestOf(now) !== digestOf(facts)) {
+    throw activityFailure(
+      FAILURES.unavailable,
+      `The records of ${promotionId} changed while it was sealed; it is sealed again from what they say now.`,
+    );
+  }
+  for (const { target, signed } of sealed.deployments) {
+    await recordStatement(tx, promotionId, signed, { target });
+  }
+  await recordStatement(tx, promotionId, sealed.root);
+  await recordBlobs(tx, [sealed.packet]);
+  for (const deployment of facts.deployments) {
+    await settleDeployment(tx, promotionId, deployment, state === 'succeeded');
+  }
+  await setPromotionState(tx, { promotionId, state, reason, endedAt });
+  await setPacketDigest(tx, promotionId, sealed.packet.digest);
+  await recordPromotionEvent(tx, promotion, state, reason);
+  await insertEvent(tx, {
+    type: 'promotion.sealed',
+    actor: workflowActor(tx.tenantId, promotionId),
+    subject: `promotion:${promotionId}`,
+    promotionId,
+    data: { packet: sealed.packet.digest, statement: sealed.root.digest, state },
+    traceId: traceIdOf(promotion.traceparent) ?? null,
+  });
+  return sealed.packet.digest;
+}
+
+async function settleDeployment(
+  tx: Tx,
+  promotionId: string,
+  { target, state, desired }: DeploymentFacts,
+  succeeded: boolean,
+): Promise<void> {
+  if (state === 'lost') {
+    const failure = {
+      code: 'agent-silent',
+      message: `The agent of ${target} did not report an end: look at the target and at its agent.`,
+    };
+    await setDeploymentState(tx, { promotionId, target, state: 'lost', failure });
+  }
+  if (succeeded) await setCurrentRelease(tx, { target, promotionId, side: desired });
+}

@@ -1,0 +1,67 @@
+import type { Release } from '@sluice/domain';
+import type { Findings } from '../scan/findings.ts';
+import { countComponents } from '../scan/sbom-normal-form.ts';
+
+/** The schema tag of what a release gate is asked. */
+export const GATE_INPUT_SCHEMA = 'sluice.gate-input/v1';
+
+/**
+ * What a policy is asked with. A value that is not there is left out: the policy denies with
+ * `input-missing:<name>`, it never takes silence for a good answer.
+ */
+export interface GateInput {
+  readonly schema: typeof GATE_INPUT_SCHEMA;
+  readonly tenantId: string;
+  readonly promotionId: string;
+  readonly environment: string;
+  readonly release: Release & { readonly digest: string };
+  /** RFC 3339: when the workflow scheduled the gate. */
+  readonly evaluatedAt: string;
+  readonly findings?: Findings & { readonly digest: string };
+  readonly sbom?: { readonly digest: string; readonly components: number };
+}
+
+/** Parts of a {@link GateInput} that come from the records. */
+export type GateFacts = Omit<GateInput, 'schema' | 'findings' | 'sbom'>;
+
+/** A document that a scan made, with its digest. */
+export interface ScanDocument {
+  readonly digest: string;
+  readonly document: unknown;
+}
+
+/** Puts the input together in its one shape. */
+export function composeGateInput(
+  facts: GateFacts,
+  findings: ScanDocument | undefined,
+  sbom: ScanDocument | undefined,
+): GateInput {
+  return {
+    schema: GATE_INPUT_SCHEMA,
+    ...facts,
+    ...(findings === undefined
+      ? {}
+      : { findings: { ...(findings.document as Findings), digest: findings.digest } }),
+    ...(sbom === undefined
+      ? {}
+      : { sbom: { digest: sbom.digest, components: countAll(sbom.document) } }),
+  };
+}
+
+/** Digest of the one output of this name that the needed steps hand over; undefined when none or several do. */
+export function findInputDigest(
+  inputDigests: Readonly<Record<string, string>>,
+  output: string,
+): string | undefined {
+  const found = Object.entries(inputDigests).filter(([name]) => name.endsWith(`.${output}`));
+  return found.length === 1 ? found[0]?.[1] : undefined;
+}
+
+function countAll(document: unknown): number {
+  const images = (document as { images?: unknown }).images;
+  if (!Array.isArray(images)) return countComponents(document);
+  return images.reduce<number>(
+    (sum, image) => sum + Number((image as { components?: unknown }).components ?? 0),
+    0,
+  );
+}

@@ -1,0 +1,159 @@
+import { type Decision, PREDICATE_TYPES, traceIdOf } from '@sluice/domain';
+import {
+  findDecision,
+  getRelease,
+  insertDecision,
+  insertEvent,
+  type PromotionRecord,
+  type ReleaseRecord,
+  withTenant,
+} from '@sluice/persistence';
+import { FAILURES, type StepResult, TASK_QUEUES } from '@sluice/temporal-contract';
+import { withHeartbeats } from '../activity-scope.ts';
+import type { ActivityDependencies } from '../dependencies.ts';
+import { recordStatement, signStatement, statementContext } from '../evidence/statement-signing.ts';
+import { putDocument, readDocument, recordBlobs, type StoredBlob } from '../evidence/stored-document.ts';
+import { activityFailure, errorCodeOf, errorMessageOf } from '../failures.ts';
+import { workflowActor } from '../step/settle-step.ts';
+import { type StepOutcome, type StepRun, type StepType, succeededResult } from '../step/step-type.ts';
+import { composeGateInput, findInputDigest, type GateInput, type ScanDocument } from './gate-input.ts';
+
+const INPUT_MEDIA_TYPE = 'application/vnd.sluice.gate-input+json';
+
+/** Longest that one evaluation may take, whatever the environment's deadline. */
+const MAX_EVALUATION_MS = 10_000;
+
+type GateParts = Pick<ActivityDependencies, 'pool' | 'evidence' | 'signer' | 'decisions'>;
+
+/**
+ * `gate@1`: asks the frozen policy. The decision is committed first and alone, because the signer reads it
+ * itself before it signs the decision statement; statement, effect and state follow in one transaction. A retry
+ * takes the decision that is stored.
+ */
+export function createGateStep(parts: GateParts): StepType {
+  return {
+    type: 'gate',
+    version: 1,
+    queue: TASK_QUEUES.gate,
+    run: (run) => withHeartbeats(run.scope, 'gate', () => decide(parts, run)),
+  };
+}
+
+async function decide(parts: GateParts, run: StepRun): Promise<StepOutcome> {
+  const { input, promotion } = run;
+  const { tenantId, promotionId } = input.promotion;
+  const known = await withTenant(parts.pool, tenantId, async (tx) => ({
+    release: await getRelease(tx, promotion.releaseDigest),
+    decision: (await findDecision(tx, promotionId, input.stepId))?.body,
+  }));
+  const question = await composeQuestion(parts, run, known.release);
+  const blob = await putDocument(parts.evidence, question, INPUT_MEDIA_TYPE);
+  const decision =
+    known.decision ?? (await storeDecision(parts, run, await evaluate(parts, run, question), blob));
+  run.log.info({ decision: decision.decision, reasonCodes: decision.reasonCodes }, 'decided');
+  const signed = await signStatement(
+    parts.signer,
+    tenantId,
+    statementContext(promotionId, known.release),
+    PREDICATE_TYPES.decision,
+    { stepId: input.stepId, decision },
+  );
+  return {
+    result: resultOf(decision, promotion),
+    record: (tx) => recordStatement(tx, promotionId, signed, { stepId: input.stepId }),
+  };
+}
+
+async function composeQuestion(
+  { evidence }: GateParts,
+  { input, promotion }: StepRun,
+  release: ReleaseRecord,
+): Promise<GateInput> {
+  const read = async (output: string): Promise<ScanDocument | undefined> => {
+    const digest = findInputDigest(input.inputDigests, output);
+    if (digest === undefined) return undefined;
+    return { digest, document: await readDocument(evidence, digest) };
+  };
+  return composeGateInput(
+    {
+      ...input.promotion,
+      environment: promotion.environment,
+      release: { ...release.body, digest: release.releaseDigest },
+      evaluatedAt: input.scheduledAt,
+    },
+    await read('findings'),
+    await read('sbom'),
+  );
+}
+
+async function evaluate(
+  { decisions }: GateParts,
+  { rules }: StepRun,
+  question: GateInput,
+): Promise<Decision> {
+  const deadlineMs = Math.min(MAX_EVALUATION_MS, rules.deadlines.gateSeconds * 1000);
+  const { policyDigest } = rules;
+  try {
+    return await decisions.evaluate({ policyDigest, input: { ...question }, deadlineMs });
+  } catch (error) {
+    if (errorCodeOf(error) === undefined) throw error;
+    throw activityFailure(
+      FAILURES.policyUnavailable,
+      `Policy bundle ${policyDigest} gave no decision: ${errorMessageOf(error)} ` +
+        'Put the bundle where the worker reads policies, then promote again.',
+      error,
+    );
+  }
+}
+
+async function storeDecision(
+  { pool }: GateParts,
+  { input, promotion }: StepRun,
+  decision: Decision,
+  question: StoredBlob,
+): Promise<Decision> {
+  const { tenantId, promotionId } = input.promotion;
+  return withTenant(pool, tenantId, async (tx) => {
+    await recordBlobs(tx, [question]);
+    const inserted = await insertDecision(tx, { promotionId, stepId: input.stepId, decision });
+    if (inserted) {
+      await insertEvent(tx, {
+        type: 'decision.made',
+        actor: workflowActor(tenantId, promotionId),
+        subject: `promotion:${promotionId}`,
+        promotionId,
+        data: {
+          step: input.stepId,
+          decision: decision.decision,
+          reasonCodes: decision.reasonCodes,
+          determinismHash: decision.determinismHash,
+          input: question.digest,
+        },
+        traceId: traceIdOf(promotion.traceparent) ?? null,
+      });
+    }
+    return decision;
+  });
+}
+
+function resultOf(decision: Decision, promotion: PromotionRecord): StepResult {
+  if (decision.decision === 'allow') {
+    return succeededResult({ decision: decision.determinismHash });
+  }
+  const against = decision.trace.filter(({ result }) => result !== 'allow');
+  const words = against
+    .slice(0, 5)
+    .map(({ rule, finding, remedy }) => `${rule}: ${finding} ${remedy}`.trim());
+  const more = against.length > 5 ? ` And ${against.length - 5} more findings.` : '';
+  const what = decision.decision === 'deny' ? 'was denied' : 'is not allowed yet';
+  return {
+    outcome: 'denied',
+    outputs: { decision: decision.determinismHash },
+    reason: {
+      code: decision.reasonCodes[0] ?? 'denied-without-reason',
+      message:
+        `Promotion ${promotion.promotionId} ${what} by the gate ` +
+        `(${decision.reasonCodes.join(', ')}). ${words.join(' ')}${more}`.trim(),
+    },
+  };
+}

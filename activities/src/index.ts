@@ -1,0 +1,27 @@
+export { type ActivityScope, currentActivityScope, withHeartbeats } from './activity-scope.ts';
+export { type ActivitiesByQueue, createActivities, listStepTypes } from './create-activities.ts';
+export type { ActivityDependencies } from './dependencies.ts';
+export { type ReportedActivity, settleReportedActivity } from './deploy/settle-command.ts';
+export { PACKET_MEDIA_TYPE } from './evidence/seal.activities.ts';
+export { activityFailure } from './failures.ts';
+export type { DecisionEngine } from './gate/decision-engine.ts';
+export { composeGateInput, GATE_INPUT_SCHEMA, type GateInput } from './gate/gate-input.ts';
+export { leaseHolder } from './records/lease.activities.ts';
+export {
+  type Findings,
+  FINDINGS_SCHEMA,
+  type MisconfigurationFinding,
+  type SecretFinding,
+} from './scan/findings.ts';
+export type { ImageScan, ImageScanner, ScannableImage } from './scan/image-scanner.ts';
+export { normaliseSbom, type SbomIdentity } from './scan/sbom-normal-form.ts';
+export { TrivyImageScanner, type TrivySettings } from './scan/trivy-image-scanner.ts';
+export { commandKey, effectKey, REVERT_STEP } from './step/effect-key.ts';
+export {
+  failedResult,
+  type StepOutcome,
+  type StepRun,
+  type StepType,
+  succeededResult,
+} from './step/step-type.ts';
+export { type Fetch, healthUrl, type ProbeResult, probeHealth } from './verify/http-probe.ts';

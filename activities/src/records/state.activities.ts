@@ -1,0 +1,70 @@
+import { traceIdOf } from '@sluice/domain';
+import {
+  getPromotion,
+  insertEvent,
+  listDeployments,
+  type PromotionRecord,
+  setPromotionState,
+  setStepState,
+  type Tx,
+  withTenant,
+} from '@sluice/persistence';
+import type { InterpreterActivities, Reason } from '@sluice/temporal-contract';
+import type { ActivityDependencies } from '../dependencies.ts';
+import { runActivity } from '../run-activity.ts';
+import { recordStepEvent, workflowActor } from '../step/settle-step.ts';
+
+/** `recordPromotion`, `recordStep` and `listDeployments`. */
+export function createStateActivities(
+  parts: Pick<ActivityDependencies, 'pool' | 'logger' | 'scope'>,
+): Pick<InterpreterActivities, 'recordPromotion' | 'recordStep' | 'listDeployments'> {
+  return {
+    recordPromotion: ({ promotion: { tenantId, promotionId }, state, reason }) =>
+      runActivity(parts, 'recordPromotion', { tenantId, promotionId }, () =>
+        withTenant(parts.pool, tenantId, async (tx) => {
+          const changed = await setPromotionState(tx, { promotionId, state, reason });
+          if (!changed) return;
+          await recordPromotionEvent(tx, await getPromotion(tx, promotionId), state, reason);
+        }),
+      ),
+
+    recordStep: ({ promotion: { tenantId, promotionId }, stepId, state, reason }) =>
+      runActivity(parts, 'recordStep', { tenantId, promotionId, stepId }, () =>
+        withTenant(parts.pool, tenantId, async (tx) => {
+          const changed = await setStepState(tx, { promotionId, stepId, state, reason });
+          if (!changed) return;
+          const promotion = await getPromotion(tx, promotionId);
+          const data = reason === null ? {} : { reason: reason.code };
+          await recordStepEvent(tx, promotion, stepId, state, data);
+        }),
+      ),
+
+    listDeployments: ({ promotion: { tenantId, promotionId } }) =>
+      runActivity(parts, 'listDeployments', { tenantId, promotionId }, () =>
+        withTenant(parts.pool, tenantId, async (tx) =>
+          (await listDeployments(tx, promotionId))
+            .filter(({ state }) => state !== 'planned')
+            .map(({ target }) => target)
+            .sort(),
+        ),
+      ),
+  };
+}
+
+/** Writes the audit event of a promotion's change of state. */
+export async function recordPromotionEvent(
+  tx: Tx,
+  promotion: PromotionRecord,
+  state: string,
+  reason: Reason | null,
+  data: Readonly<Record<string, unknown>> = {},
+): Promise<void> {
+  await insertEvent(tx, {
+    type: 'promotion.state-changed',
+    actor: workflowActor(tx.tenantId, promotion.promotionId),
+    subject: `promotion:${promotion.promotionId}`,
+    promotionId: promotion.promotionId,
+    data: { state, ...(reason === null ? {} : { reason: reason.code }), ...data },
+    traceId: traceIdOf(promotion.traceparent) ?? null,
+  });
+}

@@ -1,0 +1,21 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** Where a test may kill the agent: right after the journal's line of a stage, or inside the driver. */
+export type FaultPoint = (name: string) => Promise<void>;
+
+/**
+ * For fault tests: at the named point the agent writes the marker `fault-points/<name>` in its state
+ * folder and then does nothing more, so that it can be killed just there. Without a name it never stops.
+ */
+export function createFaultPoint(stateDir: string, pauseAt: string | undefined): FaultPoint {
+  return async (name) => {
+    if (name !== pauseAt) return;
+    await mkdir(join(stateDir, 'fault-points'), { recursive: true });
+    await writeFile(join(stateDir, 'fault-points', name), `${process.pid}\n`);
+    await new Promise((resolve) => {
+      // A timer keeps the process alive where nothing else would.
+      setTimeout(resolve, 2 ** 31 - 1);
+    });
+  };
+}

@@ -1,0 +1,93 @@
+import { join } from 'node:path';
+import { type AgentClient, createAgentClient } from '@sluice/agent-protocol';
+import { createLogger, type Logger } from '@sluice/observability';
+import type { KeyPair } from '@sluice/signing';
+import { createLinuxHostDriver } from '@sluice/target-drivers';
+import { Agent } from './agent.ts';
+import { AGENT_VERSION, type AgentSettings, readAgentSettings } from './agent-settings.ts';
+import { Backoff } from './backoff.ts';
+import { createFaultPoint } from './fault-point.ts';
+import { type Enrolment, enrol, findEnrolment, openIdentity } from './identity.ts';
+import { lockStateFolder } from './state-lock.ts';
+
+const outcome = readAgentSettings(process.env);
+if (outcome.ok) {
+  const log = createLogger({ service: 'agent', level: outcome.settings.logLevel });
+  const stop = new AbortController();
+  for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stop.abort());
+  try {
+    await runAgent(outcome.settings, log, stop.signal);
+  } catch (error) {
+    log.fatal({ err: error }, (error as Error).message);
+    process.exitCode = 1;
+  }
+  // Whatever a client library keeps open must not hold up the end.
+  process.exit();
+} else {
+  for (const problem of outcome.problems) process.stderr.write(`sluice-agent: ${problem}\n`);
+  process.exit(2);
+}
+
+async function runAgent(settings: AgentSettings, log: Logger, signal: AbortSignal): Promise<void> {
+  const { stateDir, controlPlane } = settings;
+  await lockStateFolder(stateDir);
+  const keyPair = openIdentity(stateDir);
+  const client = createAgentClient({ baseUrl: controlPlane, keyPair });
+  const enrolment =
+    (await findEnrolment(stateDir, keyPair)) ??
+    (await enrolWithPatience(settings, keyPair, client, log, signal));
+  if (enrolment === undefined) return;
+  const faultPoint = createFaultPoint(stateDir, settings.pauseAt);
+  const driver = await createLinuxHostDriver({
+    stateDir: join(stateDir, 'target'),
+    secretsDir: settings.secretsDir,
+    graceMs: settings.graceMs,
+    generator: `sluice-agent/${AGENT_VERSION}`,
+    log: (level, message, fields) => log[level](fields ?? {}, message),
+    onPoint: faultPoint,
+  });
+  const { target, tenantId, agentKeyId } = enrolment;
+  const agentLog = log.child({ target });
+  const { pollSeconds } = settings;
+  const agent = await Agent.open({
+    stateDir,
+    keyPair,
+    enrolment,
+    client,
+    driver,
+    log: agentLog,
+    faultPoint,
+    pollSeconds,
+  });
+  process.stdout.write(`${JSON.stringify({ ready: true, tenantId, target, agentKeyId })}\n`);
+  try {
+    await agent.run(signal);
+  } finally {
+    const service = settings.stopService && signal.aborted ? 'stop' : 'keep';
+    await driver.close(service);
+    agentLog.info({ service }, 'The agent ends.');
+  }
+}
+
+/** A control plane that is away is waited for; undefined when the agent is stopped meanwhile. */
+async function enrolWithPatience(
+  { stateDir, token }: AgentSettings,
+  keyPair: KeyPair,
+  client: AgentClient,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<Enrolment | undefined> {
+  const backoff = new Backoff(500, 10_000);
+  while (!signal.aborted) {
+    try {
+      const enrolment = await enrol(stateDir, keyPair, client, token);
+      log.info({ target: enrolment.target, agentKeyId: enrolment.agentKeyId }, 'Enrolled.');
+      return enrolment;
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== 'control-plane-unreachable') throw error;
+      log.warn({ err: error }, 'The control plane can not be reached to enrol; tried again.');
+      await backoff.pause(signal);
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,62 @@
+import type { Component } from '@sluice/domain';
+import type { EvidenceStore } from '@sluice/evidence-store';
+import { DEFAULT_IMAGE_LIMITS, parseImageManifest } from '@sluice/oci';
+import {
+  listCommandedReleases,
+  listReleasesByDigest,
+  type Pool,
+  type ReleaseRecord,
+  withTenant,
+} from '@sluice/persistence';
+
+const MAX_REMEMBERED_RELEASES = 500;
+
+/** Says which blobs an agent may fetch: those of releases that commands to its target named. */
+export interface AllowedBlobs {
+  isAllowed(tenantId: string, target: string, digest: string): Promise<boolean>;
+}
+
+/** Blobs of a release never change, so what a release consists of is computed once and remembered. */
+export function createAllowedBlobs(pool: Pool, evidence: EvidenceStore): AllowedBlobs {
+  const remembered = new Map<string, ReadonlySet<string>>();
+
+  async function blobsOf(release: ReleaseRecord): Promise<ReadonlySet<string>> {
+    const known = remembered.get(release.releaseDigest);
+    if (known !== undefined) return known;
+    const digests = new Set<string>();
+    for (const component of release.body.components) {
+      for (const digest of await blobsOfComponent(evidence, component)) digests.add(digest);
+    }
+    const oldest = remembered.keys().next().value;
+    if (remembered.size >= MAX_REMEMBERED_RELEASES && oldest !== undefined) {
+      remembered.delete(oldest);
+    }
+    remembered.set(release.releaseDigest, digests);
+    return digests;
+  }
+
+  return {
+    async isAllowed(tenantId, target, digest) {
+      const releases = await withTenant(
+        pool,
+        tenantId,
+        async (tx) => listReleasesByDigest(tx, await listCommandedReleases(tx, target)),
+        { readOnly: true },
+      );
+      for (const release of releases) {
+        if ((await blobsOf(release)).has(digest)) return true;
+      }
+      return false;
+    },
+  };
+}
+
+async function blobsOfComponent(
+  evidence: EvidenceStore,
+  { kind, digest }: Component,
+): Promise<readonly string[]> {
+  if (kind !== 'oci') return [digest];
+  const maxBytes = DEFAULT_IMAGE_LIMITS.maxManifestBytes;
+  const manifest = parseImageManifest(await evidence.getBytes(digest, { maxBytes }), digest);
+  return [digest, manifest.config.digest, ...manifest.layers.map((layer) => layer.digest)];
+}

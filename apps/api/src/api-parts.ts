@@ -1,0 +1,31 @@
+import type { AgentSettings } from '@sluice/domain';
+import type { EvidenceStore } from '@sluice/evidence-store';
+import type { Logger, Metrics } from '@sluice/observability';
+import type { Pool } from '@sluice/persistence';
+import type { ReadinessCheck } from './health/readiness.ts';
+import type { SharedWakeups } from './wakeups/shared-wakeups.ts';
+
+/** Under this name Nest injects the {@link ApiParts}; explicit, because the build keeps no metadata. */
+export const API_PARTS = Symbol('ApiParts');
+
+/** Everything that the API is made of; the composition root (or a test) builds them. */
+export interface ApiParts {
+  /** Connections of the role `sluice_app`. */
+  readonly pool: Pool;
+  readonly evidence: EvidenceStore;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly wakeups: SharedWakeups;
+  /** The tenant that the configuration file names. */
+  readonly tenantId: string;
+  readonly agents: AgentSettings;
+  /** The trust root file's text as it is now. */
+  readonly readTrustRoot: () => Promise<string>;
+  /** The enrolment key's bytes; undefined where agents can't be enrolled by token. */
+  readonly readEnrolmentKey: () => Promise<Uint8Array | undefined>;
+  readonly readinessChecks: readonly ReadinessCheck[];
+  /** How long `createRelease` waits for its answer. Milliseconds. */
+  readonly releaseWaitMs: number;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}

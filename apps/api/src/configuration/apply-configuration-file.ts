@@ -1,0 +1,33 @@
+import { STANDARD_PIPELINE } from '@sluice/domain';
+import type { Logger } from '@sluice/observability';
+import { applyConfiguration, type Pool, withTenant } from '@sluice/persistence';
+import type { Configuration } from './configuration.ts';
+import { listPolicyBundles, loadConfiguration } from './load-configuration.ts';
+
+/**
+ * Reads the configuration file and makes the records say the same, in one transaction.
+ * @throws ConfigurationError with every problem there is; then nothing was changed
+ */
+export async function applyConfigurationFile(options: {
+  readonly pool: Pool;
+  readonly file: string;
+  /** Where the policy bundles stand, one folder each. */
+  readonly policiesFolder: string;
+  readonly log: Logger;
+}): Promise<Configuration> {
+  const { pool, file, policiesFolder, log } = options;
+  const bundles = await listPolicyBundles(policiesFolder);
+  const configuration = await loadConfiguration(file, bundles);
+  const { changed } = await withTenant(pool, configuration.tenant, (tx) =>
+    applyConfiguration(tx, {
+      sources: configuration.sources,
+      pipelines: [STANDARD_PIPELINE],
+      policies: bundles.map(({ name, digest }) => ({ name, policyDigest: digest })),
+      environments: configuration.environments,
+      targets: configuration.targets,
+      principals: configuration.principals,
+    }),
+  );
+  log.info({ file, changed }, changed.length === 0 ? 'configuration unchanged' : 'configuration applied');
+  return configuration;
+}

@@ -1,0 +1,57 @@
+import type { AgentSettings, Environment, Role, Target } from '@sluice/domain';
+
+/** The schema tag of a configuration file. */
+export const CONFIGURATION_SCHEMA = 'sluice.config/v1';
+
+/** A place from which components are taken. */
+export interface SourceConfiguration {
+  readonly name: string;
+  readonly kind: 'oci-layout';
+  /** Absolute path. */
+  readonly location: string;
+}
+
+/** Somebody, or something, that holds a token. The token itself is nowhere in the configuration. */
+export interface PrincipalConfiguration {
+  readonly name: string;
+  readonly role: Role;
+  /** `sha256:…` of the token's UTF-8 bytes. */
+  readonly tokenHash: string;
+}
+
+/** What `sluice.config.yaml` says, checked and with every default filled in. */
+export interface Configuration {
+  readonly tenant: string;
+  readonly sources: readonly SourceConfiguration[];
+  readonly environments: readonly Environment[];
+  readonly targets: readonly Target[];
+  readonly principals: readonly PrincipalConfiguration[];
+  /** Absolute path of the enrolment key; null where agents are not enrolled by token. */
+  readonly enrolmentKeyFile: string | null;
+  readonly agents: AgentSettings;
+}
+
+/** One thing that is wrong in a configuration. */
+export interface ConfigurationProblem {
+  /** `environments[0].position`; empty for the file as a whole. */
+  readonly path: string;
+  /** What is wrong. */
+  readonly what: string;
+  /** What to do about it. */
+  readonly how: string;
+}
+
+/** Everything that is wrong in one configuration file, at once. */
+export class ConfigurationError extends Error {
+  readonly code = 'configuration-invalid';
+  readonly problems: readonly ConfigurationProblem[];
+
+  constructor(file: string, problems: readonly ConfigurationProblem[]) {
+    const lines = problems.map(({ path, what, how }) =>
+      path === '' ? `  ${what}; ${how}` : `  ${path}: ${what}; ${how}`,
+    );
+    super(`${file} has ${problems.length} problem(s):\n${lines.join('\n')}`);
+    this.name = 'ConfigurationError';
+    this.problems = problems;
+  }
+}

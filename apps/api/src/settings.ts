@@ -1,0 +1,73 @@
+import { isAbsolute, resolve } from 'node:path';
+
+/** What the environment variables of the API process say. */
+export interface ApiSettings {
+  /** Of the role `sluice_app`. */
+  readonly databaseUrl: string;
+  /** `host:port`. */
+  readonly temporalAddress: string;
+  readonly temporalNamespace: string;
+  readonly evidenceDir: string;
+  /** The configuration file. */
+  readonly configFile: string;
+  /** Public keys of the signer. */
+  readonly trustRootFile: string;
+  /** Wins over the configuration's `enrolment.keyFile`; null when only that counts. */
+  readonly enrolmentKeyFile: string | null;
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+}
+
+/** Everything that is wrong in the environment, one line each. */
+export class SettingsError extends Error {
+  readonly code = 'settings-invalid';
+
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'));
+    this.name = 'SettingsError';
+  }
+}
+
+/**
+ * Reads the settings of the API process.
+ * @throws SettingsError with one line per problem
+ */
+export function readSettings(
+  env: Readonly<Record<string, string | undefined>>,
+  workingFolder: string,
+): ApiSettings {
+  const problems: string[] = [];
+  const required = (name: string, how: string): string => {
+    const value = env[name];
+    if (value !== undefined && value !== '') return value;
+    problems.push(`${name} is not set: ${how}.`);
+    return '';
+  };
+  const path = (value: string): string => (isAbsolute(value) ? value : resolve(workingFolder, value));
+  const databaseUrl = required('SLUICE_DATABASE_URL', 'write postgres://sluice_app:…@host/database');
+  if (databaseUrl !== '' && !/^postgres(ql)?:\/\//.test(databaseUrl)) {
+    problems.push('SLUICE_DATABASE_URL is no postgres:// URL.');
+  }
+  const temporalAddress = required('SLUICE_TEMPORAL_ADDRESS', 'write host:port of the engine');
+  const evidenceDir = required('SLUICE_EVIDENCE_DIR', 'write the folder of the evidence store');
+  const configFile = required('SLUICE_CONFIG', 'write the path of sluice.config.yaml');
+  const trustRootFile = required('SLUICE_TRUST_ROOT', 'write the path of the trust root file');
+  const enrolmentKey = env.SLUICE_ENROLLMENT_KEY ?? '';
+  const port = Number(env.SLUICE_API_PORT ?? '7070');
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    problems.push(`SLUICE_API_PORT is "${env.SLUICE_API_PORT}": write a port from 0 to 65535.`);
+  }
+  if (problems.length > 0) throw new SettingsError(problems);
+  return {
+    databaseUrl,
+    temporalAddress,
+    temporalNamespace: env.SLUICE_TEMPORAL_NAMESPACE ?? 'sluice',
+    evidenceDir: path(evidenceDir),
+    configFile: path(configFile),
+    trustRootFile: path(trustRootFile),
+    enrolmentKeyFile: enrolmentKey === '' ? null : path(enrolmentKey),
+    host: env.SLUICE_API_HOST ?? '127.0.0.1',
+    port,
+  };
+}

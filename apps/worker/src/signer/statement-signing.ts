@@ -1,0 +1,149 @@
+import { isName, PREDICATE_TYPES } from '@sluice/domain';
+import {
+  findDecision,
+  findDeployment,
+  findPromotion,
+  findRelease,
+  listStatements,
+  type Pool,
+  type PromotionRecord,
+  type Tx,
+  withTenant,
+} from '@sluice/persistence';
+import { canonicalJson } from '@sluice/pure';
+import {
+  checkStatement,
+  createStatementEnvelope,
+  hasExactlyKeys,
+  isJsonObject,
+  type KeyPair,
+  readPromotionPredicate,
+  type ReadStatement,
+  type SignStatementRequest,
+} from '@sluice/signing';
+import { type Refused, refusal } from './refusal.ts';
+import type { SigningAnswer } from './signer-server.ts';
+
+/**
+ * Signs a statement only when it agrees with the records: of a promotion that is not sealed, about that
+ * promotion's release, a decision equal to the stored one, a deployment of the stored plan, a promotion statement
+ * that hides no stored statement and calls nothing a success that no gate allowed. Refusals: `request-invalid`,
+ * `statement-malformed`, `promotion-unknown`, `promotion-sealed`, `promotion-differs`, `subject-differs`,
+ * `predicate-not-signed`, `decision-differs`, `deployment-differs`, `statement-hidden`, `decision-not-allow`.
+ */
+export async function signStatement(
+  pool: Pool,
+  keyPair: KeyPair,
+  request: SignStatementRequest,
+): Promise<SigningAnswer> {
+  if (!isJsonObject(request) || !hasExactlyKeys(request, ['tenantId', 'promotionId', 'statement'])) {
+    return refusal('request-invalid', 'It takes tenantId, promotionId and statement only.');
+  }
+  const { tenantId, promotionId } = request as { tenantId: unknown; promotionId: unknown };
+  if (typeof tenantId !== 'string' || !isName(tenantId) || typeof promotionId !== 'string') {
+    return refusal('request-invalid', 'tenantId or promotionId has no valid form.');
+  }
+  const read = checkStatement(request.statement);
+  if (!read.ok) return refusal(read.refusal.code, read.refusal.message);
+  const problem = await withTenant(pool, tenantId, (tx) => findProblem(tx, promotionId, read.value), {
+    isolation: 'repeatable read',
+    readOnly: true,
+  });
+  if (problem !== undefined) return problem;
+  return { ok: true, value: { envelope: createStatementEnvelope(read.value.statement, keyPair) } };
+}
+
+async function findProblem(
+  tx: Tx,
+  promotionId: string,
+  read: ReadStatement,
+): Promise<Refused | undefined> {
+  const promotion = await findPromotion(tx, promotionId);
+  if (promotion === undefined) {
+    return refusal('promotion-unknown', `There is no promotion ${promotionId}.`);
+  }
+  if (promotion.packetDigest !== null) {
+    return refusal('promotion-sealed', `${promotionId} is sealed: nothing is added to it.`);
+  }
+  if (read.promotionId !== promotionId) {
+    return refusal('promotion-differs', `The statement is of ${read.promotionId}.`);
+  }
+  const release = await findRelease(tx, promotion.releaseDigest);
+  const isAboutRelease =
+    release !== undefined &&
+    read.releaseDigest === release.releaseDigest &&
+    read.releaseName === `${release.name}@${release.version}`;
+  if (!isAboutRelease) {
+    return refusal('subject-differs', `The statement is not about the release of ${promotionId}.`);
+  }
+  switch (read.predicateType) {
+    case PREDICATE_TYPES.scan:
+      return undefined;
+    case PREDICATE_TYPES.decision:
+      return findDecisionProblem(tx, promotionId, read);
+    case PREDICATE_TYPES.deployment:
+      return findDeploymentProblem(tx, promotionId, read);
+    case PREDICATE_TYPES.promotion:
+      return findPromotionProblem(tx, promotion, read);
+    default:
+      return refusal('predicate-not-signed', `${read.predicateType} is not signed here.`);
+  }
+}
+
+async function findDecisionProblem(
+  tx: Tx,
+  promotionId: string,
+  { statement }: ReadStatement,
+): Promise<Refused | undefined> {
+  const { stepId, decision } = statement.predicate;
+  const stored =
+    typeof stepId === 'string' ? await findDecision(tx, promotionId, stepId) : undefined;
+  if (stored !== undefined && canonicalJson(stored.body) === canonicalJson(decision ?? null)) {
+    return undefined;
+  }
+  return refusal('decision-differs', `It is not the decision that is stored for ${promotionId}.`);
+}
+
+async function findDeploymentProblem(
+  tx: Tx,
+  promotionId: string,
+  { statement }: ReadStatement,
+): Promise<Refused | undefined> {
+  const { target, planDigest, state } = statement.predicate;
+  const stored =
+    typeof target === 'string' ? await findDeployment(tx, promotionId, target) : undefined;
+  const storedState = stored?.state === 'dispatched' ? 'lost' : stored?.state;
+  if (stored !== undefined && stored.planDigest === planDigest && storedState === state) {
+    return undefined;
+  }
+  return refusal(
+    'deployment-differs',
+    `It is not what is stored of the deployment to ${String(target)}.`,
+  );
+}
+
+async function findPromotionProblem(
+  tx: Tx,
+  { promotionId }: PromotionRecord,
+  { statement }: ReadStatement,
+): Promise<Refused | undefined> {
+  const predicate = readPromotionPredicate(statement);
+  if (predicate === undefined) {
+    return refusal('statement-malformed', 'The predicate is no promotion that ended.');
+  }
+  const listed = new Set(predicate.statements.map(({ digest }) => digest));
+  const hidden = (await listStatements(tx, promotionId)).find(
+    ({ statementDigest }) => !listed.has(statementDigest),
+  );
+  if (hidden !== undefined) {
+    return refusal(
+      'statement-hidden',
+      `The list leaves out ${hidden.statementDigest} (${hidden.predicateType}).`,
+    );
+  }
+  if (predicate.state !== 'succeeded') return undefined;
+  const decision = await findDecision(tx, promotionId);
+  return decision?.body.decision === 'allow'
+    ? undefined
+    : refusal('decision-not-allow', `No gate allowed ${promotionId}: it can't have succeeded.`);
+}

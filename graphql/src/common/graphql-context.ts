@@ -1,0 +1,35 @@
+import type { Role } from '@sluice/domain';
+import type { Logger } from '@sluice/observability';
+import type { Tx } from '@sluice/persistence';
+import type { Loaders } from './loaders.ts';
+
+/** Whom a bearer token speaks for. */
+export interface Principal {
+  readonly tenantId: string;
+  readonly principalId: string;
+  readonly role: Role;
+}
+
+/** Runs work in one transaction that sees one tenant only. */
+export type InTenant = <T>(work: (tx: Tx) => Promise<T>) => Promise<T>;
+
+/** What every resolver of one request shares. */
+export interface GraphqlContext {
+  /** Undefined when the request carried no token that is known. */
+  readonly principal: Principal | undefined;
+  /** W3C trace context of this request; a promotion that it makes carries it on. */
+  readonly traceparent: string;
+  /** 32 hexadecimal digits. */
+  readonly traceId: string;
+  readonly log: Logger;
+  /** Throws when nobody is authenticated. */
+  readonly inTenant: InTenant;
+  /** Batched reads; caches live as long as the request. */
+  readonly loaders: Loaders;
+}
+
+/** The request's principal; the root fields' guard let nobody else through. */
+export function principalOf({ principal }: GraphqlContext): Principal {
+  if (principal === undefined) throw new Error('A resolver ran without a principal.');
+  return principal;
+}

@@ -1,0 +1,129 @@
+import {
+  type AgentRecord,
+  type CurrentReleaseRecord,
+  type DecisionRecord,
+  type DeploymentRecord,
+  type EnvironmentRecord,
+  type EventRecord,
+  type LeaseRecord,
+  listAgents,
+  listCurrentReleases,
+  listDecisionsOf,
+  listDeploymentsOf,
+  listEnvironmentsByName,
+  listEventsOf,
+  listLeaseQueues,
+  listLeases,
+  listPromotionsById,
+  listPromotionsOfEnvironments,
+  listPromotionsOfReleases,
+  listReleasesByDigest,
+  listStatementsOf,
+  listStepsOf,
+  listTargetsByName,
+  listTargetsOf,
+  type Page as RecordPage,
+  type PromotionRecord,
+  type ReleaseRecord,
+  type StatementRecord,
+  type StepRecord,
+  type TargetRecord,
+} from '@sluice/persistence';
+import { loadMany, loadOne, loadPages } from './batches.ts';
+import type { InTenant } from './graphql-context.ts';
+import type { Page } from './page.ts';
+
+/** A lease with who waits for it, first in line first. */
+export interface LeaseWithQueue extends LeaseRecord {
+  readonly queue: readonly string[];
+}
+
+/**
+ * Reads by key. All keys that one step of the execution asks for are read with one statement, whatever
+ * their number; what was read stays for the rest of the request.
+ */
+export interface Loaders {
+  release(digest: string): Promise<ReleaseRecord | undefined>;
+  /** Throws for a digest that other records refer to and that is not there. */
+  getRelease(digest: string): Promise<ReleaseRecord>;
+  environment(name: string): Promise<EnvironmentRecord | undefined>;
+  /** As {@link Loaders.getRelease}. */
+  getEnvironment(name: string): Promise<EnvironmentRecord>;
+  target(name: string): Promise<TargetRecord | undefined>;
+  /** As {@link Loaders.getRelease}. */
+  getTarget(name: string): Promise<TargetRecord>;
+  /** Targets of an environment. */
+  targetsOf(environment: string): Promise<readonly TargetRecord[]>;
+  agentOf(target: string): Promise<AgentRecord | undefined>;
+  currentReleaseOf(target: string): Promise<CurrentReleaseRecord | undefined>;
+  leaseOf(resource: string): Promise<LeaseWithQueue | undefined>;
+  promotion(id: string): Promise<PromotionRecord | undefined>;
+  stepsOf(promotion: string): Promise<readonly StepRecord[]>;
+  decisionsOf(promotion: string): Promise<readonly DecisionRecord[]>;
+  deploymentsOf(promotion: string): Promise<readonly DeploymentRecord[]>;
+  statementsOf(promotion: string): Promise<readonly StatementRecord[]>;
+  eventsOf(promotion: string, page: Page): Promise<RecordPage<EventRecord>>;
+  promotionsOfEnvironment(name: string, page: Page): Promise<RecordPage<PromotionRecord>>;
+  promotionsOfRelease(digest: string, page: Page): Promise<RecordPage<PromotionRecord>>;
+}
+
+/** Loaders for one request. */
+export function createLoaders(inTenant: InTenant): Loaders {
+  const release = loadOne(inTenant, listReleasesByDigest, (row) => row.releaseDigest);
+  const environment = loadOne(inTenant, listEnvironmentsByName, (row) => row.name);
+  const target = loadOne(inTenant, listTargetsByName, (row) => row.name);
+  return {
+    release,
+    getRelease: required('release', release),
+    environment,
+    getEnvironment: required('environment', environment),
+    target,
+    getTarget: required('target', target),
+    targetsOf: loadMany(inTenant, listTargetsOf, (row) => row.environment),
+    agentOf: loadOne(inTenant, listAgents, (row) => row.target),
+    currentReleaseOf: loadOne(inTenant, listCurrentReleases, (row) => row.target),
+    leaseOf: loadOne(inTenant, listLeasesWithQueues, (row) => row.resource),
+    promotion: loadOne(inTenant, listPromotionsById, (row) => row.promotionId),
+    stepsOf: loadMany(inTenant, listStepsOf, (row) => row.promotionId),
+    decisionsOf: loadMany(inTenant, listDecisionsOf, (row) => row.promotionId),
+    deploymentsOf: loadMany(inTenant, listDeploymentsOf, (row) => row.promotionId),
+    statementsOf: loadMany(inTenant, listStatementsOf, (row) => row.promotionId),
+    eventsOf: loadPages(inTenant, (tx, keys, first) =>
+      listEventsOf(tx, keys.map(({ id, after }) => ({ promotionId: id, after })), first),
+    ),
+    promotionsOfEnvironment: loadPages(inTenant, (tx, keys, first) =>
+      listPromotionsOfEnvironments(
+        tx,
+        keys.map(({ id, after }) => ({ environment: id, after })),
+        first,
+      ),
+    ),
+    promotionsOfRelease: loadPages(inTenant, (tx, keys, first) =>
+      listPromotionsOfReleases(
+        tx,
+        keys.map(({ id, after }) => ({ releaseDigest: id, after })),
+        first,
+      ),
+    ),
+  };
+}
+
+async function listLeasesWithQueues(
+  tx: Parameters<typeof listLeases>[0],
+  resources: readonly string[],
+): Promise<readonly LeaseWithQueue[]> {
+  const leases = await listLeases(tx, resources);
+  const places = await listLeaseQueues(tx, resources);
+  return leases.map((lease) => ({
+    ...lease,
+    queue: places.filter((p) => p.resource === lease.resource).map((p) => p.holder),
+  }));
+}
+
+function required<V>(what: string, load: (key: string) => Promise<V | undefined>) {
+  return async (key: string): Promise<V> => {
+    const found = await load(key);
+    if (found !== undefined) return found;
+    throw new Error(`The ${what} ${key} is referred to by other records, but is not there.`);
+  };
+}

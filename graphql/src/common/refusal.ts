@@ -1,0 +1,83 @@
+import { IntrinsicException } from '@nestjs/common';
+import type { Permission } from '@sluice/domain';
+
+/** A member of a mutation's result union that says no; see `Refusal` in the schema. */
+export type RefusalMember =
+  | {
+      readonly __typename: 'InvalidInput';
+      readonly code: string;
+      readonly message: string;
+      readonly field: string | null;
+    }
+  | {
+      readonly __typename: 'NotPermitted';
+      readonly code: string;
+      readonly message: string;
+      readonly permission: Permission;
+    }
+  | {
+      readonly __typename: 'NotFound' | 'IdempotencyConflict' | 'StateConflict';
+      readonly code: string;
+      readonly message: string;
+    };
+
+/**
+ * Carries a refusal out of a pipe or a service. The root field's guard turns it into the union member
+ * of a mutation, or into a `BAD_USER_INPUT` error of a query.
+ */
+export class RefusalException extends IntrinsicException {
+  readonly code = 'refusal';
+  readonly refusal: RefusalMember;
+
+  constructor(refusal: RefusalMember) {
+    super(refusal.message);
+    this.name = 'RefusalException';
+    this.refusal = refusal;
+  }
+}
+
+/** The refusal in an error, or undefined when it carries none. */
+export function refusalOf(error: unknown): RefusalMember | undefined {
+  return error instanceof Error && error.name === 'RefusalException'
+    ? (error as RefusalException).refusal
+    : undefined;
+}
+
+/** The input breaks a rule of its form. `field` names the input field, null where none is to blame. */
+export function invalidInput(field: string | null, message: string): RefusalException {
+  return new RefusalException({
+    __typename: 'InvalidInput',
+    code: 'invalid-input',
+    message,
+    field,
+  });
+}
+
+/** What the request names is not there for this principal. */
+export function notFound(code: string, message: string): RefusalException {
+  return new RefusalException({ __typename: 'NotFound', code, message });
+}
+
+/** The thing's state does not allow this. */
+export function stateConflict(code: string, message: string): RefusalException {
+  return new RefusalException({ __typename: 'StateConflict', code, message });
+}
+
+/** The key was used before with another payload. */
+export function idempotencyConflict(operation: string): RefusalException {
+  return new RefusalException({
+    __typename: 'IdempotencyConflict',
+    code: 'idempotency-conflict',
+    message: `This idempotencyKey came with another ${operation} input before; use a new key for a new request.`,
+  });
+}
+
+/** The principal's role does not hold the permission. */
+export function notPermitted(principal: string, permission: Permission): RefusalException {
+  return new RefusalException({
+    __typename: 'NotPermitted',
+    code: 'not-permitted',
+    message: `${principal} does not hold the permission ${permission}; ask an administrator for a role that has it.`,
+    permission,
+  });
+}

@@ -1,0 +1,71 @@
+import { type CustomScalar, Scalar } from '@nestjs/graphql';
+import { isDigest } from '@sluice/domain';
+import { GraphQLError, Kind, type ValueNode, valueFromASTUntyped } from 'graphql';
+
+/** An instant: RFC 3339 in UTC with milliseconds. */
+@Scalar('DateTime')
+export class DateTimeScalar implements CustomScalar<string, Date> {
+  readonly description = 'An instant, RFC 3339 in UTC.';
+
+  parseValue(value: unknown): Date {
+    const time = typeof value === 'string' ? Date.parse(value) : Number.NaN;
+    if (Number.isNaN(time)) throw badUserInput('DateTime: write RFC 3339, 2030-01-31T12:00:00Z.');
+    return new Date(time);
+  }
+
+  serialize(value: unknown): string {
+    const date = value instanceof Date ? value : new Date(String(value));
+    return date.toISOString();
+  }
+
+  parseLiteral(node: ValueNode): Date {
+    return this.parseValue(node.kind === Kind.STRING ? node.value : undefined);
+  }
+}
+
+/**
+ * `sha256:<hex>`. Any text is let in: the argument's own check names the field that is wrong, which a
+ * scalar can't.
+ */
+@Scalar('Digest')
+export class DigestScalar implements CustomScalar<string, string> {
+  readonly description = '`sha256:` and 64 lower-case hexadecimal digits.';
+
+  parseValue(value: unknown): string {
+    if (typeof value !== 'string') throw badUserInput('Digest: write sha256:<64 hex digits>.');
+    return value;
+  }
+
+  serialize(value: unknown): string {
+    if (typeof value !== 'string' || !isDigest(value)) {
+      throw new TypeError('A stored digest does not have the form sha256:<64 hex digits>.');
+    }
+    return value;
+  }
+
+  parseLiteral(node: ValueNode): string {
+    return this.parseValue(node.kind === Kind.STRING ? node.value : undefined);
+  }
+}
+
+/** Any JSON value, handed through. */
+@Scalar('JSON')
+export class JsonScalar implements CustomScalar<unknown, unknown> {
+  readonly description = 'Any JSON value.';
+
+  parseValue(value: unknown): unknown {
+    return value;
+  }
+
+  serialize(value: unknown): unknown {
+    return value;
+  }
+
+  parseLiteral(node: ValueNode): unknown {
+    return valueFromASTUntyped(node);
+  }
+}
+
+function badUserInput(message: string): GraphQLError {
+  return new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT' } });
+}

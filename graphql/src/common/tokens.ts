@@ -1,0 +1,19 @@
+import type { AgentSettings } from '@sluice/domain';
+import type { EvidenceStore } from '@sluice/evidence-store';
+import type { Wakeups } from './wakeups.ts';
+
+/** Under this name Nest injects the {@link GraphqlParts}; explicit, because the build keeps no metadata. */
+export const GRAPHQL_PARTS = Symbol('GraphqlParts');
+
+/** What the resolvers need that is the same for every request. */
+export interface GraphqlParts {
+  readonly evidence: EvidenceStore;
+  /** The trust root file's text as it is now. */
+  readonly readTrustRoot: () => Promise<string>;
+  readonly agents: AgentSettings;
+  readonly wakeups: Wakeups;
+  /** How long `createRelease` waits for its answer. Milliseconds. */
+  readonly releaseWaitMs: number;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}

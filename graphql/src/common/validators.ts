@@ -1,0 +1,68 @@
+import { isDigest, isName, isVersion } from '@sluice/domain';
+import { ValidateBy, type ValidationOptions } from 'class-validator';
+
+/** A DNS label of at most 63 characters. */
+export function IsDnsLabel(options?: ValidationOptions): PropertyDecorator {
+  return rule('isDnsLabel', isName, 'write a DNS label: a-z, 0-9 and -, at most 63', options);
+}
+
+/** A version of at most 128 characters. */
+export function IsVersionText(options?: ValidationOptions): PropertyDecorator {
+  return rule(
+    'isVersionText',
+    isVersion,
+    'write a version of at most 128 characters, such as 1.2.0',
+    options,
+  );
+}
+
+/** `sha256:<hex>`. */
+export function IsSha256Digest(options?: ValidationOptions): PropertyDecorator {
+  return rule('isSha256Digest', isDigest, 'write sha256: and 64 lower-case hex digits', options);
+}
+
+/** 1 to 200 characters of plain text: what an idempotency key may be. */
+export function IsIdempotencyKey(options?: ValidationOptions): PropertyDecorator {
+  return IsPlainText(200, options);
+}
+
+const PROMOTION_ID = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\/[1-9][0-9]{0,8}$/;
+
+/** `<environment>/<number>`. */
+export function IsPromotionId(options?: ValidationOptions): PropertyDecorator {
+  return rule(
+    'isPromotionId',
+    (value) => PROMOTION_ID.test(value),
+    'write <environment>/<number>, such as dev/1',
+    options,
+  );
+}
+
+/** Text that people read: no control characters but line ends, not blank. */
+export function IsPlainText(max: number, options?: ValidationOptions): PropertyDecorator {
+  return rule(
+    'isPlainText',
+    (value) =>
+      value.trim() !== '' && value.length <= max && !/[^\P{Cc}\n\t]/u.test(value),
+    `write 1 to ${max} characters of plain text`,
+    options,
+  );
+}
+
+function rule(
+  name: string,
+  accepts: (value: string) => boolean,
+  message: string,
+  options?: ValidationOptions,
+): PropertyDecorator {
+  return ValidateBy(
+    {
+      name,
+      validator: {
+        validate: (value: unknown) => typeof value === 'string' && accepts(value),
+        defaultMessage: () => message,
+      },
+    },
+    options,
+  );
+}

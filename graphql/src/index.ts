@@ -1,0 +1,11 @@
+export * from './common/format-error.ts';
+export * from './common/graphql-context.ts';
+export * from './common/guard-root-fields.ts';
+export * from './common/loaders.ts';
+export * from './common/query-limits.ts';
+export { type RefusalMember, refusalOf } from './common/refusal.ts';
+export * from './common/tokens.ts';
+export * from './common/wakeups.ts';
+export * from './providers.ts';
+export * from './record-refusal.ts';
+export * from './type-defs.ts';

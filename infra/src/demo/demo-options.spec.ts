@@ -1,0 +1,47 @@
+import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import type { Stack } from '../stack/stack-types.ts';
+import { toGuide } from './demo-guide.ts';
+import { parseDemoOptions } from './demo-options.ts';
+
+test('without arguments it stays up, on the data in the checkout', () => {
+  expect(parseDemoOptions([])).toEqual({
+    once: false,
+    json: false,
+    reset: false,
+    dataDir: join(import.meta.dirname, '../../../.sluice/demo'),
+  });
+});
+
+test('all arguments', () => {
+  expect(parseDemoOptions(['--once', '--json', '--reset', '--data', '/a b'])).toEqual({
+    once: true,
+    json: true,
+    reset: true,
+    dataDir: '/a b',
+  });
+});
+
+test('an argument that is not known is refused', () => {
+  expect(() => parseDemoOptions(['--twice'])).toThrow('--twice');
+});
+
+test('the guide quotes what a shell would split and shows no token', () => {
+  const stack = {
+    apiUrl: 'http://127.0.0.1:7070',
+    explorerUrl: 'http://127.0.0.1:7070/explorer',
+    temporalUiUrl: 'http://127.0.0.1:8233',
+    dataDir: '/a b/demo',
+    tokens: { 'release-manager': 'secret-token' },
+    layout: { keysDir: '/a b/demo/keys' },
+  } as unknown as Stack;
+  const story = {
+    promotions: [],
+    trustRootFile: '/a b/demo/evidence-out/trust-root.json',
+    serviceUrl: 'http://127.0.0.1:8080/',
+  };
+  const guide = toGuide(stack, story, '/somewhere/else');
+  expect(guide).toContain("--trust-root '/a b/demo/evidence-out/trust-root.json'");
+  expect(guide).toContain('http://127.0.0.1:7070/explorer');
+  expect(guide).not.toContain('secret-token');
+});

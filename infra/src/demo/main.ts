@@ -1,0 +1,96 @@
+/**
+ * The demo: brings a stack up, takes two releases through it, shows what happened, and stays up until Ctrl-C. Started by
+ * infra/demo/start.mjs.
+ */
+
+import type { Stack } from '../stack/stack-types.ts';
+import { removeStackData, startStack } from '../stack/start-stack.ts';
+import { toGuide } from './demo-guide.ts';
+import type { DemoOptions } from './demo-options.ts';
+import { DEMO_USAGE, parseDemoOptions } from './demo-options.ts';
+import { toDocument, toTable } from './demo-report.ts';
+import type { Story } from './demo-story.ts';
+import { tellStory } from './demo-story.ts';
+import { untilInterrupted } from './interruption.ts';
+
+const say = (line: string): void => {
+  process.stderr.write(`${line}\n`);
+};
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(args: readonly string[]): Promise<number> {
+  let options: DemoOptions;
+  try {
+    options = parseDemoOptions(args);
+  } catch (error) {
+    say(`${(error as Error).message}\n${DEMO_USAGE}`);
+    return 2;
+  }
+  // From here on a signal ends what was started instead of us.
+  const interruption = untilInterrupted();
+  let stack: Stack | undefined;
+  let status = 1;
+  try {
+    if (options.reset) {
+      say(`deleting ${options.dataDir}`);
+      await removeStackData(options.dataDir);
+    }
+    // Not raced: an interrupted start ends what it had started before it fails.
+    stack = await startStack({
+      dataDir: options.dataDir,
+      progress: say,
+      signal: interruption.signal,
+    });
+    const story = await interruption.orElse(tellStory(stack, say));
+    status = show(options, stack, story);
+    if (!options.once) {
+      say('\nIt stays up until Ctrl-C.');
+      await interruption.happened;
+      status = 0;
+    }
+  } catch (error) {
+    status = interruption.hasHappened() ? 130 : 1;
+    if (status === 1) {
+      say(describe(error));
+    }
+  }
+  if (stack !== undefined) {
+    say('stopping everything that was started …');
+    await stack.stop().catch((error: unknown) => say(describe(error)));
+    say(`stopped; the data stay in ${options.dataDir}`);
+  }
+  interruption.close();
+  return status;
+}
+
+function show(options: DemoOptions, stack: Stack, story: Story): number {
+  const problems = story.promotions.flatMap(({ promotion, problems: found }) =>
+    found.map((problem) => `promotion ${promotion.id}: ${problem}`),
+  );
+  const print = options.json ? say : (text: string) => process.stdout.write(`${text}\n`);
+  print(`\n${toTable(story)}`);
+  if (!options.once) {
+    print(toGuide(stack, story, process.cwd()));
+  }
+  if (options.json) {
+    process.stdout.write(`${JSON.stringify(toDocument(story), null, 2)}\n`);
+  }
+  for (const problem of problems) {
+    say(problem);
+  }
+  if (problems.length > 0) {
+    say(`the logs are in ${stack.layout.logsDir}`);
+  }
+  return problems.length === 0 ? 0 : 1;
+}
+
+function describe(error: unknown): string {
+  const { name, message, cause } = error as Error;
+  const because =
+    cause instanceof Object && 'message' in cause ? ` (${String(cause.message)})` : '';
+  const isOurs = typeof (error as { code?: unknown }).code === 'string';
+  return isOurs
+    ? `${message}${because}`
+    : `${name}: ${message}${because}\n${(error as Error).stack}`;
+}

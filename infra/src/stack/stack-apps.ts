@@ -1,0 +1,158 @@
+import { execFile } from 'node:child_process';
+import { access, chmod, chown, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { AppLaunch, AppProcess } from './app-process.ts';
+import { startApp } from './app-process.ts';
+import type { StackTarget } from './stack-configuration.ts';
+import { StackError } from './stack-error.ts';
+import type { StackLayout } from './stack-layout.ts';
+import { getAppScript, logFileOf } from './stack-layout.ts';
+import type { StackPorts } from './stack-ports.ts';
+import type { StackSecrets } from './stack-secrets.ts';
+import type { StackOptions } from './stack-types.ts';
+
+/** Everything that the apps of one stack are configured with. */
+export type AppPlan = {
+  readonly layout: StackLayout;
+  readonly ports: StackPorts;
+  readonly secrets: StackSecrets;
+  readonly databaseUrls: Readonly<Record<string, string>>;
+  readonly tenant: string;
+  readonly temporalAddress: string;
+  readonly temporalNamespace: string;
+  /** Path of the scanner. */
+  readonly trivy: string;
+  readonly env: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  readonly agentIdentity: StackOptions['agentIdentity'];
+};
+
+/** An app that can be started again and again with the same configuration. */
+export type PlannedApp = AppLaunch & {
+  /** Runs before each start; what it returns is added to the environment. */
+  readonly prepare?: () => Promise<Readonly<Record<string, string>>>;
+};
+
+/** The control plane's own processes, in the order in which they start: the signer makes the trust root that the API reads. */
+export function planApps(plan: AppPlan): PlannedApp[] {
+  const { layout, ports, databaseUrls } = plan;
+  const shared = {
+    ...inheritedEnvironment(),
+    SLUICE_TEMPORAL_ADDRESS: plan.temporalAddress,
+    SLUICE_TEMPORAL_NAMESPACE: plan.temporalNamespace,
+    SLUICE_EVIDENCE_DIR: layout.evidenceDir,
+    SLUICE_TRUST_ROOT: layout.trustRoot,
+    SLUICE_SIGNER_SOCKET: layout.signerSocket,
+  };
+  const app = (name: string, script: string, env: Record<string, string>): PlannedApp => ({
+    name,
+    script,
+    logFile: logFileOf(layout, name),
+    env: { ...shared, ...env, ...plan.env[name] },
+  });
+  return [
+    app('signer', getAppScript('worker', 'signer.js'), {
+      SLUICE_DATABASE_URL: databaseUrls['sluice_signer'] ?? '',
+      SLUICE_SIGNER_KEYS: layout.signerKeysDir,
+    }),
+    app('api', getAppScript('api'), {
+      SLUICE_DATABASE_URL: databaseUrls['sluice_app'] ?? '',
+      SLUICE_CONFIG: layout.configFile,
+      SLUICE_ENROLLMENT_KEY: layout.enrolmentKey,
+      SLUICE_API_HOST: '127.0.0.1',
+      SLUICE_API_PORT: String(ports['api']),
+      SLUICE_CODEC_KEYS: layout.codecKeys,
+    }),
+    app('worker', getAppScript('worker'), {
+      SLUICE_DATABASE_URL: databaseUrls['sluice_worker'] ?? '',
+      SLUICE_RELAY_DATABASE_URL: databaseUrls['sluice_relay'] ?? '',
+      SLUICE_LINKER_DATABASE_URL: databaseUrls['sluice_linker'] ?? '',
+      SLUICE_CODEC_KEYS: layout.codecKeys,
+      SLUICE_TRIVY: plan.trivy,
+      SLUICE_TRIVY_CACHE: layout.trivyCache,
+    }),
+  ];
+}
+
+/** One agent per target; each has a folder of its own and gets a one-time token before its first start. */
+export function planAgents(plan: AppPlan, targets: readonly StackTarget[]): PlannedApp[] {
+  return targets.map((target) => {
+    const folder = join(plan.layout.agentsDir, target.name);
+    const name = `agent-${target.name}`;
+    return {
+      name,
+      script: getAppScript('agent'),
+      logFile: logFileOf(plan.layout, name),
+      env: {
+        ...inheritedEnvironment(),
+        SLUICE_API_URL: `http://127.0.0.1:${plan.ports['api']}`,
+        SLUICE_AGENT_TARGET: target.name,
+        SLUICE_AGENT_DATA: folder,
+        ...plan.env[name],
+      },
+      prepare: () => prepareAgent(plan, target, folder),
+      ...(plan.agentIdentity === undefined ? {} : { identity: plan.agentIdentity }),
+    };
+  });
+}
+
+/** Starts a planned app. */
+export async function startPlanned(
+  app: PlannedApp,
+  onSpawn: (pid: number) => void,
+): Promise<AppProcess> {
+  await assertBuilt(app);
+  const prepared = (await app.prepare?.()) ?? {};
+  return startApp({ ...app, env: { ...app.env, ...prepared } }, onSpawn);
+}
+
+async function prepareAgent(
+  plan: AppPlan,
+  target: StackTarget,
+  folder: string,
+): Promise<Record<string, string>> {
+  await mkdir(folder, { recursive: true });
+  await chmod(folder, 0o700);
+  if (plan.agentIdentity !== undefined) {
+    await chown(folder, plan.agentIdentity.uid, plan.agentIdentity.gid);
+  }
+  return { SLUICE_ENROLLMENT_TOKEN: await mintEnrolmentToken(plan, target) };
+}
+
+async function mintEnrolmentToken(plan: AppPlan, target: StackTarget): Promise<string> {
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [getAppScript('cli'), 'agent', 'enroll-token', '--target', target.name, '--json'],
+    {
+      env: {
+        ...inheritedEnvironment(),
+        SLUICE_CONFIG: plan.layout.configFile,
+        SLUICE_ENROLLMENT_KEY: plan.layout.enrolmentKey,
+      },
+      timeout: 30_000,
+    },
+  );
+  return (JSON.parse(stdout) as { token: string }).token;
+}
+
+async function assertBuilt(app: PlannedApp): Promise<void> {
+  try {
+    await access(app.script);
+  } catch {
+    throw new StackError(
+      'stack-not-built',
+      `${app.script} is missing, so the ${app.name} cannot start; run "npm run build".`,
+    );
+  }
+}
+
+/** What a child may know of our environment: nothing that configures Sluice comes from outside. */
+function inheritedEnvironment(): Record<string, string> {
+  const names = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'TZ', 'SLUICE_LOG_LEVEL', 'NODE_EXTRA_CA_CERTS'];
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = process.env[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
+}

@@ -1,0 +1,94 @@
+import { writeFile } from 'node:fs/promises';
+import type { Deadlines, SettingValue } from '@sluice/domain';
+import { stringify } from 'yaml';
+import type { StackLayout } from './stack-layout.ts';
+import type { StackPorts } from './stack-ports.ts';
+import type { StackPrincipal, StackSecrets } from './stack-secrets.ts';
+import { hashToken } from './stack-secrets.ts';
+
+/** An environment of a stack; deadlines in seconds, absent ones are the product's defaults. */
+export type StackEnvironment = {
+  readonly name: string;
+  readonly position: number;
+  readonly deadlines?: Partial<Deadlines>;
+};
+
+/** A Linux host of a stack: an agent of its own, the service on a port of 127.0.0.1. */
+export type StackTarget = {
+  readonly name: string;
+  readonly environment: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Added to `PORT`, which is chosen. */
+  readonly settings?: Readonly<Record<string, SettingValue>>;
+  /** Starts its agent with the stack; true when absent. */
+  readonly agent?: boolean;
+};
+
+/** An image layout that the configuration names. */
+export type StackSource = { readonly name: string; readonly path: string };
+
+/** What `sluice.config.yaml` of a stack is made of. */
+export type StackConfiguration = {
+  readonly tenant: string;
+  readonly sources: readonly StackSource[];
+  readonly environments: readonly StackEnvironment[];
+  readonly targets: readonly StackTarget[];
+  readonly principals: readonly StackPrincipal[];
+  readonly agents?: Readonly<Record<string, number>>;
+};
+
+/** Writes the configuration that the API applies at start. It holds no secret: tokens stand in it as hashes. */
+export async function writeConfiguration(
+  layout: StackLayout,
+  configuration: StackConfiguration,
+  ports: StackPorts,
+  secrets: StackSecrets,
+): Promise<void> {
+  const { tenant, sources, environments, targets, principals, agents } = configuration;
+  const document = {
+    schema: 'sluice.config/v1',
+    tenant,
+    sources: sources.map(({ name, path }) => ({ name, kind: 'oci-layout', path })),
+    environments: environments.map(({ name, position, deadlines }) => ({
+      name,
+      position,
+      pipeline: 'standard',
+      policy: 'release-gate',
+      ...(deadlines === undefined ? {} : { deadlines }),
+    })),
+    targets: targets.map((target) => toTarget(target, ports[servicePort(target.name)] ?? 0)),
+    principals: principals.map(({ name, role }) => ({
+      name,
+      role,
+      tokenHash: hashToken(secrets.tokens[name] ?? ''),
+    })),
+    enrolment: { keyFile: layout.enrolmentKey },
+    ...(agents === undefined ? {} : { agents }),
+  };
+  const header = '# Written anew at each start; the API applies it when it starts.\n';
+  await writeFile(layout.configFile, header + stringify(document));
+}
+
+/** The name under which a target's service port is kept. */
+export function servicePort(target: string): string {
+  return `service:${target}`;
+}
+
+function toTarget(target: StackTarget, port: number): Record<string, unknown> {
+  return {
+    name: target.name,
+    environment: target.environment,
+    kind: 'linux-host',
+    address: '127.0.0.1',
+    labels: target.labels ?? {},
+    settings: { PORT: String(port), ...target.settings },
+    health: {
+      path: '/healthz',
+      port,
+      intervalMs: 200,
+      timeoutMs: 1_000,
+      successes: 2,
+      failures: 25,
+    },
+  };
+}

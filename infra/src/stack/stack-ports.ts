@@ -1,0 +1,57 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { findFreePort } from '@sluice/temporal-server';
+
+/** Ports by what listens on them: `api`, `postgres`, `temporal`, `temporalUi`, and `service:<target>`. */
+export type StackPorts = Readonly<Record<string, number>>;
+
+/** The ports that are tried first; a target's service begins at `service`. */
+export const DEFAULT_PORTS = {
+  api: 7070,
+  postgres: 5433,
+  temporal: 7233,
+  temporalUi: 8233,
+  service: 8080,
+} as const;
+
+/**
+ * Chooses a free port for each name: the one of the last run, else the one asked for, else the default; the next free one when
+ * that is taken. Remembers the choice.
+ *
+ * @param asked - first choices; 0, or `any` for all, means any free port that nobody was told before.
+ * @param onMoved - told about each port that was taken.
+ */
+export async function chooseStackPorts(
+  file: string,
+  names: readonly string[],
+  asked: StackPorts | 'any',
+  onMoved: (name: string, wanted: number, chosen: number) => void,
+): Promise<StackPorts> {
+  const last = await readPorts(file);
+  const chosen: Record<string, number> = {};
+  for (const name of names) {
+    const first = asked === 'any' ? 0 : asked[name];
+    const wanted = last[name] ?? first ?? defaultOf(name);
+    const port = await findFreePort(wanted, new Set(Object.values(chosen)));
+    if (wanted !== 0 && port !== wanted) {
+      onMoved(name, wanted, port);
+    }
+    chosen[name] = port;
+  }
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, `${JSON.stringify({ ...last, ...chosen }, null, 2)}\n`);
+  return chosen;
+}
+
+async function readPorts(file: string): Promise<Record<string, number>> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8')) as Record<string, number>;
+  } catch {
+    return {};
+  }
+}
+
+function defaultOf(name: string): number {
+  const known: Readonly<Record<string, number>> = DEFAULT_PORTS;
+  return known[name] ?? DEFAULT_PORTS.service;
+}

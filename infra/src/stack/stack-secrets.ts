@@ -1,0 +1,74 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Role } from '@sluice/domain';
+import { ROLES_OF_SLUICE } from '@sluice/persistence';
+import type { StackLayout } from './stack-layout.ts';
+
+/** Somebody who may use a stack's API; the token is generated. */
+export type StackPrincipal = { readonly name: string; readonly role: Role };
+
+/** What a stack generated for itself, once. Nothing of it belongs into a log. */
+export type StackSecrets = {
+  /** Bearer tokens by principal. */
+  readonly tokens: Readonly<Record<string, string>>;
+  /** Passwords of the database roles. */
+  readonly databasePasswords: Readonly<Record<string, string>>;
+};
+
+/** Generates what is missing (mode 600, in the layout's `keys`), and reads what is there. */
+export async function ensureSecrets(
+  layout: StackLayout,
+  tenant: string,
+  principals: readonly StackPrincipal[],
+): Promise<StackSecrets> {
+  await mkdir(layout.signerKeysDir, { recursive: true });
+  await chmod(layout.keysDir, 0o700);
+  await chmod(layout.signerKeysDir, 0o700);
+  await ensureFile(layout.enrolmentKey, () => `${randomBytes(32).toString('base64')}\n`);
+  await ensureFile(layout.codecKeys, () => {
+    const key = { keyId: 'k1', key: randomBytes(32).toString('base64') };
+    return `${JSON.stringify({ tenants: { [tenant]: key } })}\n`;
+  });
+  const tokens = await ensureWords(
+    join(layout.keysDir, 'tokens.json'),
+    principals.map(({ name }) => name),
+  );
+  const databasePasswords = await ensureWords(
+    join(layout.keysDir, 'database.json'),
+    ROLES_OF_SLUICE,
+  );
+  return { tokens, databasePasswords };
+}
+
+/** What the configuration holds instead of a token: the SHA-256 of its UTF-8 bytes, as `sha256:…`. */
+export function hashToken(token: string): string {
+  return `sha256:${createHash('sha256').update(token, 'utf8').digest('hex')}`;
+}
+
+async function ensureWords(
+  file: string,
+  names: readonly string[],
+): Promise<Record<string, string>> {
+  const present = JSON.parse(await ensureFile(file, () => '{}\n')) as Record<string, string>;
+  const missing = names.filter((name) => present[name] === undefined);
+  const all = {
+    ...present,
+    ...Object.fromEntries(missing.map((name) => [name, randomBytes(24).toString('hex')])),
+  };
+  if (missing.length > 0) {
+    await writeFile(file, `${JSON.stringify(all, null, 2)}\n`, { mode: 0o600 });
+  }
+  return all;
+}
+
+async function ensureFile(file: string, generate: () => string): Promise<string> {
+  try {
+    await writeFile(file, generate(), { mode: 0o600, flag: 'wx' });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
+      throw error;
+    }
+  }
+  return readFile(file, 'utf8');
+}

@@ -1,0 +1,193 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { removeEmbeddedPostgres } from '../embedded-postgres/data-location.ts';
+import { packSamples } from '../samples/pack-samples.ts';
+import { getTool } from '../tools/get-tool.ts';
+import { RunRecord } from './run-record.ts';
+import type { AppPlan } from './stack-apps.ts';
+import { planAgents, planApps, startPlanned } from './stack-apps.ts';
+import type { StackConfiguration } from './stack-configuration.ts';
+import { servicePort, writeConfiguration } from './stack-configuration.ts';
+import { prepareDatabase } from './stack-database.ts';
+import type { Engines } from './stack-engines.ts';
+import { declareEngines } from './stack-engines.ts';
+import type { StackLayout } from './stack-layout.ts';
+import { getStackLayout, logFileOf } from './stack-layout.ts';
+import { StackParts } from './stack-parts.ts';
+import type { StackPorts } from './stack-ports.ts';
+import { chooseStackPorts } from './stack-ports.ts';
+import type { StackPrincipal, StackSecrets } from './stack-secrets.ts';
+import { ensureSecrets } from './stack-secrets.ts';
+import type { Stack, StackOptions } from './stack-types.ts';
+
+const DEFAULT_PRINCIPALS: readonly StackPrincipal[] = [
+  { name: 'release-manager', role: 'release-manager' },
+  { name: 'viewer', role: 'viewer' },
+  { name: 'admin', role: 'admin' },
+];
+
+/**
+ * Starts Postgres, Temporal, signer, API, worker and agents as processes of their own, with generated secrets and configuration, and
+ * waits until each is ready. The data folder is resumed when there is one. When anything fails, what was started is ended again.
+ *
+ * @throws StackError, ToolError, EmbeddedPostgresError or TemporalServerError: the message says which part, why and what to do.
+ */
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const layout = getStackLayout(options.dataDir);
+  const progress = options.progress ?? (() => undefined);
+  await mkdir(layout.dataDir, { recursive: true });
+  const record = new RunRecord(layout.runRecord);
+  const ended = await record.takeOver();
+  if (ended.length > 0) {
+    progress(`ended what an earlier run had left behind: ${ended.join(', ')}`);
+  }
+  const parts = new StackParts(record, (name) =>
+    progress(`the ${name} has ended by itself; its log is ${logFileOf(layout, name)}`),
+  );
+  try {
+    return await startParts(options, layout, parts, progress);
+  } catch (error) {
+    await parts.stopAll().catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Deletes a stack's data folder, wherever Postgres keeps its part of it. Leftover processes are ended first. */
+export async function removeStackData(dataDir: string): Promise<void> {
+  const layout = getStackLayout(dataDir);
+  const record = new RunRecord(layout.runRecord);
+  await record.takeOver();
+  record.close();
+  await removeEmbeddedPostgres(layout.postgresDir);
+  await rm(layout.dataDir, { recursive: true, force: true });
+}
+
+async function startParts(
+  options: StackOptions,
+  layout: StackLayout,
+  parts: StackParts,
+  progress: (line: string) => void,
+): Promise<Stack> {
+  const configuration = await completeConfiguration(options, layout);
+  const { tenant, targets } = configuration;
+  const hasUi = options.temporalUi ?? true;
+  const ports = await chooseStackPorts(
+    layout.portsFile,
+    [
+      ...['api', 'postgres', 'temporal', ...(hasUi ? ['temporalUi'] : [])],
+      ...targets.map(({ name }) => servicePort(name)),
+    ],
+    options.ports ?? {},
+    (name, wanted, chosen) => progress(`port ${wanted} (${name}) is taken; using ${chosen}`),
+  );
+  const secrets = await ensureSecrets(layout, tenant, configuration.principals);
+  const isStarted = (name: string): boolean => options.notStarted?.includes(name) !== true;
+  const started = async (name: string): Promise<void> => {
+    options.signal?.throwIfAborted();
+    if (isStarted(name)) {
+      const before = Date.now();
+      await parts.start(name);
+      progress(`${name} is ready (${((Date.now() - before) / 1000).toFixed(1)} s)`);
+    }
+  };
+  const engines = declareEngines(options, layout, parts, ports);
+  await allOf([started('postgres'), started('temporal')]);
+  const superuserUrl = engines.superuserUrl();
+  const { urls: databaseUrls, applied } = await prepareDatabase(
+    superuserUrl,
+    secrets.databasePasswords,
+  );
+  if (applied.length > 0) {
+    progress(`database migrated: ${applied.join(', ')}`);
+  }
+  await writeConfiguration(layout, configuration, ports, secrets);
+  const plan: AppPlan = {
+    layout,
+    ports,
+    secrets,
+    databaseUrls,
+    tenant,
+    temporalAddress: engines.temporalAddress(),
+    temporalNamespace: engines.temporalNamespace(),
+    trivy: options.trivyExecutable ?? (await getTool('trivy')).path,
+    env: options.env ?? {},
+    agentIdentity: options.agentIdentity,
+  };
+  for (const app of planApps(plan)) {
+    parts.add(app.name, (onSpawn) => startPlanned(app, onSpawn));
+    await started(app.name);
+  }
+  for (const agent of planAgents(plan, targets)) {
+    parts.add(agent.name, (onSpawn) => startPlanned(agent, onSpawn));
+  }
+  const agents = targets.filter(({ agent }) => agent !== false);
+  await allOf(agents.map(({ name }) => started(`agent-${name}`)));
+  return toStack({ layout, parts, ports, secrets, databaseUrls, tenant, hasUi, engines });
+}
+
+/** Waits for all, also when one fails: what is still starting could not be ended otherwise. */
+async function allOf(starts: readonly Promise<void>[]): Promise<void> {
+  const results = await Promise.allSettled(starts);
+  const failure = results.find((result) => result.status === 'rejected');
+  if (failure !== undefined) {
+    throw failure.reason;
+  }
+}
+
+async function completeConfiguration(
+  options: StackOptions,
+  layout: StackLayout,
+): Promise<StackConfiguration> {
+  const sources = options.sources ?? [{ name: 'samples', path: layout.samplesDir }];
+  if (options.sources === undefined) {
+    await packSamples(layout.samplesDir);
+  }
+  await mkdir(layout.agentsDir, { recursive: true });
+  return {
+    tenant: options.tenant ?? 'demo',
+    sources,
+    environments: options.environments ?? [{ name: 'dev', position: 1 }],
+    targets: options.targets ?? [{ name: 'dev-host-1', environment: 'dev' }],
+    principals: options.principals ?? DEFAULT_PRINCIPALS,
+    ...(options.agents === undefined ? {} : { agents: options.agents }),
+  };
+}
+
+function toStack(made: {
+  readonly layout: StackLayout;
+  readonly parts: StackParts;
+  readonly ports: StackPorts;
+  readonly secrets: StackSecrets;
+  readonly databaseUrls: Readonly<Record<string, string>>;
+  readonly tenant: string;
+  readonly hasUi: boolean;
+  readonly engines: Engines;
+}): Stack {
+  const { layout, parts, ports, secrets, databaseUrls, tenant, hasUi, engines } = made;
+  const apiUrl = `http://127.0.0.1:${ports['api']}`;
+  return {
+    dataDir: layout.dataDir,
+    layout,
+    tenant,
+    apiUrl,
+    graphqlUrl: `${apiUrl}/graphql`,
+    explorerUrl: `${apiUrl}/explorer`,
+    temporalAddress: engines.temporalAddress(),
+    temporalNamespace: engines.temporalNamespace(),
+    temporalUiUrl: hasUi ? `http://127.0.0.1:${ports['temporalUi']}` : undefined,
+    databaseUrls,
+    tokens: secrets.tokens,
+    trustRootFile: layout.trustRoot,
+    configFile: layout.configFile,
+    names: parts.names,
+    getServicePort: (target) => ports[servicePort(target)] ?? 0,
+    getLogFile: (name) => logFileOf(layout, name),
+    isRunning: (name) => parts.isRunning(name),
+    getPid: (name) => parts.getPid(name),
+    start: (name) => parts.start(name),
+    stopPart: (name) => parts.stop(name),
+    kill: (name, signal) => parts.kill(name, signal),
+    pause: (name) => parts.kill(name, 'SIGSTOP'),
+    resume: (name) => parts.kill(name, 'SIGCONT'),
+    stop: () => parts.stopAll(),
+  };
+}

@@ -1,0 +1,2 @@
+export * from './evidence-store.ts';
+export * from './folder-store.ts';

@@ -1,0 +1,10 @@
+export * from './deterministic-tar.ts';
+export { DEFAULT_UNPACK_LIMITS, type UnpackLimits } from './entry-path.ts';
+export * from './image-types.ts';
+export * from './media-types.ts';
+export * from './oci-error.ts';
+export * from './open-layout.ts';
+export * from './parse-image.ts';
+export * from './unpack-layers.ts';
+export * from './verified-stream.ts';
+export * from './write-layout.ts';

@@ -1,0 +1,57 @@
+import type { Environment } from '@sluice/domain';
+import type { Tx } from '../transaction.ts';
+import { existing, firstOf } from './single-row.ts';
+
+/** A configured environment. */
+export interface EnvironmentRecord extends Environment {
+  /** Grows by one with each change of its configuration. */
+  readonly version: number;
+  /** Set when the configuration no longer names it; its promotions stay readable. */
+  readonly removedAt: string | null;
+}
+
+const COLUMNS = `environment_id as name, position, pipeline_id as pipeline, policy_id as policy, deadlines,
+  version, removed_at as "removedAt"`;
+
+/** The environments that the configuration names, in promotion order; at most 1,000. */
+export async function listEnvironments(tx: Tx): Promise<readonly EnvironmentRecord[]> {
+  const { rows } = await tx.query<EnvironmentRecord>(
+    `select ${COLUMNS} from sluice.environments
+      where tenant_id = $1 and removed_at is null
+      order by position, environment_id
+      limit 1000`,
+    [tx.tenantId],
+  );
+  return rows;
+}
+
+/** Those of these environments that exist, removed ones too: for a batch loader. */
+export async function listEnvironmentsByName(
+  tx: Tx,
+  names: readonly string[],
+): Promise<readonly EnvironmentRecord[]> {
+  const { rows } = await tx.query<EnvironmentRecord>(
+    `select ${COLUMNS} from sluice.environments where tenant_id = $1 and environment_id = any($2)`,
+    [tx.tenantId, names],
+  );
+  return rows;
+}
+
+/** An environment that the configuration names. */
+export async function findEnvironment(
+  tx: Tx,
+  name: string,
+): Promise<EnvironmentRecord | undefined> {
+  return firstOf(
+    await tx.query<EnvironmentRecord>(
+      `select ${COLUMNS} from sluice.environments
+        where tenant_id = $1 and environment_id = $2 and removed_at is null`,
+      [tx.tenantId, name],
+    ),
+  );
+}
+
+/** An environment that the configuration names; throws `not-found`. */
+export async function getEnvironment(tx: Tx, name: string): Promise<EnvironmentRecord> {
+  return existing(await findEnvironment(tx, name), `environment ${name}`, tx.tenantId);
+}

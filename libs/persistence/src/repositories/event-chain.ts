@@ -1,0 +1,134 @@
+import { digestOf } from '@sluice/pure';
+import type { Pool, Queryable } from '../pool.ts';
+import { inTransaction, type Tx } from '../transaction.ts';
+import { EVENT_COLUMNS, type EventRecord, listLinkedEvents } from './event.repository.ts';
+import { firstOf } from './single-row.ts';
+
+/** Events that one transaction of the linker takes at most. */
+const BATCH = 500;
+
+/**
+ * Gives every committed, unlinked event its position and hash, tenant by tenant; gives how many it linked.
+ * For the role sluice_linker. Several linkers at once do no harm: a tenant that another one works on is left
+ * to it.
+ */
+export async function linkEvents(pool: Pool): Promise<number> {
+  const { rows } = await pool.query<{ tenantId: string }>(
+    `select tenant_id as "tenantId" from sluice.tenants t
+      where exists (select from sluice.events e where e.tenant_id = t.tenant_id and e.position is null)
+      order by tenant_id`,
+  );
+  let linked = 0;
+  for (const { tenantId } of rows) {
+    for (;;) {
+      const count = await inTransaction(pool, (tx) => linkBatch(tx, tenantId));
+      linked += count;
+      if (count < BATCH) break;
+    }
+  }
+  return linked;
+}
+
+/**
+ * The hash of a linked event: SHA-256 of the canonical JSON of its place, the hash before it and all that it
+ * says. The tenant is in it, so that no chain fits in another's place.
+ */
+export function eventHash(
+  tenantId: string,
+  event: Omit<EventRecord, 'position' | 'hash'> & { readonly position: number },
+): string {
+  return digestOf({
+    position: event.position,
+    previousHash: event.previousHash,
+    event: {
+      tenantId,
+      id: event.eventId,
+      type: event.type,
+      actor: event.actor,
+      subject: event.subject,
+      promotionId: event.promotionId,
+      data: event.data,
+      traceId: event.traceId,
+      occurredAt: event.occurredAt,
+    },
+  });
+}
+
+/** What {@link verifyEventChain} found; `position` names the first event that does not fit. */
+export type ChainVerdict =
+  | { readonly ok: true; readonly length: number }
+  | { readonly ok: false; readonly position: number; readonly message: string };
+
+/** Computes a tenant's whole chain again and compares. Reads 1,000 events at a time. */
+export async function verifyEventChain(tx: Tx): Promise<ChainVerdict> {
+  let position = 0;
+  let previousHash: string | null = null;
+  for (;;) {
+    const events: readonly EventRecord[] = await listLinkedEvents(tx, { after: position });
+    for (const event of events) {
+      position += 1;
+      if (event.position !== position) {
+        return { ok: false, position, message: `Event ${position} of the chain is missing.` };
+      }
+      if (event.previousHash !== previousHash) {
+        return { ok: false, position, message: `Event ${position} names another event before it.` };
+      }
+      if (event.hash !== eventHash(tx.tenantId, { ...event, position })) {
+        return { ok: false, position, message: `Event ${position} was changed after it was linked.` };
+      }
+      previousHash = event.hash;
+    }
+    if (events.length === 0) return { ok: true, length: position };
+  }
+}
+
+async function linkBatch(tx: Queryable, tenantId: string): Promise<number> {
+  const lock = firstOf(
+    await tx.query<{ mine: boolean }>(
+      `select pg_try_advisory_xact_lock(hashtextextended('sluice.event_chain:' || $1, 0)) as mine`,
+      [tenantId],
+    ),
+  );
+  if (lock?.mine !== true) return 0;
+  const chain = firstOf(
+    await tx.query<{ position: number; hash: string }>(
+      `select position, hash from sluice.event_chains where tenant_id = $1`,
+      [tenantId],
+    ),
+  );
+  const { rows } = await tx.query<EventRecord>(
+    `select ${EVENT_COLUMNS} from sluice.events
+      where tenant_id = $1 and position is null
+      order by arrival
+      limit $2`,
+    [tenantId, BATCH],
+  );
+  if (rows.length === 0) return 0;
+  let position = chain?.position ?? 0;
+  let previousHash = chain?.hash ?? null;
+  const links = rows.map((event) => {
+    position += 1;
+    const hash = eventHash(tenantId, { ...event, position, previousHash });
+    const link = { id: event.eventId, position, previousHash, hash };
+    previousHash = hash;
+    return link;
+  });
+  await tx.query(
+    `update sluice.events e set position = l.position, previous_hash = l.previous_hash, hash = l.hash
+       from unnest($2::text[], $3::bigint[], $4::text[], $5::text[]) as l(id, position, previous_hash, hash)
+      where e.tenant_id = $1 and e.event_id = l.id`,
+    [
+      tenantId,
+      links.map((link) => link.id),
+      links.map((link) => link.position),
+      links.map((link) => link.previousHash),
+      links.map((link) => link.hash),
+    ],
+  );
+  await tx.query(
+    `insert into sluice.event_chains (tenant_id, position, hash) values ($1, $2, $3)
+     on conflict (tenant_id) do update set position = excluded.position, hash = excluded.hash`,
+    [tenantId, position, previousHash],
+  );
+  return rows.length;
+}

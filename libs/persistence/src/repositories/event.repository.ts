@@ -1,0 +1,105 @@
+import { randomUUID } from 'node:crypto';
+import type { AuditEvent } from '@sluice/domain';
+import {
+  decodeCursor,
+  encodeCursor,
+  type Page,
+  type PageRequest,
+  rowsToRead,
+} from '../cursor.ts';
+import type { Tx } from '../transaction.ts';
+
+/** A stored audit event. */
+export interface EventRecord extends AuditEvent {
+  readonly eventId: string;
+  readonly promotionId: string | null;
+  readonly occurredAt: string;
+  /** Place in the tenant's hash chain, from 1; null until linked. */
+  readonly position: number | null;
+  /** Hash of the event before; null for the first and until linked. */
+  readonly previousHash: string | null;
+  readonly hash: string | null;
+}
+
+/** The columns of {@link EventRecord}, of the table `events`. */
+export const EVENT_COLUMNS = `event_id as "eventId", type, actor, subject, promotion_id as "promotionId", data,
+  trace_id as "traceId", occurred_at as "occurredAt", position, previous_hash as "previousHash", hash`;
+
+/** Stores an event with the change that it tells of, unlinked; gives its id. */
+export async function insertEvent(
+  tx: Tx,
+  event: AuditEvent & { readonly promotionId?: string | null },
+): Promise<string> {
+  const eventId = randomUUID();
+  await tx.query(
+    `insert into sluice.events (tenant_id, event_id, type, actor, subject, promotion_id, data, trace_id)
+     values ($1, $2, $3, $4, $5, $6, $7, $8)`,
+    [
+      tx.tenantId,
+      eventId,
+      event.type,
+      event.actor,
+      event.subject,
+      event.promotionId ?? null,
+      JSON.stringify(event.data),
+      event.traceId,
+    ],
+  );
+  return eventId;
+}
+
+/**
+ * Events, oldest first; of one promotion when it is named. Linked events come in the order of their chain,
+ * those not yet linked behind them. The cursor of an unlinked event is that of the last linked one before it:
+ * a reader who goes on from there may see it twice (recognise it by its id), but never misses one.
+ */
+export async function listEvents(
+  tx: Tx,
+  request: PageRequest & { readonly promotionId?: string | null | undefined },
+): Promise<Page<EventRecord>> {
+  const limit = rowsToRead(request);
+  const after = Number(decodeCursor(request.after, ['number'])?.[0] ?? 0);
+  const one = request.promotionId === undefined || request.promotionId === null;
+  const scope = one ? '$4::text is null' : 'promotion_id = $4';
+  // One statement, hence one snapshot: an event that is being linked is seen once, before or after.
+  const { rows } = await tx.query<EventRecord>(
+    `select ${EVENT_COLUMNS} from (
+       (select * from sluice.events
+         where tenant_id = $1 and ${scope} and position > $2
+         order by position
+         limit $3)
+       union all
+       (select * from sluice.events
+         where tenant_id = $1 and ${scope} and position is null
+         order by arrival
+         limit $3)) e
+      order by e.position nulls last, e.arrival
+      limit $3`,
+    [tx.tenantId, after, limit, request.promotionId ?? null],
+  );
+  let linked = after;
+  const edges = rows.slice(0, request.first).map((node) => {
+    linked = node.position ?? linked;
+    return { cursor: encodeCursor([linked]), node };
+  });
+  return {
+    edges,
+    hasNextPage: rows.length > request.first,
+    endCursor: edges.at(-1)?.cursor ?? null,
+  };
+}
+
+/** Linked events of the tenant after a position, in chain order; at most `limit`, 1,000 when absent. */
+export async function listLinkedEvents(
+  tx: Tx,
+  input: { readonly after: number; readonly limit?: number },
+): Promise<readonly EventRecord[]> {
+  const { rows } = await tx.query<EventRecord>(
+    `select ${EVENT_COLUMNS} from sluice.events
+      where tenant_id = $1 and position > $2
+      order by position
+      limit $3`,
+    [tx.tenantId, input.after, Math.min(input.limit ?? 1000, 1000)],
+  );
+  return rows;
+}

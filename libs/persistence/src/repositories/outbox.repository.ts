@@ -1,0 +1,141 @@
+import type { Pool } from '../pool.ts';
+import type { Tx } from '../transaction.ts';
+import { firstOf } from './single-row.ts';
+
+/** A call to the engine that a committed transaction asked for. */
+export type OutboxMessage =
+  | {
+      readonly kind: 'start-workflow';
+      readonly body: {
+        readonly workflowId: string;
+        readonly workflowType: string;
+        readonly taskQueue: string;
+        readonly input: unknown;
+        readonly searchAttributes: {
+          readonly tenant: string;
+          readonly environment?: string;
+          readonly release?: string;
+        };
+      };
+    }
+  | {
+      readonly kind: 'signal-workflow';
+      readonly body: {
+        readonly workflowId: string;
+        readonly signal: string;
+        readonly input: unknown;
+      };
+    }
+  | {
+      readonly kind: 'complete-activity';
+      readonly body: {
+        readonly workflowId: string;
+        readonly runId: string;
+        readonly activityId: string;
+        readonly result: unknown;
+      };
+    };
+
+/** A message that a relay has claimed. */
+export type OutboxRecord = OutboxMessage & {
+  readonly tenantId: string;
+  readonly outboxId: number;
+  /** Claims so far, this one included. */
+  readonly attempts: number;
+  readonly createdAt: string;
+};
+
+/** Notified without a payload when a message was stored. */
+export const OUTBOX_CHANNEL = 'sluice_outbox';
+
+/** How long a claim is respected: after this time another relay takes the message again. Seconds. */
+export const OUTBOX_CLAIM_SECONDS = 30;
+
+/** Stores a call to the engine in the transaction that needs it, and wakes the relay at commit. */
+export async function enqueueOutbox(tx: Tx, message: OutboxMessage): Promise<void> {
+  await tx.query(`insert into sluice.outbox (tenant_id, kind, body) values ($1, $2, $3)`, [
+    tx.tenantId,
+    message.kind,
+    JSON.stringify(message.body),
+  ]);
+  await tx.query(`select pg_notify('${OUTBOX_CHANNEL}', '')`);
+}
+
+/**
+ * Claims due messages of all tenants, longest due first; at most `limit` (100 when absent). Settle each with
+ * {@link settleOutbox} or {@link deferOutbox} within {@link OUTBOX_CLAIM_SECONDS}, else it comes again:
+ * delivery is at least once. For the role sluice_relay.
+ */
+export async function claimOutbox(
+  pool: Pool,
+  { limit = 100 }: { readonly limit?: number } = {},
+): Promise<readonly OutboxRecord[]> {
+  const { rows } = await pool.query<OutboxRecord>(
+    `with due as materialized (
+       select tenant_id, outbox_id from sluice.outbox
+        where delivered_at is null and next_attempt_at <= now()
+        order by next_attempt_at
+        limit $1
+        for update skip locked)
+     update sluice.outbox o
+        set attempts = o.attempts + 1, next_attempt_at = now() + make_interval(secs => $2)
+       from due
+      where o.tenant_id = due.tenant_id and o.outbox_id = due.outbox_id
+     returning o.tenant_id as "tenantId", o.outbox_id as "outboxId", o.kind, o.body, o.attempts,
+       o.created_at as "createdAt"`,
+    [limit, OUTBOX_CLAIM_SECONDS],
+  );
+  return [...rows].sort((a, b) => a.outboxId - b.outboxId);
+}
+
+/** Marks a message as delivered; false when another relay did so before. */
+export async function settleOutbox(
+  pool: Pool,
+  message: Pick<OutboxRecord, 'tenantId' | 'outboxId'>,
+): Promise<boolean> {
+  const { rowCount } = await pool.query(
+    `update sluice.outbox set delivered_at = now(), last_error = null
+      where tenant_id = $1 and outbox_id = $2 and delivered_at is null`,
+    [message.tenantId, message.outboxId],
+  );
+  return rowCount === 1;
+}
+
+/**
+ * Puts a message that could not be delivered off: 0.25 s after the first attempt, doubled with each further
+ * one, 30 s at most, spread by up to a half.
+ */
+export async function deferOutbox(
+  pool: Pool,
+  message: Pick<OutboxRecord, 'tenantId' | 'outboxId'>,
+  error: string,
+): Promise<void> {
+  await pool.query(
+    `update sluice.outbox
+        set next_attempt_at = now()
+              + make_interval(secs => least(30, 0.125 * 2 ^ least(attempts, 20)) * (0.5 + random() / 2)),
+            last_error = $3
+      where tenant_id = $1 and outbox_id = $2 and delivered_at is null`,
+    [message.tenantId, message.outboxId, error.replaceAll('\u0000', '').slice(0, 1000)],
+  );
+}
+
+/** How much is undelivered, and how long the relay may sleep. For the role sluice_relay. */
+export async function readOutboxBacklog(pool: Pool): Promise<{
+  readonly pending: number;
+  /** Age of the oldest undelivered message in seconds; 0 when there is none. */
+  readonly oldestSeconds: number;
+  /** Milliseconds until the next message is due; null when there is none. */
+  readonly nextDueMs: number | null;
+}> {
+  const row = firstOf(
+    await pool.query<{ pending: number; oldestSeconds: number; nextDueMs: number | null }>(
+      `select count(*) as pending,
+              coalesce(extract(epoch from now() - min(created_at)), 0)::float8 as "oldestSeconds",
+              (greatest(0, extract(epoch from min(next_attempt_at) - now())) * 1000)::float8 as "nextDueMs"
+         from sluice.outbox
+        where delivered_at is null`,
+    ),
+  );
+  return row ?? { pending: 0, oldestSeconds: 0, nextDueMs: null };
+}

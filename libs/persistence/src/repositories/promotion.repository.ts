@@ -1,0 +1,203 @@
+import {
+  isPromotionEnd,
+  isPromotionTransition,
+  type PromotionKind,
+  type PromotionState,
+} from '@sluice/domain';
+import { PersistenceError } from '../persistence-error.ts';
+import type { Tx } from '../transaction.ts';
+import { insertSteps, type NewStep } from './promotion-step.repository.ts';
+import { existing, firstOf, type ReasonRecord, reasonColumn } from './single-row.ts';
+
+/** A stored promotion. */
+export interface PromotionRecord {
+  /** `<environment>/<number>`. */
+  readonly promotionId: string;
+  readonly environment: string;
+  readonly number: number;
+  readonly releaseDigest: string;
+  readonly kind: PromotionKind;
+  readonly state: PromotionState;
+  readonly reason: ReasonRecord | null;
+  /** The frozen rules; null before they were. */
+  readonly rules: Readonly<Record<string, unknown>> | null;
+  readonly requestedBy: string;
+  readonly traceparent: string;
+  readonly requestedAt: string;
+  readonly startedAt: string | null;
+  readonly endedAt: string | null;
+  readonly cancelRequestedAt: string | null;
+  readonly packetDigest: string | null;
+}
+
+/** The columns of {@link PromotionRecord}, of the table `promotions`. */
+export const PROMOTION_COLUMNS = `promotion_id as "promotionId", environment_id as environment, number,
+  release_digest as "releaseDigest", kind, state, ${reasonColumn('reason_code', 'reason_message', 'reason')},
+  rules, requested_by as "requestedBy", traceparent, requested_at as "requestedAt",
+  started_at as "startedAt", ended_at as "endedAt", cancel_requested_at as "cancelRequestedAt",
+  packet_digest as "packetDigest"`;
+
+/**
+ * Stores a promotion in the state `requested`, with the environment's next number, and its steps as
+ * `pending`. Throws `not-found` for an environment that does not exist or was removed.
+ */
+export async function insertPromotion(
+  tx: Tx,
+  input: {
+    readonly environment: string;
+    readonly releaseDigest: string;
+    readonly kind: PromotionKind;
+    readonly requestedBy: string;
+    readonly traceparent: string;
+    readonly steps: readonly NewStep[];
+  },
+): Promise<PromotionRecord> {
+  const counted = await tx.query<{ number: number }>(
+    `update sluice.environments set last_promotion_number = last_promotion_number + 1
+      where tenant_id = $1 and environment_id = $2 and removed_at is null
+      returning last_promotion_number as number`,
+    [tx.tenantId, input.environment],
+  );
+  const { number } = existing(counted.rows[0], `environment ${input.environment}`, tx.tenantId);
+  const promotionId = `${input.environment}/${number}`;
+  const { rows } = await tx.query<PromotionRecord>(
+    `insert into sluice.promotions (tenant_id, promotion_id, environment_id, number, release_digest, kind,
+       state, requested_by, traceparent)
+     values ($1, $2, $3, $4, $5, $6, 'requested', $7, $8)
+     returning ${PROMOTION_COLUMNS}`,
+    [
+      tx.tenantId,
+      promotionId,
+      input.environment,
+      number,
+      input.releaseDigest,
+      input.kind,
+      input.requestedBy,
+      input.traceparent,
+    ],
+  );
+  await insertSteps(tx, promotionId, input.steps);
+  return existing(rows[0], `promotion ${promotionId}`, tx.tenantId);
+}
+
+/** A promotion by its id. */
+export async function findPromotion(
+  tx: Tx,
+  promotionId: string,
+): Promise<PromotionRecord | undefined> {
+  return firstOf(
+    await tx.query<PromotionRecord>(
+      `select ${PROMOTION_COLUMNS} from sluice.promotions where tenant_id = $1 and promotion_id = $2`,
+      [tx.tenantId, promotionId],
+    ),
+  );
+}
+
+/** A promotion by its id; throws `not-found`. */
+export async function getPromotion(tx: Tx, promotionId: string): Promise<PromotionRecord> {
+  return existing(await findPromotion(tx, promotionId), `promotion ${promotionId}`, tx.tenantId);
+}
+
+/**
+ * Changes a promotion's state by the domain's transition table; true when it changed, false when it was in
+ * this state already. The first `running` sets `startedAt`, an end state `endedAt`.
+ * Throws `illegal-transition` for a change that the table does not have, `not-found` for no promotion.
+ */
+export async function setPromotionState(
+  tx: Tx,
+  input: {
+    readonly promotionId: string;
+    readonly state: PromotionState;
+    readonly reason?: ReasonRecord | null;
+    /** RFC 3339; when an end state was reached. The transaction's time when absent. */
+    readonly endedAt?: string;
+  },
+): Promise<boolean> {
+  const { promotionId, state } = input;
+  const current = await tx.query<{ state: PromotionState }>(
+    `select state from sluice.promotions where tenant_id = $1 and promotion_id = $2 for no key update`,
+    [tx.tenantId, promotionId],
+  );
+  const from = existing(current.rows[0], `promotion ${promotionId}`, tx.tenantId).state;
+  if (from === state) return false;
+  if (!isPromotionTransition(from, state)) {
+    throw new PersistenceError(
+      'illegal-transition',
+      `Promotion ${promotionId} is ${from} and cannot become ${state}: read its state again.`,
+    );
+  }
+  await tx.query(
+    `update sluice.promotions
+        set state = $3, reason_code = $4, reason_message = $5,
+            started_at = case when $3 = 'running' then coalesce(started_at, now()) else started_at end,
+            ended_at = case when $6 then coalesce($7::timestamptz, now()) end
+      where tenant_id = $1 and promotion_id = $2`,
+    [
+      tx.tenantId,
+      promotionId,
+      state,
+      input.reason?.code ?? null,
+      input.reason?.message ?? null,
+      isPromotionEnd(state),
+      input.endedAt ?? null,
+    ],
+  );
+  return true;
+}
+
+/** Stores what a promotion holds to, once: the value that was stored first comes back. */
+export async function storeRules<Rules extends object>(
+  tx: Tx,
+  promotionId: string,
+  rules: Rules,
+): Promise<Rules> {
+  const { rows } = await tx.query<{ rules: Rules }>(
+    `update sluice.promotions set rules = coalesce(rules, $3::jsonb)
+      where tenant_id = $1 and promotion_id = $2
+      returning rules`,
+    [tx.tenantId, promotionId, JSON.stringify(rules)],
+  );
+  return existing(rows[0], `promotion ${promotionId}`, tx.tenantId).rules;
+}
+
+/** Names the sealed packet. Throws `record-conflict` when another one was named before. */
+export async function setPacketDigest(
+  tx: Tx,
+  promotionId: string,
+  packetDigest: string,
+): Promise<void> {
+  const { rows } = await tx.query<{ packetDigest: string }>(
+    `update sluice.promotions set packet_digest = coalesce(packet_digest, $3)
+      where tenant_id = $1 and promotion_id = $2
+      returning packet_digest as "packetDigest"`,
+    [tx.tenantId, promotionId, packetDigest],
+  );
+  const stored = existing(rows[0], `promotion ${promotionId}`, tx.tenantId).packetDigest;
+  if (stored !== packetDigest) {
+    throw new PersistenceError(
+      'record-conflict',
+      `Promotion ${promotionId} is sealed as ${stored}; ${packetDigest} was not stored.`,
+    );
+  }
+}
+
+/** What became of a wish to cancel. */
+export type CancelAnswer = 'requested' | 'already-requested' | 'ended';
+
+/** Notes that somebody asked for the end; `ended` when it was over before. Throws `not-found`. */
+export async function requestCancel(tx: Tx, promotionId: string): Promise<CancelAnswer> {
+  const { rows } = await tx.query<Pick<PromotionRecord, 'state' | 'cancelRequestedAt'>>(
+    `select state, cancel_requested_at as "cancelRequestedAt" from sluice.promotions
+      where tenant_id = $1 and promotion_id = $2
+      for no key update`,
+    [tx.tenantId, promotionId],
+  );
+  const promotion = existing(rows[0], `promotion ${promotionId}`, tx.tenantId);
+  if (isPromotionEnd(promotion.state)) return 'ended';
+  if (promotion.cancelRequestedAt !== null) return 'already-requested';
+  await tx.query(
+    `update sluice.promotions set cancel_requested_at = now() where tenant_id = $1 and promotion_id = $2`,
+    [tx.tenantId, promotionId],
+  );
+  return 'requested';
+}

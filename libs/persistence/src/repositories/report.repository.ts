@@ -1,0 +1,60 @@
+import type { AgentReport, Envelope, ReportStage } from '@sluice/domain';
+import type { Tx } from '../transaction.ts';
+import { firstOf } from './single-row.ts';
+
+/** A signed report of an agent: the truth about what a command did. */
+export interface ReportRecord {
+  readonly commandDigest: string;
+  readonly stage: ReportStage;
+  readonly envelope: Envelope;
+  readonly body: AgentReport;
+  readonly receivedAt: string;
+}
+
+const COLUMNS = `command_digest as "commandDigest", stage, envelope, body, received_at as "receivedAt"`;
+
+/**
+ * Stores a verified report; false when one of this command and stage stands there already, which stays.
+ * A command gets one final report: a second, other final stage is not stored either.
+ */
+export async function insertReport(
+  tx: Tx,
+  input: { readonly envelope: Envelope; readonly body: AgentReport },
+): Promise<boolean> {
+  const { body, envelope } = input;
+  const { rowCount } = await tx.query(
+    `insert into sluice.agent_reports (tenant_id, command_digest, stage, envelope, body)
+     values ($1, $2, $3, $4, $5)
+     on conflict do nothing`,
+    [tx.tenantId, body.commandDigest, body.stage, JSON.stringify(envelope), JSON.stringify(body)],
+  );
+  return rowCount === 1;
+}
+
+/** The report that ended a command: confirmed, reverted or refused. */
+export async function findFinalReport(
+  tx: Tx,
+  commandDigest: string,
+): Promise<ReportRecord | undefined> {
+  return firstOf(
+    await tx.query<ReportRecord>(
+      `select ${COLUMNS} from sluice.agent_reports
+        where tenant_id = $1 and command_digest = $2 and stage in ('confirmed', 'reverted', 'refused')`,
+      [tx.tenantId, commandDigest],
+    ),
+  );
+}
+
+/** All reports of a command, in the order in which they came. */
+export async function listReports(
+  tx: Tx,
+  commandDigest: string,
+): Promise<readonly ReportRecord[]> {
+  const { rows } = await tx.query<ReportRecord>(
+    `select ${COLUMNS} from sluice.agent_reports
+      where tenant_id = $1 and command_digest = $2
+      order by received_at, stage`,
+    [tx.tenantId, commandDigest],
+  );
+  return rows;
+}

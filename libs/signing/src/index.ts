@@ -1,0 +1,19 @@
+export * from './dsse.ts';
+export {
+  createKeyFile,
+  ensureKeyPair,
+  generateKeyPair,
+  type KeyPair,
+  keyIdOf,
+  loadKeyPair,
+  parsePublicKey,
+  readPrivateFile,
+} from './key-pair.ts';
+export * from './packet.ts';
+export * from './signer-client.ts';
+export * from './signer-socket.ts';
+export * from './signing-error.ts';
+export * from './statement.ts';
+export * from './strict-json.ts';
+export * from './trust-root.ts';
+export * from './verify-packet.ts';

@@ -1,0 +1,252 @@
+import { realpath } from 'node:fs/promises';
+import { join } from 'node:path';
+import { accepted, type Outcome, refused } from '@sluice/domain';
+import {
+  parseImageConfig,
+  parseImageManifest,
+  readVerified,
+  type UnpackLimits,
+  unpackLayers,
+} from '@sluice/oci';
+import { canonicalJson } from '@sluice/pure';
+import { DriverError } from './driver-error.ts';
+import { waitUntilHealthy } from './health-probe.ts';
+import { imageCommand, serviceEnvironment } from './image-command.ts';
+import { type PreparedRelease, ReleaseFolders } from './release-folders.ts';
+import { createServiceLog } from './service-log.ts';
+import { ServiceProcess, type ServiceSpec } from './service-process.ts';
+import { type DriverLog, ServiceSupervisor } from './service-supervisor.ts';
+import type { Activation, ActiveRelease, BlobSource, TargetDriver } from './target-driver.ts';
+import { composeSticker } from './version-sticker.ts';
+
+/** Moments inside of a driver's work at which a test may kill the process. */
+export type DriverPoint = 'unpacked' | 'stopped' | 'switched' | 'started';
+
+/** Configuration of {@link createLinuxHostDriver}. */
+export interface LinuxHostOptions {
+  /** Folder of this target alone; made when it is not there. */
+  readonly stateDir: string;
+  /** Folder with one file per secret. */
+  readonly secretsDir?: string | undefined;
+  /** PATH of the service; this process's unless given. */
+  readonly hostPath?: string;
+  /** From SIGTERM to SIGKILL. Milliseconds; 10,000 unless given. */
+  readonly graceMs?: number;
+  /** How often the service is looked at. Milliseconds; 500 unless given. */
+  readonly watchMs?: number;
+  readonly limits?: Partial<UnpackLimits>;
+  /** Named in the version sticker: `sluice-agent/0.1.0`. */
+  readonly generator: string;
+  readonly log?: DriverLog;
+  readonly now?: () => Date;
+  /** Awaited at each {@link DriverPoint}; for fault tests. */
+  readonly onPoint?: (point: DriverPoint) => Promise<void>;
+}
+
+/**
+ * A driver for a plain Linux host: an unpacked image below `current`, its Entrypoint and Cmd run there as
+ * this process's own user with the host's PATH, in a process group that outlives this process. No chroot, no
+ * image User, no WorkingDir.
+ */
+export async function createLinuxHostDriver(options: LinuxHostOptions): Promise<TargetDriver> {
+  const folders = new ReleaseFolders(options.stateDir);
+  await folders.open();
+  const serviceLog = createServiceLog(join(options.stateDir, 'logs'));
+  const supervisor = new ServiceSupervisor({
+    service: new ServiceProcess(join(options.stateDir, 'service.json'), serviceLog),
+    serviceLog,
+    log: options.log ?? (() => undefined),
+    graceMs: options.graceMs ?? 10_000,
+    intervalMs: options.watchMs ?? 500,
+  });
+  return new LinuxHostDriver(options, folders, supervisor);
+}
+
+class LinuxHostDriver implements TargetDriver {
+  readonly #options: LinuxHostOptions;
+  readonly #folders: ReleaseFolders;
+  readonly #supervisor: ServiceSupervisor;
+
+  constructor(options: LinuxHostOptions, folders: ReleaseFolders, supervisor: ServiceSupervisor) {
+    this.#options = options;
+    this.#folders = folders;
+    this.#supervisor = supervisor;
+  }
+
+  async prepare(activation: Activation, source: BlobSource, signal?: AbortSignal): Promise<void> {
+    if (await this.#folders.has(activation.id)) return;
+    const run = await this.#prepareImage(activation, source, signal);
+    const previous = (await this.#folders.findCurrent()) ?? null;
+    const release: PreparedRelease = { activation, previous, run };
+    // What can be seen to fail is seen while the old service still runs.
+    if (run !== null) await this.#environmentOf(release);
+    const at = (this.#options.now?.() ?? new Date()).toISOString();
+    await this.#folders.add(release, composeSticker(activation, this.#options.generator, at));
+  }
+
+  async activate(activationId: string): Promise<void> {
+    const next = await this.#folders.get(activationId);
+    const current = await this.#folders.findCurrent();
+    const running = await this.#supervisor.findRunning();
+    if (running !== undefined && (await this.#isReturnToSame(next, current))) {
+      await this.#folders.switchTo(activationId);
+      const { port } = next.activation.health;
+      return this.#supervisor.relabel(running, await this.#specOf(next), port);
+    }
+    if (running?.activationId !== activationId) {
+      await this.#supervisor.stop();
+      await this.#point('stopped');
+    }
+    await this.#folders.switchTo(next.run === null ? null : activationId);
+    await this.#point('switched');
+    await this.#start(next);
+    await this.#point('started');
+  }
+
+  async confirm(activationId: string, signal?: AbortSignal): Promise<Outcome<true>> {
+    const { run, activation, previous } = await this.#folders.get(activationId);
+    if (run !== null) {
+      const outcome = await waitUntilHealthy(
+        activation.health,
+        () => this.#supervisor.whyEnded(),
+        signal,
+      );
+      if (!outcome.ok) return outcome;
+      this.#supervisor.keepRunning();
+    }
+    await this.#folders.prune([activationId, ...(previous === null ? [] : [previous])]);
+    return accepted(true);
+  }
+
+  async revert(activationId: string): Promise<Outcome<true>> {
+    const { previous } = await this.#folders.get(activationId);
+    const running = await this.#supervisor.findRunning();
+    if (running !== undefined && running.activationId !== previous) await this.#supervisor.stop();
+    await this.#folders.switchTo(previous);
+    if (previous === null) {
+      await this.#supervisor.stop();
+      return accepted(true);
+    }
+    const before = await this.#folders.get(previous);
+    try {
+      await this.#start(before);
+      const outcome = await waitUntilHealthy(before.activation.health, () =>
+        this.#supervisor.whyEnded(),
+      );
+      if (outcome.ok) return outcome;
+      return refused(
+        'revert-unhealthy',
+        `The previous version is not well: ${outcome.refusal.message}`,
+      );
+    } catch (error) {
+      const { code, message } = error as Partial<DriverError>;
+      if (code === undefined) throw error;
+      return refused('revert-unhealthy', `The previous version does not start: ${message}`);
+    } finally {
+      this.#supervisor.keepRunning();
+    }
+  }
+
+  async findActive(): Promise<ActiveRelease | undefined> {
+    const activationId = await this.#folders.findCurrent();
+    if (activationId === undefined) return undefined;
+    const { activation } = await this.#folders.get(activationId);
+    const releaseDigest = activation.desired?.release.digest;
+    return releaseDigest === undefined ? undefined : { activationId, releaseDigest };
+  }
+
+  async resume(): Promise<void> {
+    const current = await this.#folders.findCurrent();
+    if (current === undefined) return this.#supervisor.stop();
+    const release = await this.#folders.get(current);
+    try {
+      await this.#start(release);
+    } catch (error) {
+      // Kept trying, as for a service that died: the host may give the port back.
+      this.#options.log?.('error', (error as Error).message, {
+        code: (error as { code?: unknown }).code,
+      });
+    }
+    this.#supervisor.keepRunning();
+  }
+
+  async close(service: 'stop' | 'keep'): Promise<void> {
+    if (service === 'stop') await this.#supervisor.stop();
+    else await this.#supervisor.letGo();
+  }
+
+  async #prepareImage(
+    { desired }: Activation,
+    source: BlobSource,
+    signal: AbortSignal | undefined,
+  ): Promise<PreparedRelease['run']> {
+    if (desired === null) return null;
+    const [component, ...others] = desired.components;
+    if (component?.kind !== 'oci' || others.length > 0) {
+      throw new DriverError(
+        'components-unsupported',
+        `A Linux host takes releases of one component of kind oci; ${desired.release.name} ${desired.release.version} has ${desired.components.map(({ name, kind }) => `${name} (${kind})`).join(', ')}.`,
+      );
+    }
+    const { digest } = component;
+    const manifestBytes = await readVerified(
+      await source.openBlob({ digest, size: component.manifest.size }),
+      { digest, size: component.manifest.size },
+    );
+    const manifest = parseImageManifest(manifestBytes, digest);
+    const configBytes = await readVerified(await source.openBlob(manifest.config), manifest.config);
+    const config = parseImageConfig(configBytes, manifest.config.digest);
+    const command = imageCommand(config, digest);
+    if (!(await this.#folders.hasImage(digest))) {
+      await unpackLayers({
+        layers: manifest.layers,
+        diffIds: config.diffIds,
+        blobStream: (layer) => source.openBlob(layer),
+        destination: this.#folders.imagePath(digest),
+        ...(this.#options.limits === undefined ? {} : { limits: this.#options.limits }),
+        ...(signal === undefined ? {} : { signal }),
+      });
+    }
+    await this.#point('unpacked');
+    return { image: digest, command, env: config.env };
+  }
+
+  /** A revert to what runs already (the agent had put it back by itself) must not interrupt it. */
+  async #isReturnToSame(next: PreparedRelease, current: string | undefined): Promise<boolean> {
+    if (next.activation.kind !== 'revert' || next.run === null || current === undefined)
+      return false;
+    if (current === next.activation.id) return false;
+    const { activation } = await this.#folders.get(current);
+    const contentOf = ({ desired, health }: Activation) => canonicalJson({ desired, health });
+    return contentOf(activation) === contentOf(next.activation);
+  }
+
+  async #start(release: PreparedRelease): Promise<void> {
+    if (release.run === null) return;
+    await this.#supervisor.start(await this.#specOf(release), release.activation.health.port);
+  }
+
+  async #specOf(release: PreparedRelease): Promise<ServiceSpec> {
+    const { run, activation } = release;
+    if (run === null) throw new DriverError('activation-unknown', 'An empty target runs nothing.');
+    return {
+      activationId: activation.id,
+      command: run.command,
+      cwd: await realpath(this.#folders.imagePath(run.image)),
+      environment: await this.#environmentOf(release),
+    };
+  }
+
+  #environmentOf({ run, activation }: PreparedRelease): Promise<Readonly<Record<string, string>>> {
+    return serviceEnvironment({
+      hostPath: this.#options.hostPath ?? process.env.PATH ?? '/usr/bin:/bin',
+      imageEnv: run?.env ?? [],
+      settings: activation.desired?.settings ?? {},
+      secretsDir: this.#options.secretsDir,
+    });
+  }
+
+  async #point(point: DriverPoint): Promise<void> {
+    await this.#options.onPoint?.(point);
+  }
+}

@@ -1,0 +1,649 @@
+-- The schema that the migrations make, read back from the catalogue. Generated: do not edit.
+-- Write it again with `node libs/persistence/dist/schema-dump-main.js`.
+
+-- role sluice_app: login
+-- role sluice_linker: login
+-- role sluice_owner: login
+-- role sluice_relay: login
+-- role sluice_signer: login
+-- role sluice_worker: login
+
+create schema sluice authorization sluice_owner;
+
+create table sluice.agent_nonces (
+  tenant_id text not null,
+  key_id text not null,
+  nonce text not null,
+  seen_at timestamp with time zone not null default now(),
+  constraint agent_nonces_pkey PRIMARY KEY (tenant_id, key_id, nonce),
+  constraint agent_nonces_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES sluice.tenants(tenant_id)
+);
+CREATE INDEX agent_nonces_by_time ON sluice.agent_nonces USING btree (tenant_id, seen_at);
+alter table sluice.agent_nonces enable row level security;
+alter table sluice.agent_nonces force row level security;
+create policy tenant_isolation on sluice.agent_nonces as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
+create table sluice.agent_reports (
+  tenant_id text not null,
+  command_digest text not null,
+  stage text not null,
+  envelope jsonb not null,
+  body jsonb not null,
+  received_at timestamp with time zone not null default now(),
+  constraint agent_reports_pkey PRIMARY KEY (tenant_id, command_digest, stage),
+  constraint agent_reports_tenant_id_command_digest_fkey FOREIGN KEY (tenant_id, command_digest) REFERENCES sluice.commands(tenant_id, command_digest),
+  constraint agent_reports_stage_check CHECK ((stage = ANY (ARRAY['accepted'::text, 'fetched'::text, 'activated'::text, 'confirmed'::text, 'reverted'::text, 'refused'::text])))
+);
+CREATE UNIQUE INDEX agent_reports_final ON sluice.agent_reports USING btree (tenant_id, command_digest) WHERE (stage = ANY (ARRAY['confirmed'::text, 'reverted'::text, 'refused'::text]));
+alter table sluice.agent_reports enable row level security;
+alter table sluice.agent_reports force row level security;
+create policy tenant_isolation on sluice.agent_reports as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
+create table sluice.agents (
+  tenant_id text not null,
+  target_id text not null,
+  key_id text not null,
+  public_key text not null,
+  version text not null,
+  enrolled_at timestamp with time zone not null default now(),
+  last_heartbeat_at timestamp with time zone,
+  revoked_at timestamp with time zone,
+  constraint agents_pkey PRIMARY KEY (tenant_id, target_id),
+  constraint agents_tenant_id_key_id_key UNIQUE (tenant_id, key_id),
+  constraint agents_tenant_id_target_id_fkey FOREIGN KEY (tenant_id, target_id) REFERENCES sluice.targets(tenant_id, target_id),
+  constraint agents_key_id_check CHECK ((key_id ~ '^sha256:[0-9a-f]{64}$'::text))
+);
+CREATE INDEX agents_by_key ON sluice.agents USING btree (key_id);
+alter table sluice.agents enable row level security;
+alter table sluice.agents force row level security;
+create policy key_lookup on sluice.agents as permissive for select to sluice_owner using (true);
+create policy tenant_isolation on sluice.agents as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
+create table sluice.commands (
+  tenant_id text not null,
+  target_id text not null,
+  sequence bigint not null,
+  command_digest text not null,
+  kind text not null,
+  promotion_id text not null,
+  release_digest text,
+  idempotency_key text not null,
+  envelope jsonb not null,
+  payload text not null,
+  fencing_token bigint not null,
+  expires_at timestamp with time zone not null,
+  workflow_id text not null,
+  run_id text not null,
+  activity_id text not null,
+  created_at timestamp with time zone not null default now(),
+  settled_at timestamp with time zone,
+  constraint commands_pkey PRIMARY KEY (tenant_id, target_id, sequence),
+  constraint commands_tenant_id_command_digest_key UNIQUE (tenant_id, command_digest),
+  constraint commands_tenant_id_idempotency_key_key UNIQUE (tenant_id, idempotency_key),
+  constraint commands_tenant_id_promotion_id_fkey FOREIGN KEY (tenant_id, promotion_id) REFERENCES sluice.promotions(tenant_id, promotion_id),
+  constraint commands_tenant_id_release_digest_fkey FOREIGN KEY (tenant_id, release_digest) REFERENCES sluice.releases(tenant_id, release_digest),
+  constraint commands_tenant_id_target_id_fkey FOREIGN KEY (tenant_id, target_id) REFERENCES sluice.targets(tenant_id, target_id),
+  constraint commands_kind_check CHECK ((kind = ANY (ARRAY['deploy'::text, 'revert'::text])))
+);
+CREATE INDEX commands_by_promotion ON sluice.commands USING btree (tenant_id, promotion_id);
+CREATE INDEX commands_by_release ON sluice.commands USING btree (tenant_id, target_id, release_digest, sequence);
+alter table sluice.commands enable row level security;
+alter table sluice.commands force row level security;
+create policy tenant_isolation on sluice.commands as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
+create table sluice.current_releases (
+  tenant_id text not null,
+  target_id text not null,
+  release_digest text,
+  promotion_id text not null,
+  side jsonb,
+  since timestamp with time zone not null default now(),
+  constraint current_releases_pkey PRIMARY KEY (tenant_id, target_id),
+  constraint current_releases_tenant_id_promotion_id_fkey FOREIGN KEY (tenant_id, promotion_id) REFERENCES sluice.promotions(tenant_id, promotion_id),
+  constraint current_releases_tenant_id_target_id_fkey FOREIGN KEY (tenant_id, target_id) REFERENCES sluice.targets(tenant_id, target_id)
+);
+alter table sluice.current_releases enable row level security;
+alter table sluice.current_releases force row level security;
+create policy tenant_isolation on sluice.current_releases as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
+create table sluice.decisions (
+  tenant_id text not null,
+  promotion_id text not null,
+  step_id text not null,
+  decision text not null,
+  reason_codes text[] not null,
+  policy_digest text not null,
+  input_digest text not null,
+  determinism_hash text not null,
+  evaluated_at timestamp with time zone not null,
+  body jsonb not null,
+  created_at timestamp with time zone not null default now(),
+  constraint decisions_pkey PRIMARY KEY (tenant_id, promotion_id, step_id),
+  constraint decisions_tenant_id_promotion_id_fkey FOREIGN KEY (tenant_id, promotion_id) REFERENCES sluice.promotions(tenant_id, promotion_id),
+  constraint decisions_decision_check CHECK ((decision = ANY (ARRAY['allow'::text, 'deny'::text, 'pending'::text])))
+);
+alter table sluice.decisions enable row level security;
+alter table sluice.decisions force row level security;
+create policy tenant_isolation on sluice.decisions as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
+create table sluice.deployments (
+  tenant_id text not null,
+  promotion_id text not null,
+  target_id text not null,
+  plan_digest text not null,
+  state text not null,
+  failure_code text,
+  failure_message text,
+  created_at timestamp with time zone not null default now(),
+  settled_at timestamp with time zone,
+  constraint deployments_pkey PRIMARY KEY (tenant_id, promotion_id, target_id),
+  constraint deployments_tenant_id_plan_digest_fkey FOREIGN KEY (tenant_id, plan_digest) REFERENCES sluice.plans(tenant_id, plan_digest),
+  constraint deployments_tenant_id_promotion_id_fkey FOREIGN KEY (tenant_id, promotion_id) REFERENCES sluice.promotions(tenant_id, promotion_id),
+  constraint deployments_tenant_id_target_id_fkey FOREIGN KEY (tenant_id, target_id) REFERENCES sluice.targets(tenant_id, target_id),
+  constraint deployments_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'dispatched'::text, 'confirmed'::text, 'reverted'::text, 'refused'::text, 'lost'::text])))
+);
+CREATE INDEX deployments_by_target ON sluice.deployments USING btree (tenant_id, target_id, created_at DESC);
+alter table sluice.deployments enable row level security;
+alter table sluice.deployments force row level security;
+create policy tenant_isolation on sluice.deployments as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
+create table sluice.effects (
+  tenant_id text not null,
+  idempotency_key text not null,
+  promotion_id text not null,
+  step_id text not null,
+  target_id text,
+  result jsonb not null,
+  created_at timestamp with time zone not null default now(),
+  constraint effects_pkey PRIMARY KEY (tenant_id, idempotency_key),
+  constraint effects_tenant_id_promotion_id_fkey FOREIGN KEY (tenant_id, promotion_id) REFERENCES sluice.promotions(tenant_id, promotion_id)
+);
+CREATE INDEX effects_by_promotion ON sluice.effects USING btree (tenant_id, promotion_id);
+alter table sluice.effects enable row level security;
+alter table sluice.effects force row level security;
+create policy tenant_isolation on sluice.effects as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
+create table sluice.enrolment_tokens (
+  tenant_id text not null,
+  token_id text not null,
+  used_at timestamp with time zone not null default now(),
+  target_id text not null,
+  constraint enrolment_tokens_pkey PRIMARY KEY (tenant_id, token_id),
+  constraint enrolment_tokens_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES sluice.tenants(tenant_id)
+);
+alter table sluice.enrolment_tokens enable row level security;
+alter table sluice.enrolment_tokens force row level security;
+create policy tenant_isolation on sluice.enrolment_tokens as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
+create table sluice.environments (
+  tenant_id text not null,
+  environment_id text not null,
+  position integer not null,
+  pipeline_id text not null,
+  policy_id text not null,
+  deadlines jsonb not null,
+  version integer not null default 1,
+  last_promotion_number integer not null default 0,
+  removed_at timestamp with time zone,
+  constraint environments_pkey PRIMARY KEY (tenant_id, environment_id),
+  constraint environments_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES sluice.tenants(tenant_id)
+);
+alter table sluice.environments enable row level security;
+alter table sluice.environments force row level security;
+create policy tenant_isolation on sluice.environments as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
+create table sluice.event_chains (
+  tenant_id text not null,
+  position bigint not null,
+  hash text not null,
+  constraint event_chains_pkey PRIMARY KEY (tenant_id),
+  constraint event_chains_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES sluice.tenants(tenant_id),
+  constraint event_chains_position_check CHECK (("position" > 0))
+);
+alter table sluice.event_chains enable row level security;
+alter table sluice.event_chains force row level security;
+create policy linker_chains on sluice.event_chains as permissive for all to sluice_linker using (true) with check (true);
+create policy tenant_isolation on sluice.event_chains as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
+create table sluice.events (
+  tenant_id text not null,
+  event_id text not null,
+  type text not null,
+  actor text not null,
+  subject text not null,
+  promotion_id text,
+  data jsonb not null,
+  trace_id text,
+  occurred_at timestamp with time zone not null default now(),
+  position bigint,
+  previous_hash text,
+  hash text,
+  arrival bigint not null generated always as identity,
+  constraint events_pkey PRIMARY KEY (tenant_id, event_id),
+  constraint events_tenant_id_position_key UNIQUE (tenant_id, "position"),
+  constraint events_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES sluice.tenants(tenant_id),
+  constraint events_check CHECK ((("position" IS NULL) = (hash IS NULL))),
+  constraint events_check1 CHECK (((previous_hash IS NULL) OR (hash IS NOT NULL))),
+  constraint events_position_check CHECK (("position" > 0))
+);
+CREATE INDEX events_by_promotion ON sluice.events USING btree (tenant_id, promotion_id, "position", arrival);
+CREATE INDEX events_unlinked ON sluice.events USING btree (tenant_id, arrival) WHERE ("position" IS NULL);
+alter table sluice.events enable row level security;
+alter table sluice.events force row level security;
+create policy linker_links on sluice.events as permissive for update to sluice_linker using (("position" IS NULL)) with check (true);
+create policy linker_reads on sluice.events as permissive for select to sluice_linker using (true);
+create policy tenant_isolation on sluice.events as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
+create table sluice.evidence (
+  tenant_id text not null,
+  digest text not null,
+  media_type text not null,
+  size bigint not null,
+  created_at timestamp with time zone not null default now(),
+  constraint evidence_pkey PRIMARY KEY (tenant_id, digest),
+  constraint evidence_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES sluice.tenants(tenant_id),
+  constraint evidence_digest_check CHECK ((digest ~ '^sha256:[0-9a-f]{64}$'::text)),
+  constraint evidence_size_check CHECK ((size >= 0))
+);
+alter table sluice.evidence enable row level security;
+alter table sluice.evidence force row level security;
+create policy tenant_isolation on sluice.evidence as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
+create table sluice.idempotency_keys (
+  tenant_id text not null,
+  principal_id text not null,
+  operation text not null,
+  idempotency_key text not null,
+  payload_digest text not null,
+  answer jsonb not null,
+  created_at timestamp with time zone not null default now(),
+  constraint idempotency_keys_pkey PRIMARY KEY (tenant_id, principal_id, operation, idempotency_key),
+  constraint idempotency_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES sluice.tenants(tenant_id),
+  constraint idempotency_keys_idempotency_key_check CHECK (((length(idempotency_key) >= 1) AND (length(idempotency_key) <= 200)))
+);
+alter table sluice.idempotency_keys enable row level security;
+alter table sluice.idempotency_keys force row level security;
+create policy tenant_isolation on sluice.idempotency_keys as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
+create table sluice.lease_queue (
+  tenant_id text not null,
+  resource text not null,
+  holder text not null,
+  place bigint not null generated always as identity,
+  ready boolean not null default true,
+  enqueued_at timestamp with time zone not null default now(),
+  constraint lease_queue_pkey PRIMARY KEY (tenant_id, resource, holder),
+  constraint lease_queue_tenant_id_resource_fkey FOREIGN KEY (tenant_id, resource) REFERENCES sluice.leases(tenant_id, resource)
+);
+CREATE INDEX lease_queue_by_place ON sluice.lease_queue USING btree (tenant_id, resource, place);
+alter table sluice.lease_queue enable row level security;
+alter table sluice.lease_queue force row level security;
+create policy tenant_isolation on sluice.lease_queue as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
+create table sluice.leases (
+  tenant_id text not null,
+  resource text not null,
+  holder text,
+  fencing_token bigint not null default 0,
+  acquired_at timestamp with time zone,
+  constraint leases_pkey PRIMARY KEY (tenant_id, resource),
+  constraint leases_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES sluice.tenants(tenant_id),
+  constraint leases_fencing_token_check CHECK ((fencing_token >= 0))
+);
+alter table sluice.leases enable row level security;
+alter table sluice.leases force row level security;
+create policy tenant_isolation on sluice.leases as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
+create table sluice.outbox (
+  tenant_id text not null,
+  outbox_id bigint not null generated always as identity,
+  kind text not null,
+  body jsonb not null,
+  created_at timestamp with time zone not null default now(),
+  attempts integer not null default 0,
+  next_attempt_at timestamp with time zone not null default now(),
+  delivered_at timestamp with time zone,
+  last_error text,
+  constraint outbox_pkey PRIMARY KEY (tenant_id, outbox_id),
+  constraint outbox_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES sluice.tenants(tenant_id),
+  constraint outbox_kind_check CHECK ((kind = ANY (ARRAY['start-workflow'::text, 'signal-workflow'::text, 'complete-activity'::text])))
+);
+CREATE INDEX outbox_pending ON sluice.outbox USING btree (next_attempt_at) WHERE (delivered_at IS NULL);
+alter table sluice.outbox enable row level security;
+alter table sluice.outbox force row level security;
+create policy relay_delivers on sluice.outbox as permissive for all to sluice_relay using (true);
+create policy tenant_isolation on sluice.outbox as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
+create table sluice.pipelines (
+  tenant_id text not null,
+  pipeline_id text not null,
+  version integer not null,
+  pipeline_digest text not null,
+  body jsonb not null,
+  constraint pipelines_pkey PRIMARY KEY (tenant_id, pipeline_id, version),
+  constraint pipelines_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES sluice.tenants(tenant_id),
+  constraint pipelines_version_check CHECK ((version > 0))
+);
+alter table sluice.pipelines enable row level security;
+alter table sluice.pipelines force row level security;
+create policy tenant_isolation on sluice.pipelines as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
+create table sluice.plans (
+  tenant_id text not null,
+  plan_digest text not null,
+  body jsonb not null,
+  created_at timestamp with time zone not null default now(),
+  constraint plans_pkey PRIMARY KEY (tenant_id, plan_digest),
+  constraint plans_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES sluice.tenants(tenant_id)
+);
+alter table sluice.plans enable row level security;
+alter table sluice.plans force row level security;
+create policy tenant_isolation on sluice.plans as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
+create table sluice.policies (
+  tenant_id text not null,
+  policy_id text not null,
+  version integer not null,
+  policy_digest text not null,
+  constraint policies_pkey PRIMARY KEY (tenant_id, policy_id, version),
+  constraint policies_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES sluice.tenants(tenant_id),
+  constraint policies_version_check CHECK ((version > 0))
+);
+alter table sluice.policies enable row level security;
+alter table sluice.policies force row level security;
+create policy tenant_isolation on sluice.policies as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
+create table sluice.principals (
+  tenant_id text not null,
+  principal_id text not null,
+  role text not null,
+  token_hash text not null,
+  disabled_at timestamp with time zone,
+  constraint principals_pkey PRIMARY KEY (tenant_id, principal_id),
+  constraint principals_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES sluice.tenants(tenant_id),
+  constraint principals_role_check CHECK ((role = ANY (ARRAY['viewer'::text, 'release-manager'::text, 'approver'::text, 'admin'::text]))),
+  constraint principals_token_hash_check CHECK ((token_hash ~ '^sha256:[0-9a-f]{64}$'::text))
+);
+CREATE UNIQUE INDEX principals_by_token ON sluice.principals USING btree (token_hash) WHERE (disabled_at IS NULL);
+alter table sluice.principals enable row level security;
+alter table sluice.principals force row level security;
+create policy tenant_isolation on sluice.principals as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+create policy token_lookup on sluice.principals as permissive for select to sluice_owner using (true);
+
+create table sluice.promotion_steps (
+  tenant_id text not null,
+  promotion_id text not null,
+  step_id text not null,
+  ordinal integer not null,
+  type text not null,
+  state text not null,
+  reason_code text,
+  reason_message text,
+  outputs jsonb not null default '{}'::jsonb,
+  started_at timestamp with time zone,
+  ended_at timestamp with time zone,
+  constraint promotion_steps_pkey PRIMARY KEY (tenant_id, promotion_id, step_id),
+  constraint promotion_steps_tenant_id_promotion_id_fkey FOREIGN KEY (tenant_id, promotion_id) REFERENCES sluice.promotions(tenant_id, promotion_id),
+  constraint promotion_steps_ordinal_check CHECK ((ordinal >= 0)),
+  constraint promotion_steps_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'running'::text, 'waiting'::text, 'succeeded'::text, 'failed'::text, 'skipped'::text, 'cancelled'::text, 'reverted'::text])))
+);
+alter table sluice.promotion_steps enable row level security;
+alter table sluice.promotion_steps force row level security;
+create policy tenant_isolation on sluice.promotion_steps as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
+create table sluice.promotions (
+  tenant_id text not null,
+  promotion_id text not null,
+  environment_id text not null,
+  number integer not null,
+  release_digest text not null,
+  kind text not null,
+  state text not null,
+  reason_code text,
+  reason_message text,
+  rules jsonb,
+  requested_by text not null,
+  traceparent text not null,
+  requested_at timestamp with time zone not null default now(),
+  started_at timestamp with time zone,
+  ended_at timestamp with time zone,
+  cancel_requested_at timestamp with time zone,
+  packet_digest text,
+  constraint promotions_pkey PRIMARY KEY (tenant_id, promotion_id),
+  constraint promotions_tenant_id_environment_id_number_key UNIQUE (tenant_id, environment_id, number),
+  constraint promotions_tenant_id_environment_id_fkey FOREIGN KEY (tenant_id, environment_id) REFERENCES sluice.environments(tenant_id, environment_id),
+  constraint promotions_tenant_id_release_digest_fkey FOREIGN KEY (tenant_id, release_digest) REFERENCES sluice.releases(tenant_id, release_digest),
+  constraint promotions_kind_check CHECK ((kind = ANY (ARRAY['promote'::text, 'rollback'::text]))),
+  constraint promotions_state_check CHECK ((state = ANY (ARRAY['requested'::text, 'queued'::text, 'running'::text, 'waiting'::text, 'succeeded'::text, 'denied'::text, 'failed'::text, 'reverted'::text, 'cancelled'::text])))
+);
+CREATE INDEX promotions_by_release ON sluice.promotions USING btree (tenant_id, release_digest, requested_at, promotion_id);
+CREATE INDEX promotions_by_time ON sluice.promotions USING btree (tenant_id, requested_at, promotion_id);
+alter table sluice.promotions enable row level security;
+alter table sluice.promotions force row level security;
+create policy tenant_isolation on sluice.promotions as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
+create table sluice.release_requests (
+  tenant_id text not null,
+  request_id text not null,
+  state text not null,
+  body jsonb not null,
+  release_digest text,
+  refusal_code text,
+  refusal_message text,
+  requested_by text not null,
+  trace_id text,
+  created_at timestamp with time zone not null default now(),
+  settled_at timestamp with time zone,
+  constraint release_requests_pkey PRIMARY KEY (tenant_id, request_id),
+  constraint release_requests_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES sluice.tenants(tenant_id),
+  constraint release_requests_tenant_id_release_digest_fkey FOREIGN KEY (tenant_id, release_digest) REFERENCES sluice.releases(tenant_id, release_digest),
+  constraint release_requests_check CHECK (((state = 'created'::text) = (release_digest IS NOT NULL))),
+  constraint release_requests_check1 CHECK (((state = 'refused'::text) = (refusal_code IS NOT NULL))),
+  constraint release_requests_state_check CHECK ((state = ANY (ARRAY['resolving'::text, 'created'::text, 'refused'::text])))
+);
+alter table sluice.release_requests enable row level security;
+alter table sluice.release_requests force row level security;
+create policy tenant_isolation on sluice.release_requests as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
+create table sluice.releases (
+  tenant_id text not null,
+  release_digest text not null,
+  name text not null,
+  version text not null,
+  body jsonb not null,
+  created_by text not null,
+  created_at timestamp with time zone not null default now(),
+  constraint releases_pkey PRIMARY KEY (tenant_id, release_digest),
+  constraint releases_tenant_id_name_version_key UNIQUE (tenant_id, name, version),
+  constraint releases_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES sluice.tenants(tenant_id),
+  constraint releases_release_digest_check CHECK ((release_digest ~ '^sha256:[0-9a-f]{64}$'::text))
+);
+CREATE INDEX releases_by_name ON sluice.releases USING btree (tenant_id, name, created_at, release_digest);
+CREATE INDEX releases_by_time ON sluice.releases USING btree (tenant_id, created_at, release_digest);
+alter table sluice.releases enable row level security;
+alter table sluice.releases force row level security;
+create policy tenant_isolation on sluice.releases as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
+create table sluice.schema_migrations (
+  number integer not null,
+  name text not null,
+  digest text not null,
+  applied_at timestamp with time zone not null default now(),
+  constraint schema_migrations_pkey PRIMARY KEY (number),
+  constraint schema_migrations_name_key UNIQUE (name),
+  constraint schema_migrations_digest_check CHECK ((digest ~ '^sha256:[0-9a-f]{64}$'::text)),
+  constraint schema_migrations_number_check CHECK ((number > 0))
+);
+
+create table sluice.sources (
+  tenant_id text not null,
+  source_id text not null,
+  kind text not null,
+  location text not null,
+  removed_at timestamp with time zone,
+  constraint sources_pkey PRIMARY KEY (tenant_id, source_id),
+  constraint sources_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES sluice.tenants(tenant_id),
+  constraint sources_kind_check CHECK ((kind = 'oci-layout'::text))
+);
+alter table sluice.sources enable row level security;
+alter table sluice.sources force row level security;
+create policy tenant_isolation on sluice.sources as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
+create table sluice.statements (
+  tenant_id text not null,
+  statement_digest text not null,
+  promotion_id text not null,
+  step_id text,
+  target_id text,
+  predicate_type text not null,
+  envelope jsonb not null,
+  created_at timestamp with time zone not null default now(),
+  ordinal bigint not null generated always as identity,
+  constraint statements_pkey PRIMARY KEY (tenant_id, statement_digest),
+  constraint statements_tenant_id_promotion_id_fkey FOREIGN KEY (tenant_id, promotion_id) REFERENCES sluice.promotions(tenant_id, promotion_id)
+);
+CREATE INDEX statements_by_promotion ON sluice.statements USING btree (tenant_id, promotion_id, ordinal);
+alter table sluice.statements enable row level security;
+alter table sluice.statements force row level security;
+create policy tenant_isolation on sluice.statements as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
+create table sluice.targets (
+  tenant_id text not null,
+  target_id text not null,
+  environment_id text not null,
+  kind text not null,
+  address text not null,
+  labels jsonb not null default '{}'::jsonb,
+  settings jsonb not null default '{}'::jsonb,
+  health jsonb not null,
+  version integer not null default 1,
+  last_command_sequence bigint not null default 0,
+  removed_at timestamp with time zone,
+  constraint targets_pkey PRIMARY KEY (tenant_id, target_id),
+  constraint targets_tenant_id_environment_id_fkey FOREIGN KEY (tenant_id, environment_id) REFERENCES sluice.environments(tenant_id, environment_id),
+  constraint targets_kind_check CHECK ((kind = 'linux-host'::text))
+);
+CREATE INDEX targets_by_environment ON sluice.targets USING btree (tenant_id, environment_id, target_id);
+alter table sluice.targets enable row level security;
+alter table sluice.targets force row level security;
+create policy tenant_isolation on sluice.targets as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
+create table sluice.tenants (
+  tenant_id text not null,
+  created_at timestamp with time zone not null default now(),
+  constraint tenants_pkey PRIMARY KEY (tenant_id),
+  constraint tenants_tenant_id_check CHECK ((tenant_id ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text))
+);
+alter table sluice.tenants enable row level security;
+alter table sluice.tenants force row level security;
+create policy linker_names_tenants on sluice.tenants as permissive for select to sluice_linker using (true);
+create policy tenant_isolation on sluice.tenants as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
+CREATE OR REPLACE FUNCTION sluice.current_tenant()
+ RETURNS text
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+RETURN NULLIF(current_setting('sluice.tenant_id'::text, true), ''::text);
+
+CREATE OR REPLACE FUNCTION sluice.find_agent(wanted text)
+ RETURNS TABLE(tenant_id text, target_id text, public_key text)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'sluice', 'pg_temp'
+BEGIN ATOMIC
+ SELECT a.tenant_id,
+     a.target_id,
+     a.public_key
+    FROM sluice.agents a
+   WHERE ((a.key_id = find_agent.wanted) AND (a.revoked_at IS NULL));
+END;
+
+CREATE OR REPLACE FUNCTION sluice.find_principal(hash text)
+ RETURNS TABLE(tenant_id text, principal_id text, role text)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'sluice', 'pg_temp'
+BEGIN ATOMIC
+ SELECT p.tenant_id,
+     p.principal_id,
+     p.role
+    FROM sluice.principals p
+   WHERE ((p.token_hash = find_principal.hash) AND (p.disabled_at IS NULL));
+END;
+
+grant execute on function sluice.current_tenant() to public;
+grant execute on function sluice.find_agent(wanted text) to sluice_app;
+grant execute on function sluice.find_principal(hash text) to sluice_app;
+grant usage on schema sluice to sluice_app;
+grant usage on schema sluice to sluice_linker;
+grant usage on schema sluice to sluice_relay;
+grant usage on schema sluice to sluice_signer;
+grant usage on schema sluice to sluice_worker;
+grant delete, insert, select on table sluice.agent_nonces to sluice_app;
+grant insert, select on table sluice.agent_reports to sluice_app;
+grant select on table sluice.agent_reports to sluice_signer;
+grant select on table sluice.agent_reports to sluice_worker;
+grant insert, select, update (enrolled_at, key_id, last_heartbeat_at, public_key, revoked_at, version) on table sluice.agents to sluice_app;
+grant select on table sluice.agents to sluice_signer;
+grant select on table sluice.agents to sluice_worker;
+grant select, update (settled_at) on table sluice.commands to sluice_app;
+grant select on table sluice.commands to sluice_signer;
+grant insert, select on table sluice.commands to sluice_worker;
+grant select on table sluice.current_releases to sluice_app;
+grant select on table sluice.current_releases to sluice_signer;
+grant insert, select, update (promotion_id, release_digest, side, since) on table sluice.current_releases to sluice_worker;
+grant select on table sluice.decisions to sluice_app;
+grant select on table sluice.decisions to sluice_signer;
+grant insert, select on table sluice.decisions to sluice_worker;
+grant select, update (failure_code, failure_message, settled_at, state) on table sluice.deployments to sluice_app;
+grant select on table sluice.deployments to sluice_signer;
+grant insert, select, update (failure_code, failure_message, plan_digest, settled_at, state) on table sluice.deployments to sluice_worker;
+grant insert, select on table sluice.effects to sluice_worker;
+grant insert, select on table sluice.enrolment_tokens to sluice_app;
+grant insert, select, update (deadlines, last_promotion_number, pipeline_id, policy_id, position, removed_at, version) on table sluice.environments to sluice_app;
+grant select on table sluice.environments to sluice_signer;
+grant select on table sluice.environments to sluice_worker;
+grant insert, select, update on table sluice.event_chains to sluice_linker;
+grant insert, select on table sluice.events to sluice_app;
+grant select, update (hash, position, previous_hash) on table sluice.events to sluice_linker;
+grant insert, select on table sluice.events to sluice_worker;
+grant select on table sluice.evidence to sluice_app;
+grant insert, select on table sluice.evidence to sluice_worker;
+grant insert, select on table sluice.idempotency_keys to sluice_app;
+grant select on table sluice.lease_queue to sluice_app;
+grant delete, insert, select, update (ready) on table sluice.lease_queue to sluice_worker;
+grant select on table sluice.leases to sluice_app;
+grant select on table sluice.leases to sluice_signer;
+grant insert, select, update (acquired_at, fencing_token, holder) on table sluice.leases to sluice_worker;
+grant insert on table sluice.outbox to sluice_app;
+grant select, update (attempts, delivered_at, last_error, next_attempt_at) on table sluice.outbox to sluice_relay;
+grant insert on table sluice.outbox to sluice_worker;
+grant insert, select on table sluice.pipelines to sluice_app;
+grant select on table sluice.pipelines to sluice_worker;
+grant select on table sluice.plans to sluice_app;
+grant select on table sluice.plans to sluice_signer;
+grant insert, select on table sluice.plans to sluice_worker;
+grant insert, select on table sluice.policies to sluice_app;
+grant select on table sluice.policies to sluice_worker;
+grant insert, select, update (disabled_at, role, token_hash) on table sluice.principals to sluice_app;
+grant insert, select on table sluice.promotion_steps to sluice_app;
+grant insert, select, update (ended_at, outputs, reason_code, reason_message, started_at, state) on table sluice.promotion_steps to sluice_worker;
+grant insert, select, update (cancel_requested_at) on table sluice.promotions to sluice_app;
+grant select on table sluice.promotions to sluice_signer;
+grant select, update (ended_at, packet_digest, reason_code, reason_message, rules, started_at, state) on table sluice.promotions to sluice_worker;
+grant insert, select on table sluice.release_requests to sluice_app;
+grant select, update (refusal_code, refusal_message, release_digest, settled_at, state) on table sluice.release_requests to sluice_worker;
+grant select on table sluice.releases to sluice_app;
+grant select on table sluice.releases to sluice_signer;
+grant insert, select on table sluice.releases to sluice_worker;
+grant insert, select, update (kind, location, removed_at) on table sluice.sources to sluice_app;
+grant select on table sluice.sources to sluice_worker;
+grant select on table sluice.statements to sluice_app;
+grant select on table sluice.statements to sluice_signer;
+grant insert, select on table sluice.statements to sluice_worker;
+grant insert, select, update (address, environment_id, health, kind, labels, removed_at, settings, version) on table sluice.targets to sluice_app;
+grant select on table sluice.targets to sluice_signer;
+grant select, update (last_command_sequence) on table sluice.targets to sluice_worker;
+grant insert, select on table sluice.tenants to sluice_app;
+grant select on table sluice.tenants to sluice_linker;
+grant select on table sluice.tenants to sluice_worker;

@@ -1,0 +1,59 @@
+import type { OutboxRecord, Pool } from '@sluice/persistence';
+import type { ActivityPlace, Engine } from './engine.ts';
+
+/** The result of an asynchronous activity by the records, written there before it is told to the engine. */
+export type SettleActivity = (
+  place: ActivityPlace & { readonly tenantId: string },
+) => Promise<unknown>;
+
+/** What delivery needs. */
+export interface DeliveryParts {
+  /** Of the role sluice_relay. */
+  readonly pool: Pool;
+  readonly engine: Engine;
+  /** Undefined as its answer means: complete with the message's own result. */
+  readonly settleActivity: SettleActivity;
+}
+
+/**
+ * Hands one message to the engine; delivering it again does no harm.
+ * @returns a note where there was nothing left to do
+ * @throws when it has to be tried again
+ */
+export async function deliverMessage(
+  { pool, engine, settleActivity }: DeliveryParts,
+  message: OutboxRecord,
+): Promise<string | undefined> {
+  switch (message.kind) {
+    case 'start-workflow': {
+      const answer = await engine.startWorkflow(message.body);
+      return answer === 'existing' ? 'the workflow was started before' : undefined;
+    }
+    case 'signal-workflow': {
+      const { workflowId, signal, input } = message.body;
+      if ((await engine.signalWorkflow(workflowId, signal, input)) === 'sent') return undefined;
+      if (await isStartPending(pool, message.tenantId, workflowId)) {
+        throw new Error(`Workflow ${workflowId} is not started yet; ${signal} waits for it.`);
+      }
+      return `the workflow is over: ${signal} had nobody to reach`;
+    }
+    case 'complete-activity': {
+      const { workflowId, runId, activityId, result } = message.body;
+      const place = { workflowId, runId, activityId };
+      const settled = await settleActivity({ tenantId: message.tenantId, ...place });
+      const answer = await engine.completeActivity(place, settled ?? result);
+      return answer === 'gone' ? 'the activity is over or between attempts' : undefined;
+    }
+  }
+}
+
+/** True while the start of this workflow is itself undelivered. */
+async function isStartPending(pool: Pool, tenantId: string, workflowId: string): Promise<boolean> {
+  const { rows } = await pool.query<{ pending: boolean }>(
+    `select exists (select from sluice.outbox
+       where tenant_id = $1 and kind = 'start-workflow' and delivered_at is null
+         and body->>'workflowId' = $2) as pending`,
+    [tenantId, workflowId],
+  );
+  return rows[0]?.pending === true;
+}

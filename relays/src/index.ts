@@ -1,0 +1,9 @@
+export { type DeliveryParts, deliverMessage, type SettleActivity } from './deliver-message.ts';
+export {
+  type ActivityPlace,
+  createTemporalEngine,
+  type Engine,
+  type WorkflowStart,
+} from './engine.ts';
+export { startEventLinker } from './event-linker.ts';
+export { type OutboxRelayOptions, type Relay, startOutboxRelay } from './outbox-relay.ts';

@@ -1,0 +1,11 @@
+export { CodecError, type CodecErrorCode } from './codec-error.ts';
+export {
+  addCodecKeys,
+  type CodecKey,
+  type CodecKeys,
+  loadCodecKeys,
+  parseCodecKeys,
+} from './codec-keys.ts';
+export { createDataConverter } from './data-converter.ts';
+export { CODEC_ENCODING, createPayloadCodec } from './payload-codec.ts';
+export { createTemporalClient, type TemporalClientOptions } from './temporal-client.ts';

@@ -1,0 +1,161 @@
+/**
+ * How many promotions a second, at 1, 10 and 50 at once: each is 10 no-op steps one after the other, in its own environment with its
+ * own target, from the request to the sealed packet. Baseline: a bare workflow with 10 no-op activities on the same Temporal server,
+ * its worker in a process of its own as Sluice's is.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { createStackClient, removeStackData, startStack } from '@sluice/infra';
+import { digestOf } from '@sluice/pure';
+import { Client, Connection } from '@temporalio/client';
+import pg from 'pg';
+
+const STEPS = 10;
+const PLACES = 50;
+const PIPELINE = {
+  schema: 'sluice.pipeline/v1',
+  name: 'bench',
+  version: 1,
+  steps: Array.from({ length: STEPS }, (_, index) => ({
+    id: `step-${index + 1}`,
+    type: 'noop@1',
+    needs: index === 0 ? [] : [`step-${index}`],
+    inputs: {},
+  })),
+};
+
+/** @param {{quick: boolean, say: (line: string) => void}} options */
+export async function run({ quick, say }) {
+  const dataDir = await mkdtemp(join(tmpdir(), 'sluice-bench-'));
+  const names = Array.from({ length: PLACES }, (_, index) => `place-${index + 1}`);
+  say('starting the stack');
+  const stack = await startStack({
+    dataDir,
+    ports: { api: 0, postgres: 0, temporal: 0 },
+    temporalUi: false,
+    environments: names.map((name, index) => ({ name, position: index + 1 })),
+    targets: names.map((name) => ({ name, environment: name, agent: false })),
+    env: { api: { SLUICE_LOG_LEVEL: 'warn' }, worker: { SLUICE_LOG_LEVEL: 'warn' } },
+  });
+  const database = new pg.Pool({ connectionString: stack.databaseUrls.postgres, max: 2 });
+  const bare = spawn(
+    process.execPath,
+    [fileURLToPath(new URL('bare-worker.mjs', import.meta.url))],
+    {
+      env: {
+        ...process.env,
+        BENCH_TEMPORAL: stack.temporalAddress,
+        BENCH_NAMESPACE: stack.temporalNamespace,
+      },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
+  try {
+    await database.query(
+      'insert into sluice.pipelines (tenant_id, pipeline_id, version, pipeline_digest, body) values ($1, $2, 1, $3, $4)',
+      [stack.tenant, PIPELINE.name, digestOf(PIPELINE), PIPELINE],
+    );
+    await database.query('update sluice.environments set pipeline_id = $1', [PIPELINE.name]);
+    await once(bare.stdout, 'data');
+    const client = createStackClient(stack, 'release-manager');
+    const release = await client.createRelease({
+      name: 'bench',
+      version: '1.0.0',
+      source: 'samples',
+      reference: '1.0.0',
+    });
+    const connection = await Connection.connect({ address: stack.temporalAddress });
+    const temporal = new Client({ connection, namespace: stack.temporalNamespace });
+    const promote = (count) => promoteAll(client, database, release.id, names.slice(0, count));
+    const chain = (count) => runBare(temporal, count);
+    const results = [];
+    for (const [count, full] of [
+      [1, 10],
+      [10, 5],
+      [50, 3],
+    ]) {
+      const rounds = quick ? 1 : full;
+      await promote(count);
+      await chain(count);
+      const values = [];
+      const baselines = [];
+      // In turn, so that a machine whose speed drifts does so for both.
+      for (let round = 0; round < rounds; round += 1) {
+        values.push(count / (await promote(count)));
+        baselines.push(count / (await chain(count)));
+        say(
+          `${count} at once, round ${round + 1} of ${rounds}: ${values.at(-1).toFixed(2)}/s, bare ${baselines.at(-1).toFixed(2)}/s`,
+        );
+      }
+      results.push(toResult(`${count} at once`, values, baselines));
+    }
+    await connection.close();
+    return results;
+  } finally {
+    bare.kill('SIGTERM');
+    await database.end();
+    await stack.stop();
+    await removeStackData(dataDir);
+  }
+}
+
+/** Seconds until every one of the promotions asked for is sealed. */
+async function promoteAll(client, database, release, environments) {
+  const started = performance.now();
+  const ids = await Promise.all(
+    environments.map(
+      async (environment) => (await client.requestPromotion(release, environment)).id,
+    ),
+  );
+  for (;;) {
+    const { rows } = await database.query(
+      `select count(*) filter (where packet_digest is not null)::int as sealed,
+              count(*) filter (where state not in ('requested', 'queued', 'running', 'waiting', 'succeeded'))::int as unwanted
+         from sluice.promotions where promotion_id = any($1)`,
+      [ids],
+    );
+    if (rows[0].unwanted > 0)
+      throw new Error('A promotion of the bench did not succeed; see the worker log.');
+    if (rows[0].sealed === ids.length) return (performance.now() - started) / 1000;
+    await sleep(10);
+  }
+}
+
+async function runBare(temporal, count) {
+  const started = performance.now();
+  await Promise.all(
+    Array.from({ length: count }, () =>
+      temporal.workflow.execute('bareChain', {
+        taskQueue: 'bench-bare',
+        workflowId: `bench-${crypto.randomUUID()}`,
+        args: [STEPS],
+      }),
+    ),
+  );
+  return (performance.now() - started) / 1000;
+}
+
+function toResult(name, values, baselines) {
+  const value = median(values);
+  const baseline = median(baselines);
+  return {
+    name,
+    value,
+    baseline,
+    ratio: value / baseline,
+    unit: 'promotions/s',
+    n: values.length,
+    spread: { min: Math.min(...values), max: Math.max(...values) },
+  };
+}
+
+function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}

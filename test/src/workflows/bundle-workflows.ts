@@ -1,0 +1,34 @@
+import { fileURLToPath } from 'node:url';
+import type { WorkflowBundle } from '@temporalio/worker';
+import { bundleWorkflowCode } from '@temporalio/worker';
+
+const WORKFLOWS = new URL('../../../workflows/src/', import.meta.url);
+
+/** The entry of the real workflows, for {@link bundleSources}. */
+export const WORKFLOWS_ENTRY = fileURLToPath(new URL('index.ts', WORKFLOWS));
+
+/**
+ * Bundles workflow sources as the build does, but from TypeScript: packages of this repository resolve to their `src`.
+ * @param entry absolute path of the module whose exports become workflow types
+ */
+export async function bundleSources(entry: string = WORKFLOWS_ENTRY): Promise<WorkflowBundle> {
+  return bundleWorkflowCode({
+    workflowsPath: entry,
+    failureConverterPath: fileURLToPath(new URL('failure-converter.ts', WORKFLOWS)),
+    logger: quietLogger,
+    webpackConfigHook: (config) => ({
+      ...config,
+      resolve: { ...config.resolve, conditionNames: ['sluice-source', 'import', 'require'] },
+    }),
+  });
+}
+
+const nothing = (): void => undefined;
+const quietLogger = {
+  log: nothing,
+  trace: nothing,
+  debug: nothing,
+  info: nothing,
+  warn: (message: string): void => console.warn(message),
+  error: (message: string): void => console.error(message),
+};

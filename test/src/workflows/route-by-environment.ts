@@ -1,0 +1,28 @@
+import type { PromotionRef } from '@sluice/temporal-contract';
+import type { PromotionActivities } from './fake-activities.ts';
+
+/**
+ * Activities that serve many promotions at once, each with fakes of its own: a call goes to those of its promotion's
+ * environment, so that one set of workers is enough for a whole table of cases.
+ */
+export function routeByEnvironment(
+  fakes: ReadonlyMap<string, PromotionActivities>,
+): PromotionActivities {
+  const of = ({ promotion }: { readonly promotion: PromotionRef }): PromotionActivities => {
+    const environment = promotion.promotionId.split('/')[0] ?? '';
+    const found = fakes.get(environment);
+    if (found === undefined) throw new Error(`no fakes for environment ${environment}`);
+    return found;
+  };
+  return {
+    executeStep: async (input) => of(input).executeStep(input),
+    revertTarget: async (input) => of(input).revertTarget(input),
+    freezeRules: async (input) => of(input).freezeRules(input),
+    takeLease: async (input) => of(input).takeLease(input),
+    releaseLease: async (input) => of(input).releaseLease(input),
+    recordPromotion: async (input) => of(input).recordPromotion(input),
+    recordStep: async (input) => of(input).recordStep(input),
+    listDeployments: async (input) => of(input).listDeployments(input),
+    sealPromotion: async (input) => of(input).sealPromotion(input),
+  };
+}

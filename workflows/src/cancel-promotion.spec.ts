@@ -1,0 +1,337 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type {
+  CancelPromotionSignal,
+  FrozenRules,
+  PromotionResult,
+  PromotionStatus,
+  StepResult,
+} from '@sluice/temporal-contract';
+import { environmentLease } from '@sluice/temporal-contract';
+import { Context } from '@temporalio/activity';
+import type { WorkflowHandle } from '@temporalio/client';
+import { bundleSources } from '../../test/src/workflows/bundle-workflows.ts';
+import type { FakeSettings } from '../../test/src/workflows/fake-activities.ts';
+import {
+  createFakeActivities,
+  succeeded,
+  unsuccessful,
+} from '../../test/src/workflows/fake-activities.ts';
+import type { FakeRecords } from '../../test/src/workflows/fake-records.ts';
+import { composeRules } from '../../test/src/workflows/fake-records.ts';
+import type { WorkflowEnvironment } from '../../test/src/workflows/workflow-environment.ts';
+import {
+  openWorkflowEnvironment,
+  startPromotion,
+} from '../../test/src/workflows/workflow-environment.ts';
+
+let env: WorkflowEnvironment;
+
+beforeAll(async () => {
+  env = await openWorkflowEnvironment(await bundleSources());
+});
+afterAll(() => env.close());
+
+type Cancel = (handle: WorkflowHandle) => Promise<unknown>;
+
+const WAYS: readonly (readonly [string, Cancel])[] = [
+  [
+    'signal',
+    (handle) => {
+      const fact: CancelPromotionSignal = { requestedBy: 'principal:mia', reason: 'wrong release' };
+      return handle.signal('cancelPromotion', fact);
+    },
+  ],
+  ['engine', (handle) => handle.cancel()],
+];
+
+/** A point that activities reach and a test waits for. */
+function createPoint(): { reached: Promise<void>; reach: () => void } {
+  let reach = (): void => undefined;
+  const reached = new Promise<void>((resolve) => {
+    reach = resolve;
+  });
+  return { reached, reach };
+}
+
+/** Runs until the worker tells the activity that it was cancelled. */
+async function hang(reach: () => void, seen?: () => Promise<void>): Promise<never> {
+  const context = Context.current();
+  const timer = setInterval(() => context.heartbeat(), 100);
+  reach();
+  try {
+    return await context.cancelled;
+  } catch (error) {
+    await seen?.();
+    throw error;
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+async function promoteAndCancel(
+  settings: Omit<FakeSettings, 'rules'>,
+  reached: Promise<void>,
+  cancel: Cancel,
+  rules: FrozenRules = composeRules(),
+): Promise<{ result: PromotionResult; records: FakeRecords; status: PromotionStatus }> {
+  const { activities, records } = createFakeActivities({ ...settings, rules });
+  return env.withWorkers(activities, async () => {
+    const { handle } = await startPromotion(env.client, rules.releaseDigest);
+    await reached;
+    await cancel(handle);
+    const result = (await handle.result()) as PromotionResult;
+    return { result, records, status: await handle.query<PromotionStatus>('promotionStatus') };
+  });
+}
+
+const cancelled = { state: 'cancelled', reason: { code: 'promotion-cancelled' } };
+
+describe.each(WAYS)('cancelled by %s', (_way, cancel) => {
+  test('before its first workflow task', async () => {
+    const rules = composeRules();
+    const { activities, records } = createFakeActivities({ rules });
+    const { handle } = await startPromotion(env.client, rules.releaseDigest);
+    await cancel(handle);
+    const result = await env.withWorkers(activities, () => handle.result());
+    expect(result).toMatchObject(cancelled);
+    expect(records.endState()).toMatchObject({ sealed: { state: 'cancelled' }, journal: [] });
+  });
+
+  test('while its rules are frozen', async () => {
+    const { reached, reach } = createPoint();
+    const { result, records } = await promoteAndCancel(
+      { override: { freezeRules: () => hang(reach) } },
+      reached,
+      cancel,
+    );
+    expect(result).toMatchObject(cancelled);
+    expect(records.sealed?.state).toBe('cancelled');
+  });
+
+  test('in a scan: it is waited for until the scanner has ended', async () => {
+    const { reached, reach } = createPoint();
+    let ended = false;
+    const { result, records } = await promoteAndCancel(
+      {
+        steps: {
+          scan: () =>
+            hang(reach, async () => {
+              await new Promise((resolve) => setTimeout(resolve, 500));
+              ended = true;
+            }),
+        },
+        override: {
+          sealPromotion: async ({ state }) => {
+            expect(ended).toBe(true);
+            records.setPromotion(state);
+            return { packetDigest: 'sha256:0' };
+          },
+        },
+      },
+      reached,
+      cancel,
+    );
+    expect(result).toMatchObject(cancelled);
+    expect(ended).toBe(true);
+    expect(records.endState()).toMatchObject({
+      promotion: 'cancelled',
+      steps: { scan: 'cancelled', gate: 'skipped', deploy: 'skipped', verify: 'skipped' },
+    });
+  });
+
+  test('in a gate', async () => {
+    const { reached, reach } = createPoint();
+    const { result, records, status } = await promoteAndCancel(
+      { steps: { gate: () => hang(reach) } },
+      reached,
+      cancel,
+    );
+    expect(result).toMatchObject(cancelled);
+    expect(records.endState()).toMatchObject({ steps: { gate: 'cancelled' }, journal: [] });
+    expect(status.state).toBe('cancelled');
+  });
+
+  test('in the queue: its place is given back', async () => {
+    const { reached, reach } = createPoint();
+    let released = 0;
+    const { result, records } = await promoteAndCancel(
+      {
+        override: {
+          takeLease: async () => {
+            reach();
+            return { state: 'queued', position: 1, holder: 'promotion:dev/0' };
+          },
+          releaseLease: async () => {
+            released += 1;
+          },
+        },
+      },
+      reached,
+      cancel,
+    );
+    expect(result).toMatchObject(cancelled);
+    expect(released).toBe(1);
+    expect(records.endState()).toMatchObject({ steps: { deploy: 'cancelled' }, journal: [] });
+  });
+
+  test('in a deployment: what was dispatched is reverted, then it is sealed', async () => {
+    const { reached, reach } = createPoint();
+    const { result, records } = await promoteAndCancel(
+      {
+        steps: {
+          deploy: ({ target }) =>
+            target === 'host-2' ? hang(reach) : Promise.resolve(succeeded('host-1')),
+        },
+      },
+      reached,
+      cancel,
+    );
+    expect(result).toMatchObject(cancelled);
+    expect(records.endState()).toMatchObject({
+      sealed: { state: 'cancelled' },
+      steps: { deploy: 'reverted', verify: 'skipped' },
+      journal: ['deploy host-1 succeeded', 'revert host-1 succeeded', 'revert host-2 succeeded'],
+      leaseHolder: undefined,
+    });
+  });
+
+  test('in a verification', async () => {
+    const { reached, reach } = createPoint();
+    const { result, records } = await promoteAndCancel(
+      { steps: { verify: () => hang(reach) } },
+      reached,
+      cancel,
+    );
+    expect(result).toMatchObject(cancelled);
+    expect(records.endState()).toMatchObject({
+      steps: { deploy: 'reverted', verify: 'cancelled' },
+      leaseHolder: undefined,
+    });
+  });
+
+  test('while targets are put back: accepted, and the outcome stands', async () => {
+    const { reached, reach } = createPoint();
+    const { result, records } = await promoteAndCancel(
+      {
+        steps: { verify: async () => unsuccessful('failed', 'unhealthy') },
+        revert: async (): Promise<StepResult> => {
+          reach();
+          await new Promise((resolve) => setTimeout(resolve, 500));
+          return succeeded('back');
+        },
+      },
+      reached,
+      cancel,
+    );
+    expect(result).toMatchObject({ state: 'reverted', reason: { code: 'unhealthy' } });
+    expect(records.journal.filter((line) => line.startsWith('revert'))).toHaveLength(2);
+  });
+
+  test('while it is sealed: accepted, and the outcome stands', async () => {
+    const { reached, reach } = createPoint();
+    const { result } = await promoteAndCancel(
+      {
+        override: {
+          sealPromotion: async () => {
+            reach();
+            await new Promise((resolve) => setTimeout(resolve, 500));
+            return { packetDigest: 'sha256:1' };
+          },
+        },
+      },
+      reached,
+      cancel,
+    );
+    expect(result).toEqual({ state: 'succeeded', reason: null, packetDigest: 'sha256:1' });
+  });
+});
+
+test('a cancelled promotion whose target cannot be put back has failed and names it', async () => {
+  const { reached, reach } = createPoint();
+  const { result } = await promoteAndCancel(
+    {
+      steps: { verify: () => hang(reach) },
+      revert: async () => unsuccessful('failed', 'agent-silent'),
+    },
+    reached,
+    (handle) => handle.cancel(),
+    composeRules({ targets: ['host-9'] }),
+  );
+  expect(result).toMatchObject({ state: 'failed', reason: { code: 'revert-failed' } });
+  expect(result.reason?.message).toContain('host-9');
+});
+
+test('who cancelled and why is the reason, cut to a bearable length', async () => {
+  const { reached, reach } = createPoint();
+  const { result } = await promoteAndCancel(
+    { steps: { gate: () => hang(reach) } },
+    reached,
+    (handle) =>
+      handle.signal('cancelPromotion', { requestedBy: 'principal:mia', reason: 'x'.repeat(9999) }),
+  );
+  expect(result.reason?.message).toMatch(/^Cancelled by principal:mia: x+$/);
+  expect(result.reason?.message).toHaveLength(500);
+});
+
+describe('the queue', () => {
+  test('a waiting promotion is queued and goes on when the signal says that it may', async () => {
+    const rules = composeRules();
+    const { activities, records } = createFakeActivities({ rules });
+    records.leaseHolder = 'promotion:other/1';
+    await env.withWorkers(activities, async () => {
+      const { handle, input } = await startPromotion(env.client, rules.releaseDigest);
+      await until(() => records.promotionState === 'queued');
+      expect((await handle.query<PromotionStatus>('promotionStatus')).state).toBe('queued');
+      // A signal for something else, and one that is wrong, change nothing: the row decides.
+      await handle.signal('leaseGranted', { resource: 'environment:else', fencingToken: 9 });
+      const resource = environmentLease(input.environment);
+      await handle.signal('leaseGranted', { resource, fencingToken: 9 });
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      expect(records.promotionState).toBe('queued');
+      records.leaseHolder = undefined;
+      await handle.signal('leaseGranted', { resource, fencingToken: 10 });
+      expect(await handle.result()).toMatchObject({ state: 'succeeded' });
+    });
+    expect(records.changes).toEqual(
+      expect.arrayContaining(['promotion running', 'promotion queued', 'promotion succeeded']),
+    );
+  });
+
+  test('a lost signal is made up for by asking again', async () => {
+    const rules = composeRules({ deadlines: { ...composeRules().deadlines, queueSeconds: 60 } });
+    const { activities, records } = createFakeActivities({ rules });
+    records.leaseHolder = 'promotion:other/1';
+    await env.withWorkers(activities, async () => {
+      const { handle } = await startPromotion(env.client, rules.releaseDigest);
+      await until(() => records.promotionState === 'queued');
+      records.leaseHolder = undefined;
+      expect(await handle.result()).toMatchObject({ state: 'succeeded' });
+    });
+  });
+
+  test('waiting has a deadline that names the holder, and gives the place back', async () => {
+    const rules = composeRules({ deadlines: { ...composeRules().deadlines, queueSeconds: 2 } });
+    const { activities, records } = createFakeActivities({ rules });
+    records.leaseHolder = 'promotion:other/1';
+    const result = await env.withWorkers(activities, async () => {
+      const { handle } = await startPromotion(env.client, rules.releaseDigest);
+      return (await handle.result()) as PromotionResult;
+    });
+    expect(result).toMatchObject({ state: 'failed', reason: { code: 'lease-deadline-exceeded' } });
+    expect(result.reason?.message).toContain('promotion:other/1');
+    expect(records.endState()).toMatchObject({
+      steps: { deploy: 'failed', verify: 'skipped' },
+      leaseHolder: 'promotion:other/1',
+      queue: [],
+      journal: [],
+    });
+  });
+});
+
+async function until(isReached: () => boolean): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  while (!isReached()) {
+    if (Date.now() > deadline) throw new Error('the expected state was not reached within 20 s');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}

@@ -1,0 +1,115 @@
+/*
+ * promoteRelease moves one release to one environment: it interprets the pipeline that its rules froze.
+ *
+ * States: requested → running → (queued → running) → succeeded, denied, failed, reverted or cancelled; each end is sealed.
+ * It waits for: the rules, its steps' activities (a deployment's is completed by the agent's report), and the
+ * environment's lease (signal `leaseGranted`, or asking again by timer), which it takes right before the first step
+ * with effects and keeps to the end. Each wait ends by its own deadline, all of them by the promotion's. Only records and
+ * the seal are tried for as long as it takes: without them nothing can be said about the promotion.
+ * Cancelling: the signal `cancelPromotion` and the engine's cancellation do the same in every state: the work scope is
+ * cancelled, running steps end as cancelled, and what follows cannot be interrupted. Once the outcome is
+ * decided a cancellation is accepted and changes nothing.
+ * Compensation: when a promotion that may have touched targets does not succeed, every target that a deployment was
+ * dispatched to is reverted; what could not be reverted makes the promotion `failed` and is named in its reason.
+ */
+import { assertPipeline, DEFAULT_DEADLINES } from '@sluice/domain';
+import type {
+  CancelPromotionSignal,
+  LeaseGrantedSignal,
+  PromoteReleaseInput,
+  PromotionResult,
+  PromotionStatus,
+} from '@sluice/temporal-contract';
+import { environmentLease, PROMOTION_MESSAGES } from '@sluice/temporal-contract';
+import {
+  CancellationScope,
+  defineQuery,
+  defineSignal,
+  setHandler,
+  sleep,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { controlWithin } from './activity-classes.ts';
+import { meaningOfFailure } from './failure-reason.ts';
+import { type Ending, interpretPipeline } from './interpret-pipeline.ts';
+import { PromotionRun } from './promotion-run.ts';
+import { sealEnding } from './seal-epilogue.ts';
+
+const promotionStatus = defineQuery<PromotionStatus>(PROMOTION_MESSAGES.promotionStatus);
+const cancelPromotion = defineSignal<[CancelPromotionSignal]>(PROMOTION_MESSAGES.cancelPromotion);
+const leaseGranted = defineSignal<[LeaseGrantedSignal]>(PROMOTION_MESSAGES.leaseGranted);
+
+/** A cancellation's reason is a person's text: longer ones are cut. */
+const MAX_REASON = 500;
+
+/**
+ * Runs one promotion to its sealed end. Every outcome is a result; the run fails only when its end cannot be sealed.
+ * @throws ApplicationFailure `SealingFailed`
+ */
+export async function promoteRelease(input: PromoteReleaseInput): Promise<PromotionResult> {
+  const run = new PromotionRun(input);
+  // Handlers stand before the first await: a signal may have been there before the workflow was.
+  listenToMessages(run);
+  run.announce();
+  const ending = await workToEnding(run);
+  run.settle();
+  return CancellationScope.nonCancellable(() => sealEnding(run, ending));
+}
+
+function listenToMessages(run: PromotionRun): void {
+  setHandler(promotionStatus, () => run.status());
+  setHandler(leaseGranted, ({ resource }) => {
+    if (resource === environmentLease(run.input.environment)) run.leaseSignals += 1;
+  });
+  const stop = (message: string): void =>
+    run.stop({ state: 'cancelled', reason: { code: 'promotion-cancelled', message } });
+  setHandler(cancelPromotion, ({ requestedBy, reason }) =>
+    stop(`Cancelled by ${requestedBy}: ${reason}`.slice(0, MAX_REASON)),
+  );
+  CancellationScope.current().cancelRequested.catch(() => stop('Cancelled through the engine.'));
+}
+
+async function workToEnding(run: PromotionRun): Promise<Ending> {
+  try {
+    return await run.work.run(async () => {
+      const { promotion } = run.input;
+      const rules = await controlWithin(DEFAULT_DEADLINES.promotionSeconds).freezeRules({
+        promotion,
+      });
+      assertPipeline(rules.pipeline);
+      run.adoptRules(rules);
+      armDeadline(run, rules.deadlines.promotionSeconds);
+      await run.enterState('running');
+      return await interpretPipeline(run, rules);
+    });
+  } catch (error) {
+    const reason = reasonOf(error);
+    return run.stopCause ?? { state: 'failed', reason };
+  }
+}
+
+/** The whole promotion's deadline counts from its start, queue included. */
+function armDeadline(run: PromotionRun, seconds: number): void {
+  const elapsed = Date.now() - workflowInfo().startTime.getTime();
+  const reason = {
+    code: 'promotion-deadline-exceeded',
+    message: `The promotion did not end within ${seconds} s. Look at the step that was running, then promote again.`,
+  };
+  sleep(Math.max(1, seconds * 1000 - elapsed)).then(
+    () => run.stop({ state: 'failed', reason }),
+    () => undefined,
+  );
+}
+
+/** What kept a promotion from its pipeline; anything that is no outcome is thrown on as the bug it is. */
+function reasonOf(error: unknown): { readonly code: string; readonly message: string } {
+  const { name, code, message } = error as { name?: string; code?: string; message?: string };
+  if (name === 'DomainError') {
+    return { code: code ?? 'pipeline-invalid', message: `${message} Correct the pipeline.` };
+  }
+  const seconds = DEFAULT_DEADLINES.promotionSeconds;
+  const meaning = meaningOfFailure(error, 'freeze-rules', 'Start of the promotion', seconds);
+  if (meaning === undefined) throw error;
+  if (meaning.kind !== 'cancelled') return meaning.reason;
+  return { code: 'promotion-cancelled', message: 'Cancelled before its first step.' };
+}

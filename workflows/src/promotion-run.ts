@@ -1,0 +1,114 @@
+import type { PromotionState, StepState } from '@sluice/domain';
+import type {
+  FrozenRules,
+  PromoteReleaseInput,
+  PromotionStatus,
+  Reason,
+  StepStatus,
+} from '@sluice/temporal-contract';
+import { SEARCH_ATTRIBUTES } from '@sluice/temporal-contract';
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import { CancellationScope, upsertSearchAttributes } from '@temporalio/workflow';
+import { records } from './activity-classes.ts';
+
+/** Why a run must end before its pipeline has: somebody cancelled it, or its deadline passed. */
+export interface StopCause {
+  readonly state: 'cancelled' | 'failed';
+  readonly reason: Reason;
+}
+
+const KEYS = {
+  tenant: defineSearchAttributeKey(SEARCH_ATTRIBUTES.tenant, SearchAttributeType.KEYWORD),
+  environment: defineSearchAttributeKey(SEARCH_ATTRIBUTES.environment, SearchAttributeType.KEYWORD),
+  release: defineSearchAttributeKey(SEARCH_ATTRIBUTES.release, SearchAttributeType.KEYWORD),
+  state: defineSearchAttributeKey(SEARCH_ATTRIBUTES.promotionState, SearchAttributeType.KEYWORD),
+};
+
+/** What the interpreter knows about one promotion; lives and is replayed with the workflow. */
+export class PromotionRun {
+  readonly input: PromoteReleaseInput;
+  /** Everything that a cancellation or the deadline may interrupt runs in this scope. */
+  readonly work = new CancellationScope();
+  state: PromotionState = 'requested';
+  rules: FrozenRules | undefined = undefined;
+  fencingToken: number | null = null;
+  /** Set before the first call of `takeLease`: from then on a lease or a place in its queue must be given back. */
+  leaseSought = false;
+  /** Counts `leaseGranted`; the waiter asks again whenever it grew. */
+  leaseSignals = 0;
+  /** Set before the first step with effects is executed: from then on an unhappy end looks for targets to revert. */
+  effectsBegun = false;
+  /** A deploy step ended without its own answer, so an attempt of it may still be dispatching. */
+  dispatchUncertain = false;
+  /** Reason of the gate that said no. */
+  denial: Reason | undefined = undefined;
+  stopCause: StopCause | undefined = undefined;
+  /** Name → digest of what each succeeded step made. */
+  readonly outputs = new Map<string, Readonly<Record<string, string>>>();
+  readonly #steps = new Map<string, StepStatus>();
+  #settling = false;
+
+  constructor(input: PromoteReleaseInput) {
+    this.input = input;
+  }
+
+  /** Interrupts the work; the first cause stands, and none counts once the run is settling. */
+  stop(cause: StopCause): void {
+    if (this.stopCause !== undefined || this.#settling) return;
+    this.stopCause = cause;
+    this.work.cancel();
+  }
+
+  /** From here on the outcome is decided; the scope is closed so that no timer outlives it. */
+  settle(): void {
+    this.#settling = true;
+    this.work.cancel();
+  }
+
+  /** Takes over the frozen rules: all of the pipeline's steps are pending. */
+  adoptRules(rules: FrozenRules): void {
+    this.rules = rules;
+    for (const { id } of rules.pipeline.steps) this.setStep(id, 'pending', null);
+  }
+
+  setStep(id: string, state: StepState, reason: Reason | null): void {
+    this.#steps.set(id, { id, state, reason });
+  }
+
+  /** Steps in the pipeline's order; empty before the rules are frozen. */
+  steps(): readonly StepStatus[] {
+    return [...this.#steps.values()];
+  }
+
+  stepStates(): ReadonlyMap<string, StepState> {
+    return new Map(this.steps().map(({ id, state }) => [id, state]));
+  }
+
+  /** Answer of the query `promotionStatus`. */
+  status(): PromotionStatus {
+    return { state: this.state, steps: this.steps(), fencingToken: this.fencingToken };
+  }
+
+  /** Shows the promotion in the engine's search by opaque ids: search attributes are plain text. */
+  announce(): void {
+    const { promotion, environment, releaseDigest } = this.input;
+    upsertSearchAttributes([
+      { key: KEYS.tenant, value: promotion.tenantId },
+      { key: KEYS.environment, value: environment },
+      { key: KEYS.release, value: releaseDigest },
+      { key: KEYS.state, value: this.state },
+    ]);
+  }
+
+  /** Changes the state here and in the search; the caller records it. */
+  showState(state: PromotionState): void {
+    this.state = state;
+    upsertSearchAttributes([{ key: KEYS.state, value: state }]);
+  }
+
+  /** Changes the state here, in the search and in the records. */
+  async enterState(state: PromotionState): Promise<void> {
+    this.showState(state);
+    await records.recordPromotion({ promotion: this.input.promotion, state, reason: null });
+  }
+}

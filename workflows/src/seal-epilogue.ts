@@ -1,0 +1,81 @@
+import { isPromotionTransition } from '@sluice/domain';
+import type { PromotionResult } from '@sluice/temporal-contract';
+import { environmentLease } from '@sluice/temporal-contract';
+import { ApplicationFailure, log, sleep } from '@temporalio/workflow';
+import { records, sealing } from './activity-classes.ts';
+import { meaningOfFailure } from './failure-reason.ts';
+import type { Ending } from './interpret-pipeline.ts';
+import type { PromotionRun } from './promotion-run.ts';
+import { revertDeployedTargets, type SettledEnding } from './revert-targets.ts';
+import { recordStepState } from './step-records.ts';
+
+/** After this long without a seal the environment is given free for others, unless it would be with stale records. */
+const SEAL_PATIENCE = '15 minutes';
+
+/**
+ * The epilogue of every end state: targets are put back where the ending asks for it, steps that never ran are
+ * skipped, the end is sealed, and only then the lease is given back.
+ */
+export async function sealEnding(run: PromotionRun, ending: Ending): Promise<PromotionResult> {
+  const settled =
+    ending.state !== 'succeeded' && run.effectsBegun
+      ? await revertDeployedTargets(run, ending)
+      : ending;
+  const pending = run.steps().filter(({ state }) => state === 'pending');
+  await Promise.all(pending.map(({ id }) => recordStepState(run, id, 'skipped', settled.reason)));
+  // A promotion that ends out of its queue passes through running where the table wants it.
+  if (!isPromotionTransition(run.state, settled.state)) await run.enterState('running');
+
+  const sealed = seal(run, settled);
+  await releaseLeaseAfter(run, settled, sealed);
+  const { packetDigest } = await sealed;
+  run.showState(settled.state);
+  return { state: settled.state, reason: settled.reason, packetDigest };
+}
+
+/** @throws ApplicationFailure `SealingFailed` when no retry can mend it; the run can be reset once its cause is mended */
+async function seal(
+  run: PromotionRun,
+  { state, reason }: SettledEnding,
+): Promise<{ readonly packetDigest: string }> {
+  const { promotion, traceparent } = run.input;
+  const endedAt = new Date(Date.now()).toISOString();
+  try {
+    return await sealing.sealPromotion({ promotion, state, reason, endedAt, traceparent });
+  } catch (error) {
+    const meaning = meaningOfFailure(error, 'seal', `Seal of ${promotion.promotionId}`, 0);
+    if (meaning === undefined || meaning.kind === 'cancelled') throw error;
+    throw ApplicationFailure.create({
+      type: 'SealingFailed',
+      nonRetryable: true,
+      message: `${meaning.reason.message} Mend the cause, then reset this run to its last workflow task.`,
+    });
+  }
+}
+
+/**
+ * Gives the lease, or the place in its queue, back once the seal is there or has failed for good; after a long wait
+ * also without it. Not so after a success: its seal writes what runs on the targets, and the next
+ * promotion plans against that.
+ */
+async function releaseLeaseAfter(
+  run: PromotionRun,
+  { state }: SettledEnding,
+  sealed: Promise<unknown>,
+): Promise<void> {
+  const settledSeal = sealed.then(
+    () => undefined,
+    () => undefined,
+  );
+  if (!run.leaseSought) return settledSeal;
+  await (state === 'succeeded' ? settledSeal : Promise.race([settledSeal, sleep(SEAL_PATIENCE)]));
+  const { promotion, environment } = run.input;
+  try {
+    await records.releaseLease({ promotion, resource: environmentLease(environment) });
+    run.fencingToken = null;
+  } catch (error) {
+    const meaning = meaningOfFailure(error, 'release-lease', `Lease of ${environment}`, 0);
+    if (meaning === undefined) throw error;
+    log.error('the lease was not given back', { environment, meaning });
+  }
+}
