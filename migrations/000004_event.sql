@@ -69,5 +69,5 @@ grant insert on sluice.outbox to sluice_app, sluice_worker;
 grant select, update (attempts, next_attempt_at, delivered_at, last_error) on sluice.outbox to sluice_relay;
 grant select on sluice.events to sluice_linker;
 grant update (position, previous_hash, hash) on sluice.events to sluice_linker;
-grant select, insert, update on sluice.event_chains to sluice_linker;
+grant select, insert, update (position, hash) on sluice.event_chains to sluice_linker;
 grant select on sluice.tenants to sluice_linker;

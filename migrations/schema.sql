@@ -603,7 +603,7 @@ grant insert, select on table sluice.enrolment_tokens to sluice_app;
 grant insert, select, update (deadlines, last_promotion_number, pipeline_id, policy_id, position, removed_at, version) on table sluice.environments to sluice_app;
 grant select on table sluice.environments to sluice_signer;
 grant select on table sluice.environments to sluice_worker;
-grant insert, select, update on table sluice.event_chains to sluice_linker;
+grant insert, select, update (hash, position) on table sluice.event_chains to sluice_linker;
 grant insert, select on table sluice.events to sluice_app;
 grant select, update (hash, position, previous_hash) on table sluice.events to sluice_linker;
 grant insert, select on table sluice.events to sluice_worker;

@@ -6,11 +6,12 @@ import {
   TASK_QUEUES,
   type TaskQueue,
 } from '@sluice/temporal-contract';
+import type { ActivityDependencies } from './dependencies.ts';
 import { createDeployStep } from './deploy/deploy.step.ts';
 import { createRevertActivities } from './deploy/revert.activities.ts';
-import type { ActivityDependencies } from './dependencies.ts';
 import { createSealActivities } from './evidence/seal.activities.ts';
 import { createGateStep } from './gate/gate.step.ts';
+import { createNoopStep } from './noop/noop.step.ts';
 import { createLeaseActivities } from './records/lease.activities.ts';
 import { createRulesActivities } from './records/rules.activities.ts';
 import { createStateActivities } from './records/state.activities.ts';
@@ -29,12 +30,16 @@ export function listStepTypes(parts: ActivityDependencies): readonly StepType[] 
     createGateStep(parts),
     createDeployStep(parts),
     createVerifyStep(parts),
+    createNoopStep(),
   ];
 }
 
 /** All activities, by the task queue that a worker serves them on. */
 export type ActivitiesByQueue = Readonly<
-  Record<TaskQueue, Partial<InterpreterActivities & ReleaseActivities & RevertActivities & StepActivities>>
+  Record<
+    TaskQueue,
+    Partial<InterpreterActivities & ReleaseActivities & RevertActivities & StepActivities>
+  >
 >;
 
 /**

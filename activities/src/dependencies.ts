@@ -19,6 +19,12 @@ export interface ActivityDependencies {
   /** The running attempt; a fake stands here in tests. */
   readonly scope: () => ActivityScope;
   readonly fetchUrl?: Fetch;
+  /** Told how each attempt of an activity ended and what it took. */
+  readonly observe?: (
+    activity: string,
+    outcome: 'done' | 'failed' | 'cancelled' | 'asynchronous',
+    seconds: number,
+  ) => void;
   /** Milliseconds since the epoch; a fake stands here in tests. Never written into signed content. */
   readonly now?: () => number;
 }

@@ -8,8 +8,8 @@ export type { DecisionEngine } from './gate/decision-engine.ts';
 export { composeGateInput, GATE_INPUT_SCHEMA, type GateInput } from './gate/gate-input.ts';
 export { leaseHolder } from './records/lease.activities.ts';
 export {
-  type Findings,
   FINDINGS_SCHEMA,
+  type Findings,
   type MisconfigurationFinding,
   type SecretFinding,
 } from './scan/findings.ts';

@@ -4,6 +4,7 @@ import { isUnavailable } from '@sluice/persistence';
 import { FAILURES, type FailureType } from '@sluice/temporal-contract';
 import { CancelledFailure } from '@temporalio/common';
 import type { ActivityScope } from './activity-scope.ts';
+import type { ActivityDependencies } from './dependencies.ts';
 import { activityFailure, errorCodeOf, errorMessageOf, isEngineError } from './failures.ts';
 
 /** What correlates the log lines of one activity. */
@@ -21,7 +22,7 @@ export interface Correlation {
  * @param activity the activity's name, for the log and the failure's message
  */
 export async function runActivity<T>(
-  part: { readonly logger: Logger; readonly scope: () => ActivityScope },
+  part: Pick<ActivityDependencies, 'logger' | 'scope' | 'observe'>,
   activity: string,
   { traceparent, ...correlation }: Correlation,
   body: (log: Logger, scope: ActivityScope) => Promise<T>,
@@ -37,17 +38,21 @@ export async function runActivity<T>(
   const started = performance.now();
   try {
     const result = await body(log, scope);
+    part.observe?.(activity, 'done', secondsSince(started));
     log.debug({ seconds: secondsSince(started) }, 'activity done');
     return result;
   } catch (error) {
     if (isAsynchronous(error)) {
-      log.debug({ seconds: secondsSince(started) }, 'activity goes on elsewhere');
+      part.observe?.(activity, 'asynchronous', secondsSince(started));
+      log.debug('activity goes on elsewhere');
       throw error;
     }
     if (scope.cancellation.aborted) {
+      part.observe?.(activity, 'cancelled', secondsSince(started));
       log.info({ reason: String(scope.cancellation.reason) }, 'activity cancelled');
       throw new CancelledFailure(`${activity} was cancelled.`);
     }
+    part.observe?.(activity, 'failed', secondsSince(started));
     const failure = translate(activity, error);
     log.warn({ err: failure }, 'activity failed');
     throw failure;

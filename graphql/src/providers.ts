@@ -8,8 +8,8 @@ import { DeploymentResolver } from './promotion/deployment.resolver.ts';
 import { PromotionCommands } from './promotion/promotion.commands.ts';
 import { PromotionResolver } from './promotion/promotion.resolver.ts';
 import { ReleaseCommands } from './release/release.commands.ts';
-import { ReleaseRequestResolver } from './release/release-request.resolver.ts';
 import { ReleaseResolver } from './release/release.resolver.ts';
+import { ReleaseRequestResolver } from './release/release-request.resolver.ts';
 import { ViewerResolver } from './viewer/viewer.resolver.ts';
 
 /** Everything that the API's Nest module provides for GraphQL; beside it, `GRAPHQL_PARTS` is needed. */

@@ -161,8 +161,14 @@ function createGeneralRules() {
       from: elsewhere,
       to: {
         path: '^((libs|temporal|apps)/[^/]+|workflows|activities|relays|graphql)/',
-        pathNot: ['^$1/', '/src/index\\.ts$', '/package\\.json$', nodeModules],
+        pathNot: ['^$1/', '/src/(testing/)?index\\.ts$', '/package\\.json$', nodeModules],
       },
+    },
+    {
+      name: 'packages: what is for testing is imported by tests alone',
+      severity: 'error',
+      from: { pathNot: ['/testing/', '^(test|infra)/', specFile] },
+      to: { path: '/src/testing/', pathNot: nodeModules },
     },
     {
       name: 'specs: nothing imports a spec',

@@ -105,7 +105,11 @@ function searchAttributesOf({ searchAttributes }: WorkflowStart): TypedSearchAtt
   ]);
 }
 
-async function answerOr<T, E>(call: () => Promise<T>, errorName: string, answer: E): Promise<T | E> {
+async function answerOr<T, E>(
+  call: () => Promise<T>,
+  errorName: string,
+  answer: E,
+): Promise<T | E> {
   try {
     return await call();
   } catch (error) {

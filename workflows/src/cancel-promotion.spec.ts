@@ -9,6 +9,7 @@ import type {
 import { environmentLease } from '@sluice/temporal-contract';
 import { Context } from '@temporalio/activity';
 import type { WorkflowHandle } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
 import { bundleSources } from '../../test/src/workflows/bundle-workflows.ts';
 import type { FakeSettings } from '../../test/src/workflows/fake-activities.ts';
 import {
@@ -111,7 +112,8 @@ describe.each(WAYS)('cancelled by %s', (_way, cancel) => {
   test('in a scan: it is waited for until the scanner has ended', async () => {
     const { reached, reach } = createPoint();
     let ended = false;
-    const { result, records } = await promoteAndCancel(
+    let endedFirst = true;
+    const { result } = await promoteAndCancel(
       {
         steps: {
           scan: () =>
@@ -121,10 +123,9 @@ describe.each(WAYS)('cancelled by %s', (_way, cancel) => {
             }),
         },
         override: {
-          sealPromotion: async ({ state }) => {
-            expect(ended).toBe(true);
-            records.setPromotion(state);
-            return { packetDigest: 'sha256:0' };
+          // The interpreter's first call after the step: it must not come before the scanner's end.
+          recordStep: async () => {
+            endedFirst &&= ended;
           },
         },
       },
@@ -132,11 +133,30 @@ describe.each(WAYS)('cancelled by %s', (_way, cancel) => {
       cancel,
     );
     expect(result).toMatchObject(cancelled);
-    expect(ended).toBe(true);
-    expect(records.endState()).toMatchObject({
-      promotion: 'cancelled',
-      steps: { scan: 'cancelled', gate: 'skipped', deploy: 'skipped', verify: 'skipped' },
-    });
+    expect({ ended, endedFirst }).toEqual({ ended: true, endedFirst: true });
+  });
+
+  // The engine itself then ends the activity, with a note of its own that no codec has written.
+  test('between two attempts of a scan', async () => {
+    const { reached, reach } = createPoint();
+    const { result, records } = await promoteAndCancel(
+      {
+        steps: {
+          scan: async () => {
+            setTimeout(reach, 200);
+            throw ApplicationFailure.create({
+              message: 'away',
+              type: 'Unavailable',
+              nextRetryDelay: '2 minutes',
+            });
+          },
+        },
+      },
+      reached,
+      cancel,
+    );
+    expect(result).toMatchObject(cancelled);
+    expect(records.endState()).toMatchObject({ steps: { scan: 'cancelled', gate: 'skipped' } });
   });
 
   test('in a gate', async () => {
@@ -147,7 +167,11 @@ describe.each(WAYS)('cancelled by %s', (_way, cancel) => {
       cancel,
     );
     expect(result).toMatchObject(cancelled);
-    expect(records.endState()).toMatchObject({ steps: { gate: 'cancelled' }, journal: [] });
+    expect(records.endState()).toMatchObject({
+      promotion: 'cancelled',
+      steps: { scan: 'succeeded', gate: 'cancelled', deploy: 'skipped', verify: 'skipped' },
+      journal: [],
+    });
     expect(status.state).toBe('cancelled');
   });
 

@@ -24,7 +24,7 @@ import { recordRevert } from './settle-command.ts';
 
 /** `revertTarget`: a signed command puts back what the plan's current side says. */
 export function createRevertActivities(
-  parts: Pick<ActivityDependencies, 'pool' | 'signer' | 'logger' | 'scope' | 'now'>,
+  parts: Pick<ActivityDependencies, 'pool' | 'signer' | 'logger' | 'scope' | 'observe' | 'now'>,
 ): RevertActivities {
   return {
     revertTarget: ({ promotion: { tenantId, promotionId }, target, traceparent }) =>

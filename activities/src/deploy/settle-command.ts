@@ -1,18 +1,20 @@
-import { type AgentReport, traceIdOf } from '@sluice/domain';
+import { type AgentCommand, type AgentReport, traceIdOf } from '@sluice/domain';
 import {
   type CommandRecord,
   findFinalReport,
   getPromotion,
   insertEffect,
   insertEvent,
+  isPersistenceError,
   listCommands,
   type Pool,
   type PromotionRecord,
+  type ReportRecord,
   setDeploymentState,
-  settleCommand,
   type Tx,
   withTenant,
 } from '@sluice/persistence';
+import { statementDigest } from '@sluice/signing';
 import type { StepResult } from '@sluice/temporal-contract';
 import { effectKey, REVERT_STEP } from '../step/effect-key.ts';
 import { requireRules } from '../step/execute-step.ts';
@@ -52,11 +54,12 @@ export async function settleByReport(
   tx: Tx,
   command: CommandRecord,
 ): Promise<StepResult | undefined> {
-  const report = (await findFinalReport(tx, command.commandDigest))?.body;
-  if (report === undefined) return undefined;
+  const stored = await findFinalReport(tx, command.commandDigest);
+  if (stored === undefined) return undefined;
+  const report = stored.body;
   const promotion = await getPromotion(tx, command.promotionId);
   const stepId = stepOf(command);
-  const result = resultOfReport(command, report);
+  const result = resultOfReport(command, stored);
   const record = (inner: Tx): Promise<void> => recordDeployment(inner, promotion, command, report);
   if (command.kind === 'deploy') {
     const settled = await settleStep(tx, {
@@ -93,9 +96,15 @@ export async function recordRevert(
 }
 
 /** What an agent's final report means: a revert that ended as it should is a success of the revert. */
-export function resultOfReport(command: CommandRecord, report: AgentReport): StepResult {
+export function resultOfReport(
+  command: Pick<CommandRecord, 'target' | 'kind' | 'envelope'>,
+  { body: report, envelope }: Pick<ReportRecord, 'body' | 'envelope'>,
+): StepResult {
   const { target, kind } = command;
-  const outputs = { command: command.commandDigest };
+  const signed = JSON.parse(
+    Buffer.from(command.envelope.payload, 'base64').toString('utf8'),
+  ) as AgentCommand;
+  const outputs = { plan: signed.planDigest, report: statementDigest(envelope) };
   const good = kind === 'deploy' ? ['confirmed'] : ['confirmed', 'reverted'];
   if (good.includes(report.stage)) return succeededResult(outputs);
   const failure = report.failure ?? {
@@ -106,10 +115,13 @@ export function resultOfReport(command: CommandRecord, report: AgentReport): Ste
     kind === 'deploy'
       ? "Look at the agent's log on the target, then promote again."
       : 'The target needs a person: look at it and at its agent.';
-  return failedResult(
-    failure.code,
-    `Target ${target} ${report.stage} the ${kind}: ${failure.message} ${next}`,
-  );
+  return {
+    ...failedResult(
+      failure.code,
+      `Target ${target} ${report.stage} the ${kind}: ${failure.message} ${next}`,
+    ),
+    outputs,
+  };
 }
 
 async function recordDeployment(
@@ -119,10 +131,14 @@ async function recordDeployment(
   report: AgentReport,
 ): Promise<void> {
   const { promotionId, target, kind } = command;
-  await settleCommand(tx, command.commandDigest);
   const state = deploymentStateOf(kind, report.stage);
   if (state !== undefined) {
-    await setDeploymentState(tx, { promotionId, target, state, failure: report.failure });
+    try {
+      await setDeploymentState(tx, { promotionId, target, state, failure: report.failure });
+    } catch (error) {
+      // A late report of a deployment that was put back meanwhile: the later word stands.
+      if (!isPersistenceError(error, 'illegal-transition')) throw error;
+    }
   }
   await insertEvent(tx, {
     type: 'deployment.settled',

@@ -35,7 +35,10 @@ import { putText, recordBlobs, type StoredBlob } from './stored-document.ts';
 export const PACKET_MEDIA_TYPE = 'application/vnd.sluice.packet+json';
 
 type SealInput = Parameters<InterpreterActivities['sealPromotion']>[0];
-type SealParts = Pick<ActivityDependencies, 'pool' | 'evidence' | 'signer' | 'logger' | 'scope'>;
+type SealParts = Pick<
+  ActivityDependencies,
+  'pool' | 'evidence' | 'signer' | 'logger' | 'scope' | 'observe'
+>;
 
 interface SealedParts {
   readonly deployments: readonly { readonly target: string; readonly signed: SignedStatement }[];

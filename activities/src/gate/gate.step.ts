@@ -12,11 +12,26 @@ import { FAILURES, type StepResult, TASK_QUEUES } from '@sluice/temporal-contrac
 import { withHeartbeats } from '../activity-scope.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { recordStatement, signStatement, statementContext } from '../evidence/statement-signing.ts';
-import { putDocument, readDocument, recordBlobs, type StoredBlob } from '../evidence/stored-document.ts';
+import {
+  putDocument,
+  readDocument,
+  recordBlobs,
+  type StoredBlob,
+} from '../evidence/stored-document.ts';
 import { activityFailure, errorCodeOf, errorMessageOf } from '../failures.ts';
 import { workflowActor } from '../step/settle-step.ts';
-import { type StepOutcome, type StepRun, type StepType, succeededResult } from '../step/step-type.ts';
-import { composeGateInput, findInputDigest, type GateInput, type ScanDocument } from './gate-input.ts';
+import {
+  type StepOutcome,
+  type StepRun,
+  type StepType,
+  succeededResult,
+} from '../step/step-type.ts';
+import {
+  composeGateInput,
+  findInputDigest,
+  type GateInput,
+  type ScanDocument,
+} from './gate-input.ts';
 
 const INPUT_MEDIA_TYPE = 'application/vnd.sluice.gate-input+json';
 
@@ -96,15 +111,22 @@ async function evaluate(
   try {
     return await decisions.evaluate({ policyDigest, input: { ...question }, deadlineMs });
   } catch (error) {
-    if (errorCodeOf(error) === undefined) throw error;
+    const code = errorCodeOf(error);
+    if (code === undefined) throw error;
     throw activityFailure(
-      FAILURES.policyUnavailable,
+      PASSING_CODES.has(code) ? FAILURES.unavailable : FAILURES.policyUnavailable,
       `Policy bundle ${policyDigest} gave no decision: ${errorMessageOf(error)} ` +
         'Put the bundle where the worker reads policies, then promote again.',
       error,
     );
   }
 }
+
+/** Troubles of the engine itself, which pass. */
+const PASSING_CODES: ReadonlySet<string> = new Set([
+  'decision-engine-busy',
+  'decision-engine-closed',
+]);
 
 async function storeDecision(
   { pool }: GateParts,

@@ -6,8 +6,8 @@ import {
   insertEvent,
   type LeaseGrant,
   releaseLease,
-  takeLease,
   type Tx,
+  takeLease,
   withTenant,
 } from '@sluice/persistence';
 import {
@@ -27,7 +27,7 @@ export function leaseHolder(promotionId: string): string {
 
 /** `takeLease` and `releaseLease`. */
 export function createLeaseActivities(
-  parts: Pick<ActivityDependencies, 'pool' | 'logger' | 'scope'>,
+  parts: Pick<ActivityDependencies, 'pool' | 'logger' | 'scope' | 'observe'>,
 ): Pick<InterpreterActivities, 'takeLease' | 'releaseLease'> {
   return {
     takeLease: ({ promotion: { tenantId, promotionId }, resource }) =>

@@ -1,5 +1,4 @@
 import type { Pipeline } from '@sluice/domain';
-import { digestOf } from '@sluice/pure';
 import {
   getEnvironment,
   getPipeline,
@@ -9,6 +8,7 @@ import {
   storeRules,
   withTenant,
 } from '@sluice/persistence';
+import { digestOf } from '@sluice/pure';
 import { FAILURES, type FrozenRules, type InterpreterActivities } from '@sluice/temporal-contract';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { activityFailure } from '../failures.ts';
@@ -16,7 +16,7 @@ import { runActivity } from '../run-activity.ts';
 
 /** `freezeRules`: what a promotion holds to, read once. */
 export function createRulesActivities(
-  parts: Pick<ActivityDependencies, 'pool' | 'logger' | 'scope'>,
+  parts: Pick<ActivityDependencies, 'pool' | 'logger' | 'scope' | 'observe'>,
 ): Pick<InterpreterActivities, 'freezeRules'> {
   return {
     freezeRules: ({ promotion: { tenantId, promotionId } }) =>

@@ -16,7 +16,7 @@ import { recordStepEvent, workflowActor } from '../step/settle-step.ts';
 
 /** `recordPromotion`, `recordStep` and `listDeployments`. */
 export function createStateActivities(
-  parts: Pick<ActivityDependencies, 'pool' | 'logger' | 'scope'>,
+  parts: Pick<ActivityDependencies, 'pool' | 'logger' | 'scope' | 'observe'>,
 ): Pick<InterpreterActivities, 'recordPromotion' | 'recordStep' | 'listDeployments'> {
   return {
     recordPromotion: ({ promotion: { tenantId, promotionId }, state, reason }) =>

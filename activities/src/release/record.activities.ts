@@ -8,13 +8,13 @@ import {
 } from '@sluice/persistence';
 import {
   type ReleaseActivities,
-  releaseRequestWorkflowId,
   type ResolveReleaseInput,
+  releaseRequestWorkflowId,
 } from '@sluice/temporal-contract';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { runActivity } from '../run-activity.ts';
 
-type RecordParts = Pick<ActivityDependencies, 'pool' | 'logger' | 'scope'>;
+type RecordParts = Pick<ActivityDependencies, 'pool' | 'logger' | 'scope' | 'observe'>;
 
 /** `recordRelease` and `refuseRelease`: how a release request ends. */
 export function createReleaseRecordActivities(

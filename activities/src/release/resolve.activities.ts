@@ -1,5 +1,4 @@
 import type { Component } from '@sluice/domain';
-import { findSource, withTenant } from '@sluice/persistence';
 import {
   DEFAULT_IMAGE_LIMITS,
   type ImageLayout,
@@ -7,6 +6,7 @@ import {
   openLayout,
   type ResolvedImage,
 } from '@sluice/oci';
+import { findSource, withTenant } from '@sluice/persistence';
 import { FAILURES, type ReleaseActivities } from '@sluice/temporal-contract';
 import { withHeartbeats } from '../activity-scope.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
@@ -14,7 +14,10 @@ import { recordBlobs, type StoredBlob } from '../evidence/stored-document.ts';
 import { activityFailure, errorCodeOf, errorMessageOf } from '../failures.ts';
 import { runActivity } from '../run-activity.ts';
 
-type ResolveParts = Pick<ActivityDependencies, 'pool' | 'evidence' | 'logger' | 'scope'>;
+type ResolveParts = Pick<
+  ActivityDependencies,
+  'pool' | 'evidence' | 'logger' | 'scope' | 'observe'
+>;
 type Answer = Awaited<ReturnType<ReleaseActivities['resolveComponent']>>;
 type ComponentRequest = Parameters<ReleaseActivities['resolveComponent']>[0]['component'];
 
@@ -90,7 +93,10 @@ async function resolve(
   }
 }
 
-const DIGEST_CODES: ReadonlySet<string> = new Set(['evidence-digest-mismatch', 'evidence-too-large']);
+const DIGEST_CODES: ReadonlySet<string> = new Set([
+  'evidence-digest-mismatch',
+  'evidence-too-large',
+]);
 
 /** Configuration and layers first, the manifest last: who finds a manifest finds all that it names. */
 async function ingest(

@@ -63,8 +63,9 @@ function sortedFindings<T extends SecretFinding | MisconfigurationFinding>(
   list: readonly T[],
 ): readonly T[] {
   const keyOf = (item: T): string =>
-    [item.component, item.path, item.rule, String(item.startLine ?? 0).padStart(9, '0')].join('\0') +
-    JSON.stringify(item);
+    [item.component, item.path, item.rule, String(item.startLine ?? 0).padStart(9, '0')].join(
+      '\0',
+    ) + JSON.stringify(item);
   return list
     .map((item) => ({ item, key: keyOf(item) }))
     .sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))

@@ -15,33 +15,36 @@ const realTest = trivy === undefined && process.env['CI'] !== 'true' ? test.skip
 const never = new AbortController().signal;
 
 describe('a real trivy on an OCI layout', () => {
-  realTest('finds the private key in the layer, never keeps it, and gives the same bytes twice', async () => {
-    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-    const pem = privateKey.export({ type: 'pkcs1', format: 'pem' }).toString();
-    const scans = [];
-    for (const name of ['one', 'two']) {
-      const scanner = new TrivyImageScanner(settings(trivy ?? 'trivy'));
-      scans.push(await scanner.scan(writeImage(name, { 'app/deploy.key': pem }), never));
-    }
-    const [first, second] = scans;
-    expect(first?.secrets).toEqual([
-      expect.objectContaining({
-        component: 'web',
-        rule: 'private-key',
-        severity: 'HIGH',
-        path: '/app/deploy.key',
-        startLine: 1,
-        layerDigest: expect.stringMatching(/^sha256:/),
-      }),
-    ]);
-    expect(first?.packages).toBe(1);
-    expect(canonicalJson(first)).toBe(canonicalJson(second));
-    expect(canonicalJson(first)).not.toContain('PRIVATE KEY-----');
-    expect(first?.sbom).toMatchObject({
-      bomFormat: 'CycloneDX',
-      metadata: { timestamp: '2026-01-02T03:04:05Z', component: { name: 'web' } },
-    });
-  });
+  realTest(
+    'finds the private key in the layer, never keeps it, and gives the same bytes twice',
+    async () => {
+      const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+      const pem = privateKey.export({ type: 'pkcs1', format: 'pem' }).toString();
+      const scans = [];
+      for (const name of ['one', 'two']) {
+        const scanner = new TrivyImageScanner(settings(trivy ?? 'trivy'));
+        scans.push(await scanner.scan(writeImage(name, { 'app/deploy.key': pem }), never));
+      }
+      const [first, second] = scans;
+      expect(first?.secrets).toEqual([
+        expect.objectContaining({
+          component: 'web',
+          rule: 'private-key',
+          severity: 'HIGH',
+          path: '/app/deploy.key',
+          startLine: 1,
+          layerDigest: expect.stringMatching(/^sha256:/),
+        }),
+      ]);
+      expect(first?.packages).toBe(1);
+      expect(canonicalJson(first)).toBe(canonicalJson(second));
+      expect(canonicalJson(first)).not.toContain('PRIVATE KEY-----');
+      expect(first?.sbom).toMatchObject({
+        bomFormat: 'CycloneDX',
+        metadata: { timestamp: '2026-01-02T03:04:05Z', component: { name: 'web' } },
+      });
+    },
+  );
 
   realTest('a clean image has no secrets', async () => {
     const scanner = new TrivyImageScanner(settings(trivy ?? 'trivy'));

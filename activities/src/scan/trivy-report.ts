@@ -40,7 +40,9 @@ export function readTrivyReport(text: string, component: string): TrivyReading {
   }
   const report = asObject(document, 'report');
   if (report['SchemaVersion'] !== 2) {
-    throw new ReportError(`The report has schema version ${String(report['SchemaVersion'])}, not 2.`);
+    throw new ReportError(
+      `The report has schema version ${String(report['SchemaVersion'])}, not 2.`,
+    );
   }
   if (report['ArtifactType'] !== 'container_image') {
     throw new ReportError(`The report is about ${String(report['ArtifactType'])}, not an image.`);
@@ -107,13 +109,18 @@ function normaliseReport(report: Json, results: readonly Json[], component: stri
       copy['Misconfigurations'] = copy['Misconfigurations'].map((item) => {
         const clean = without(item, []);
         if (clean['CauseMetadata'] == null) return clean;
-        return { ...clean, CauseMetadata: without(clean['CauseMetadata'], ['Code', 'RenderedCause']) };
+        return {
+          ...clean,
+          CauseMetadata: without(clean['CauseMetadata'], ['Code', 'RenderedCause']),
+        };
       });
     }
     return copy;
   });
   const keyOf = (result: Json): string =>
-    [result['Class'], result['Type'], result['Target']].map((part) => String(part ?? '')).join('\0');
+    [result['Class'], result['Type'], result['Target']]
+      .map((part) => String(part ?? ''))
+      .join('\0');
   cleaned.sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : keyOf(a) > keyOf(b) ? 1 : 0));
   return { ...rest, ArtifactName: component, Results: cleaned };
 }

@@ -5,9 +5,7 @@ export const REVERT_STEP = 'revert';
 
 /** Idempotency key of a step's effect: `<promotionId>/<stepId>[/<target>]`. */
 export function effectKey(promotionId: string, stepId: string, target?: string): string {
-  return target === undefined
-    ? `${promotionId}/${stepId}`
-    : `${promotionId}/${stepId}/${target}`;
+  return target === undefined ? `${promotionId}/${stepId}` : `${promotionId}/${stepId}/${target}`;
 }
 
 /** Idempotency key of a command to an agent: the effect's key and the command's kind. */

@@ -21,7 +21,7 @@ import type { StepRegistry } from './step-registry.ts';
 
 /** The one activity of every step that is no control step: finds the type, runs it, settles it. */
 export function createStepActivities(
-  dependencies: Pick<ActivityDependencies, 'pool' | 'logger' | 'scope'>,
+  dependencies: Pick<ActivityDependencies, 'pool' | 'logger' | 'scope' | 'observe'>,
   registry: StepRegistry,
 ): StepActivities {
   return {
@@ -46,7 +46,10 @@ export function createStepActivities(
             settleStep(tx, { promotion, rules, stepId, target, ...outcome }),
           );
           if (!settled.live) {
-            log.warn({ outcome: outcome.result.outcome }, 'the step was ended before its result came');
+            log.warn(
+              { outcome: outcome.result.outcome },
+              'the step was ended before its result came',
+            );
           }
           return settled.result;
         },

@@ -98,7 +98,10 @@ async function writeState(tx: Tx, end: StepEnd): Promise<void> {
   });
 }
 
-async function hasSucceededEverywhere(tx: Tx, { promotion, stepId, rules }: StepEnd): Promise<boolean> {
+async function hasSucceededEverywhere(
+  tx: Tx,
+  { promotion, stepId, rules }: StepEnd,
+): Promise<boolean> {
   const succeeded = new Set<string | null>(
     (await listEffects(tx, promotion.promotionId, stepId))
       .filter((effect) => (effect.result as StepResult).outcome === 'succeeded')

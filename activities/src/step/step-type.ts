@@ -1,6 +1,11 @@
 import type { Logger } from '@sluice/observability';
 import type { PromotionRecord, Tx } from '@sluice/persistence';
-import type { ExecuteStepInput, FrozenRules, StepResult, TaskQueue } from '@sluice/temporal-contract';
+import type {
+  ExecuteStepInput,
+  FrozenRules,
+  StepResult,
+  TaskQueue,
+} from '@sluice/temporal-contract';
 import type { ActivityScope } from '../activity-scope.ts';
 
 /** What a step type is given when it runs. */

@@ -3,7 +3,13 @@ import { FAILURES, TASK_QUEUES } from '@sluice/temporal-contract';
 import { withHeartbeats } from '../activity-scope.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { activityFailure } from '../failures.ts';
-import { failedResult, type StepOutcome, type StepRun, type StepType, succeededResult } from '../step/step-type.ts';
+import {
+  failedResult,
+  type StepOutcome,
+  type StepRun,
+  type StepType,
+  succeededResult,
+} from '../step/step-type.ts';
 import { probeHealth } from './http-probe.ts';
 
 type VerifyParts = Pick<ActivityDependencies, 'pool' | 'fetchUrl' | 'now'>;
@@ -21,7 +27,10 @@ export function createVerifyStep(parts: VerifyParts): StepType {
   };
 }
 
-async function verify(parts: VerifyParts, { input, rules, scope, log }: StepRun): Promise<StepOutcome> {
+async function verify(
+  parts: VerifyParts,
+  { input, rules, scope, log }: StepRun,
+): Promise<StepOutcome> {
   const name = input.target ?? '';
   const target = await withTenant(parts.pool, input.promotion.tenantId, (tx) =>
     findTarget(tx, name),
@@ -48,7 +57,7 @@ async function verify(parts: VerifyParts, { input, rules, scope, log }: StepRun)
       'target-unhealthy',
       `${probed.url} on target ${name} was not healthy after ${probed.tries} ` +
         `${probed.tries === 1 ? 'try' : 'tries'}: ${probed.lastOutcome}. Look at the service's log ` +
-        "on the target; its earlier release is put back.",
+        'on the target; its earlier release is put back.',
     ),
   };
 }

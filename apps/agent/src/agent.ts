@@ -139,7 +139,10 @@ export class Agent {
         await this.#take(delivery, signal);
       }
       // A forged command with a high sequence must not hide true ones for ever.
-      if (deliveries.length === 0) this.#cursor = this.#journal.memory.lastSequence;
+      if (deliveries.length > 0) continue;
+      this.#cursor = this.#journal.memory.lastSequence;
+      // A control plane that answers at once instead of waiting must not keep both ends busy.
+      await pauseFor(100, signal);
     }
   }
 
@@ -188,11 +191,12 @@ export class Agent {
         this.#wake = resolve;
       });
       try {
-        for (const refusal of await this.#outbox.send(client, signal)) {
+        const { sent, refusals } = await this.#outbox.send(client, signal);
+        for (const refusal of refusals) {
           log.error({ refusal }, 'The control plane will not take a report; it is put aside.');
         }
         backoff.reset();
-        await faultPoint('reported');
+        if (sent > 0) await faultPoint('reported');
         const pause = new AbortController();
         await Promise.race([woken, pauseFor(5000, AbortSignal.any([signal, pause.signal]))]);
         pause.abort();

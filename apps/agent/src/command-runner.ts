@@ -1,4 +1,4 @@
-import { traceIdOf } from '@sluice/domain';
+import { type Outcome, refused, traceIdOf } from '@sluice/domain';
 import type { Logger } from '@sluice/observability';
 import { isOciError } from '@sluice/oci';
 import type { Activation, TargetDriver } from '@sluice/target-drivers';
@@ -125,7 +125,12 @@ export class CommandRunner {
   async #revert(admitted: AdmittedCommand, failure: Failure, log: Logger): Promise<void> {
     await this.#note(admitted, 'reverting', failure);
     log.warn(failure, 'The activation failed; what was there before is put back.');
-    const outcome = await this.#parts.driver.revert(admitted.commandDigest);
+    const outcome = await this.#parts.driver
+      .revert(admitted.commandDigest)
+      .catch((error: unknown): Outcome<true> => {
+        log.error({ err: error }, 'Putting back failed.');
+        return refused('revert-failed', failureOf(error).message);
+      });
     const { code, message } = failure;
     const reason = outcome.ok
       ? failure

@@ -116,7 +116,7 @@ export class Journal {
   /** Writes a line unless the command has one of this stage; it is on disk when this returns. */
   async append(entry: JournalEntry): Promise<JournalEntry> {
     const written = this.find(entry.commandDigest, entry.stage);
-    if (written !== undefined && entry.stage !== 'refused') return written;
+    if (written !== undefined) return written;
     await this.#file.appendFile(`${JSON.stringify(entry)}\n`);
     await this.#file.datasync();
     this.#entries.push(entry);

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { type AgentClient, createAgentClient } from '@sluice/agent-protocol';
 import { createLogger, type Logger } from '@sluice/observability';
 import type { KeyPair } from '@sluice/signing';
@@ -39,7 +38,7 @@ async function runAgent(settings: AgentSettings, log: Logger, signal: AbortSigna
   if (enrolment === undefined) return;
   const faultPoint = createFaultPoint(stateDir, settings.pauseAt);
   const driver = await createLinuxHostDriver({
-    stateDir: join(stateDir, 'target'),
+    stateDir,
     secretsDir: settings.secretsDir,
     graceMs: settings.graceMs,
     generator: `sluice-agent/${AGENT_VERSION}`,

@@ -74,12 +74,17 @@ export class ReportOutbox {
 
   /**
    * Sends what is not sent, oldest first; stops at the first that nobody took.
-   * @returns the refusals of reports that the control plane will never take; they are not sent again
+   * @returns how many went out, and the refusals of those that the control plane will never take (they are
+   *   not sent again)
    * @throws AgentProtocolError when the control plane can not be reached
    */
-  async send(client: Pick<AgentClient, 'sendReport'>, signal: AbortSignal): Promise<string[]> {
+  async send(
+    client: Pick<AgentClient, 'sendReport'>,
+    signal: AbortSignal,
+  ): Promise<{ readonly sent: number; readonly refusals: readonly string[] }> {
     const names = (await readdir(this.#folder)).sort();
     const refusals: string[] = [];
+    let count = 0;
     for (const name of names.filter((file) => file.endsWith('.json'))) {
       const path = join(this.#folder, name);
       const envelope = await findJson<Envelope>(path);
@@ -91,10 +96,11 @@ export class ReportOutbox {
         refusals.push(`${name}: ${(error as Error).message}`);
       }
       await rename(path, path + SENT);
+      count += 1;
     }
     const sent = names.filter((file) => file.endsWith(SENT));
     for (const name of sent.slice(0, -SENT_KEPT)) await rm(join(this.#folder, name));
-    return refusals;
+    return { sent: count, refusals };
   }
 }
 

@@ -2,7 +2,12 @@ import { readFile, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { createFolderStore } from '@sluice/evidence-store';
 import { createLogger, createMetrics, type Logger } from '@sluice/observability';
-import { COMMANDS_CHANNEL, createListener, createPool, RELEASE_REQUESTS_CHANNEL } from '@sluice/persistence';
+import {
+  COMMANDS_CHANNEL,
+  createListener,
+  createPool,
+  RELEASE_REQUESTS_CHANNEL,
+} from '@sluice/persistence';
 import { parseTrustRoot } from '@sluice/signing';
 import { applyConfigurationFile } from './configuration/apply-configuration-file.ts';
 import { createTemporalCheck } from './health/temporal-check.ts';

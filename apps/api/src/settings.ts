@@ -44,8 +44,12 @@ export function readSettings(
     problems.push(`${name} is not set: ${how}.`);
     return '';
   };
-  const path = (value: string): string => (isAbsolute(value) ? value : resolve(workingFolder, value));
-  const databaseUrl = required('SLUICE_DATABASE_URL', 'write postgres://sluice_app:…@host/database');
+  const path = (value: string): string =>
+    isAbsolute(value) ? value : resolve(workingFolder, value);
+  const databaseUrl = required(
+    'SLUICE_DATABASE_URL',
+    'write postgres://sluice_app:…@host/database',
+  );
   if (databaseUrl !== '' && !/^postgres(ql)?:\/\//.test(databaseUrl)) {
     problems.push('SLUICE_DATABASE_URL is no postgres:// URL.');
   }

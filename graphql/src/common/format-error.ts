@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { isPersistenceError } from '@sluice/persistence';
 import type { GraphQLFormattedError } from 'graphql';
+import { badCursor } from './page.ts';
 
 /** Codes whose messages are written for the client; everything else is a fault of ours. */
 const EXPECTED = new Set([
@@ -23,7 +25,10 @@ export type LogFault = (id: string, error: unknown) => void;
  */
 export function createErrorFormat(logFault: LogFault) {
   return (formatted: GraphQLFormattedError, error: unknown): GraphQLFormattedError => {
-    const { code, argument, limit } = formatted.extensions ?? {};
+    // A cursor is read where the rows are: whatever list it was handed to, it is the client's mistake.
+    const cause = (error as { readonly originalError?: unknown } | null)?.originalError;
+    const said = isPersistenceError(cause, 'cursor-invalid') ? badCursor() : formatted;
+    const { code, argument, limit } = said.extensions ?? {};
     const place = {
       ...(formatted.locations === undefined ? {} : { locations: formatted.locations }),
       ...(formatted.path === undefined ? {} : { path: formatted.path }),
@@ -33,7 +38,7 @@ export function createErrorFormat(logFault: LogFault) {
         ...(argument === undefined ? {} : { argument }),
         ...(limit === undefined ? {} : { limit }),
       };
-      return { message: formatted.message, ...place, extensions: { code, ...detail } };
+      return { message: said.message, ...place, extensions: { code, ...detail } };
     }
     const id = randomUUID();
     logFault(id, error);

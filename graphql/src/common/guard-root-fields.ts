@@ -1,8 +1,8 @@
 import { isPermitted, type Permission } from '@sluice/domain';
 import {
   defaultFieldResolver,
-  type GraphQLField,
   GraphQLError,
+  type GraphQLField,
   type GraphQLFieldResolver,
   type GraphQLSchema,
 } from 'graphql';
@@ -30,7 +30,10 @@ export type RecordRefusal = (
  * recorded, refusals of queries become `BAD_USER_INPUT` errors.
  * @throws Error when a mutation has no permission in {@link MUTATION_PERMISSIONS}
  */
-export function guardRootFields(schema: GraphQLSchema, recordRefusal: RecordRefusal): GraphQLSchema {
+export function guardRootFields(
+  schema: GraphQLSchema,
+  recordRefusal: RecordRefusal,
+): GraphQLSchema {
   for (const field of Object.values(schema.getQueryType()?.getFields() ?? {})) guardQuery(field);
   for (const field of Object.values(schema.getMutationType()?.getFields() ?? {})) {
     const permission = MUTATION_PERMISSIONS[field.name];

@@ -22,8 +22,8 @@ import {
   listStepsOf,
   listTargetsByName,
   listTargetsOf,
-  type Page as RecordPage,
   type PromotionRecord,
+  type Page as RecordPage,
   type ReleaseRecord,
   type StatementRecord,
   type StepRecord,
@@ -89,7 +89,11 @@ export function createLoaders(inTenant: InTenant): Loaders {
     deploymentsOf: loadMany(inTenant, listDeploymentsOf, (row) => row.promotionId),
     statementsOf: loadMany(inTenant, listStatementsOf, (row) => row.promotionId),
     eventsOf: loadPages(inTenant, (tx, keys, first) =>
-      listEventsOf(tx, keys.map(({ id, after }) => ({ promotionId: id, after })), first),
+      listEventsOf(
+        tx,
+        keys.map(({ id, after }) => ({ promotionId: id, after })),
+        first,
+      ),
     ),
     promotionsOfEnvironment: loadPages(inTenant, (tx, keys, first) =>
       listPromotionsOfEnvironments(

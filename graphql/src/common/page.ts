@@ -1,4 +1,5 @@
 import type { Page as RecordPage } from '@sluice/persistence';
+import type { GraphQLError } from 'graphql';
 import { badUserInput } from './bad-user-input.ts';
 
 /** More than this many nodes on one page are refused. */
@@ -36,7 +37,7 @@ export function readPage(args: PageArgs, defaultFirst: number): Page {
 }
 
 /** The error for a cursor that no page of this connection gave. */
-export function badCursor(): Error {
+export function badCursor(): GraphQLError {
   return badUserInput('after: this is no cursor of this list; hand over an endCursor.', 'after');
 }
 

@@ -1,12 +1,13 @@
 import {
   type DocumentNode,
   type FragmentDefinitionNode,
-  GraphQLError,
   type GraphQLCompositeType,
+  GraphQLError,
   type GraphQLField,
   type GraphQLSchema,
   getNamedType,
   getNullableType,
+  getVariableValues,
   isCompositeType,
   isInterfaceType,
   isListType,
@@ -49,6 +50,7 @@ const NOTHING: Weight = { depth: 0, aliases: 0, cost: 0 };
 /**
  * Weighs a validated operation against the limits. Needs validation before, because it relies on there
  * being no fragment cycles. Fragments are weighed once each, so that nesting them costs no time.
+ * @param variables as the client sent them; defaults are filled in
  * @returns the error to answer with, or undefined when it is within the limits
  */
 export function findExceededLimit(
@@ -60,7 +62,10 @@ export function findExceededLimit(
 ): GraphQLError | undefined {
   const root = schema.getRootType(operation.operation);
   if (root == null) return undefined;
-  const scale = new QueryScale(schema, document, variables);
+  const { coerced } = getVariableValues(schema, operation.variableDefinitions ?? [], variables);
+  // Variables that don't fit are refused by the execution, before any resolver runs.
+  if (coerced === undefined) return undefined;
+  const scale = new QueryScale(schema, document, coerced);
   const rootFields = scale.countFields(operation.selectionSet);
   const weight = scale.weigh(operation.selectionSet, root);
   const found: readonly (readonly [keyof QueryLimits, number])[] = [

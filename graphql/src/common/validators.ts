@@ -42,8 +42,7 @@ export function IsPromotionId(options?: ValidationOptions): PropertyDecorator {
 export function IsPlainText(max: number, options?: ValidationOptions): PropertyDecorator {
   return rule(
     'isPlainText',
-    (value) =>
-      value.trim() !== '' && value.length <= max && !/[^\P{Cc}\n\t]/u.test(value),
+    (value) => value.trim() !== '' && value.length <= max && !/[^\P{Cc}\n\t]/u.test(value),
     `write 1 to ${max} characters of plain text`,
     options,
   );

@@ -1,12 +1,17 @@
-import { environmentLease } from '@sluice/temporal-contract';
 import { Args, Context, Parent, Query, ResolveField, Resolver } from '@nestjs/graphql';
 import { listEnvironments } from '@sluice/persistence';
+import { environmentLease } from '@sluice/temporal-contract';
 import type { GraphqlContext } from '../common/graphql-context.ts';
 import { InputPipe } from '../common/input.pipe.ts';
 import { NameArgs } from '../common/name.args.ts';
 import { connectionOf, type PageArgs, readPage } from '../common/page.ts';
 import { promotionView } from '../promotion/promotion.view.ts';
-import { type EnvironmentView, environmentView, leaseView, targetView } from './environment.view.ts';
+import {
+  type EnvironmentView,
+  environmentView,
+  leaseView,
+  targetView,
+} from './environment.view.ts';
 
 /** Places, in promotion order. */
 @Resolver('Environment')

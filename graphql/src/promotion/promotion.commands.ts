@@ -34,24 +34,16 @@ export class PromotionCommands {
   /** Asks for a promotion; a repeated key gives the same promotion as it is now. */
   async request(context: GraphqlContext, input: RequestPromotionInput): Promise<PromotionView> {
     const { release, environment, idempotencyKey } = input;
-    return this.#once(
-      context,
-      'requestPromotion',
-      idempotencyKey,
-      { release, environment },
-      (tx) => requestPromotion(tx, context, release, environment),
+    return this.#once(context, 'requestPromotion', idempotencyKey, { release, environment }, (tx) =>
+      requestPromotion(tx, context, release, environment),
     );
   }
 
   /** Asks for a promotion's end. */
   async cancel(context: GraphqlContext, input: CancelPromotionInput): Promise<PromotionView> {
     const { promotion, reason, idempotencyKey } = input;
-    return this.#once(
-      context,
-      'cancelPromotion',
-      idempotencyKey,
-      { promotion, reason },
-      (tx) => cancelPromotion(tx, context, promotion, reason),
+    return this.#once(context, 'cancelPromotion', idempotencyKey, { promotion, reason }, (tx) =>
+      cancelPromotion(tx, context, promotion, reason),
     );
   }
 

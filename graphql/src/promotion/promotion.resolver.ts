@@ -4,13 +4,19 @@ import { listPromotions } from '@sluice/persistence';
 import type { GraphqlContext } from '../common/graphql-context.ts';
 import { InputPipe } from '../common/input.pipe.ts';
 import { connectionOf, type PageArgs, readPage } from '../common/page.ts';
+import { environmentView } from '../environment/environment.view.ts';
 import { eventView } from '../event/event.view.ts';
 import { statementView } from '../evidence/statement.view.ts';
 import { releaseView } from '../release/release.view.ts';
-import { environmentView } from '../environment/environment.view.ts';
 import { CancelPromotionInput } from './cancel-promotion.input.ts';
 import { PromotionCommands } from './promotion.commands.ts';
-import { decisionView, deploymentView, type PromotionView, promotionView, stepView } from './promotion.view.ts';
+import {
+  decisionView,
+  deploymentView,
+  type PromotionView,
+  promotionView,
+  stepView,
+} from './promotion.view.ts';
 import { PromotionIdArgs } from './promotion-id.args.ts';
 import { RequestPromotionInput } from './request-promotion.input.ts';
 
@@ -55,7 +61,10 @@ export class PromotionResolver {
   }
 
   @ResolveField('release')
-  async release(@Parent() { releaseDigest }: PromotionView, @Context() { loaders }: GraphqlContext) {
+  async release(
+    @Parent() { releaseDigest }: PromotionView,
+    @Context() { loaders }: GraphqlContext,
+  ) {
     return releaseView(await loaders.getRelease(releaseDigest));
   }
 

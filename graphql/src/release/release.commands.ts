@@ -80,7 +80,8 @@ export class ReleaseCommands {
       for (;;) {
         const record = await context.inTenant((tx) => getReleaseRequest(tx, requestId));
         const left = deadline - performance.now();
-        if (record.state !== 'resolving' || left <= 0 || this.#parts.wakeups.isClosed) return record;
+        if (record.state !== 'resolving' || left <= 0 || this.#parts.wakeups.isClosed)
+          return record;
         await subscription.next(Math.min(LOOK_EVERY_MS, left));
       }
     } finally {

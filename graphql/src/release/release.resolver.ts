@@ -1,8 +1,8 @@
 import { Inject } from '@nestjs/common';
 import { Args, Context, Mutation, Parent, Query, ResolveField, Resolver } from '@nestjs/graphql';
 import { isName } from '@sluice/domain';
-import { badUserInput } from '../common/bad-user-input.ts';
 import { findReleaseByVersion, findReleaseRequest, listReleases } from '@sluice/persistence';
+import { badUserInput } from '../common/bad-user-input.ts';
 import type { GraphqlContext } from '../common/graphql-context.ts';
 import { InputPipe } from '../common/input.pipe.ts';
 import { connectionOf, type PageArgs, readPage } from '../common/page.ts';

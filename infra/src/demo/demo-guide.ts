@@ -1,4 +1,5 @@
 import { relative } from 'node:path';
+import { tokenFileOf } from '../stack/stack-secrets.ts';
 import type { Stack } from '../stack/stack-types.ts';
 import type { Story } from './demo-story.ts';
 
@@ -14,8 +15,8 @@ the service        ${story.serviceUrl}
 data and logs      ${shown(stack.dataDir)}
 
 To go on by hand, in another terminal:
-  export SLUICE_URL=${stack.apiUrl}
-  export SLUICE_TOKEN=$(node -p "require('./${relative(from, stack.layout.keysDir)}/tokens.json')['release-manager']")
+  export SLUICE_API_URL=${stack.apiUrl}
+  export SLUICE_TOKEN_FILE=${shown(tokenFileOf(stack.layout, 'release-manager'))}
   npx sluice release list
   npx sluice release show hello@1.0.0
   npx sluice promotion request hello@1.0.0 dev

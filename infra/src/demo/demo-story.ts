@@ -92,7 +92,8 @@ async function promote(
   say(`promotion ${id}: ${NAME} ${version} → ${ENVIRONMENT}`);
   const promotion = await followPromotion(ask, id, PROMOTION_SECONDS, (step) => {
     const time = step.seconds === null ? '' : ` (${step.seconds.toFixed(1)} s)`;
-    const why = step.reason === null ? '' : `: ${step.reason.message}`;
+    // A skipped step repeats the reason of the one that failed.
+    const why = step.reason === null || step.state === 'SKIPPED' ? '' : `: ${step.reason.message}`;
     say(`promotion ${id}: ${step.id} ${step.state.toLowerCase()}${time}${why}`);
   });
   say(`promotion ${id}: ${promotion.state.toLowerCase()}, sealed`);

@@ -36,6 +36,8 @@ export function untilInterrupted(): Interruption {
   for (const signal of SIGNALS) {
     process.on(signal, onSignal);
   }
+  // Neither a signal handler nor our detached children keep Node running while it waits.
+  const stayingUp = setInterval(() => undefined, 60_000);
   return {
     happened,
     hasHappened: () => firstAt !== undefined,
@@ -47,6 +49,7 @@ export function untilInterrupted(): Interruption {
       return Promise.race([work, interrupted]);
     },
     close: () => {
+      clearInterval(stayingUp);
       for (const signal of SIGNALS) {
         process.removeListener(signal, onSignal);
       }

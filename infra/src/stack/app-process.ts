@@ -134,9 +134,24 @@ async function partError(
   what: string,
 ): Promise<StackError> {
   const log = await readFile(launch.logFile, 'utf8').catch(() => '');
-  const tail = log.trimEnd().split('\n').slice(-8).join('\n');
+  const tail = log.trimEnd().split('\n').slice(-6).map(toPlainLine).join('\n');
   return new StackError(
     code,
     `The ${launch.name} ${what}. Its log is ${launch.logFile}; the last lines:\n${tail}`,
   );
+}
+
+/** A line of a JSON log as a person reads it: what happened, and the error's own words. */
+function toPlainLine(line: string): string {
+  try {
+    const { level, msg, err } = JSON.parse(line) as {
+      level?: string;
+      msg?: string;
+      err?: { message?: string };
+    };
+    const because = err?.message === undefined || err.message === msg ? '' : ` (${err.message})`;
+    return `  ${level ?? 'log'}: ${msg ?? ''}${because}`;
+  } catch {
+    return line.slice(0, 500);
+  }
 }

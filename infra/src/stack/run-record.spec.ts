@@ -58,6 +58,7 @@ describe('the run record', () => {
     record.add('worker', pid);
     const text = await readFile(file, 'utf8');
     await writeFile(file, text.replace(findStartTime(pid) ?? '?', 'another start'));
+    await pretendOwnerDied();
     expect(await new RunRecord(file).takeOver()).toEqual([]);
     expect(isAlive(pid)).toBe(true);
   });
@@ -68,14 +69,22 @@ describe('the run record', () => {
     const pid = await sleeper();
     record.add('worker', pid);
     record.remove('worker');
+    await pretendOwnerDied();
     expect(await new RunRecord(file).takeOver()).toEqual([]);
     expect(isAlive(pid)).toBe(true);
   });
 
-  test('a folder whose owner lives is refused, naming it', async () => {
-    const owner = await sleeper();
+  test('the same process cannot take it over twice, but again when it was closed', async () => {
     const record = new RunRecord(file);
     await record.takeOver();
+    await expect(new RunRecord(file).takeOver()).rejects.toMatchObject({ code: 'stack-in-use' });
+    record.close();
+    expect(await new RunRecord(file).takeOver()).toEqual([]);
+  });
+
+  test('a folder whose owner lives is refused, naming it', async () => {
+    const owner = await sleeper();
+    await new RunRecord(file).takeOver();
     const content = JSON.parse(await readFile(file, 'utf8')) as { owner: unknown };
     content.owner = { name: 'owner', pid: owner, startTime: findStartTime(owner) };
     await writeFile(file, JSON.stringify(content));

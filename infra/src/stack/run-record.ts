@@ -10,6 +10,9 @@ type RunFile = { readonly owner: RecordedProcess; readonly processes: readonly R
 
 const LEFTOVER_GRACE_MS = 10_000;
 
+/** Records that this very process holds. */
+const heldHere = new Set<string>();
+
 /**
  * Which processes a stack started, on disk, so that a later run can end what a crashed one left behind: by process id *and*
  * start time, never by name.
@@ -31,12 +34,14 @@ export class RunRecord {
   async takeOver(): Promise<string[]> {
     const former = this.#read();
     const owner = former?.owner;
-    if (owner !== undefined && owner.pid !== process.pid && isSame(owner)) {
+    const isOther = owner?.pid !== process.pid || heldHere.has(this.#file);
+    if (owner !== undefined && isOther && isSame(owner)) {
       throw new StackError(
         'stack-in-use',
         `A Sluice (process ${owner.pid}) already runs on this data folder (${dirname(dirname(this.#file))}); stop it first, or use another folder.`,
       );
     }
+    heldHere.add(this.#file);
     const leftovers = (former?.processes ?? []).filter(isSame).reverse();
     for (const { pid } of leftovers) {
       await endProcessGroup(pid, LEFTOVER_GRACE_MS);
@@ -62,6 +67,7 @@ export class RunRecord {
 
   /** Tells that everything has ended and nobody owns the folder. */
   close(): void {
+    heldHere.delete(this.#file);
     writeWhole(this.#file, '{}\n');
   }
 

@@ -1,7 +1,7 @@
-import { execFile } from 'node:child_process';
-import { access, chmod, chown, mkdir } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { access, chmod, chown, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { mintEnrolmentToken } from '@sluice/pure';
 import type { AppLaunch, AppProcess } from './app-process.ts';
 import { startApp } from './app-process.ts';
 import type { StackTarget } from './stack-configuration.ts';
@@ -11,6 +11,8 @@ import { getAppScript, logFileOf } from './stack-layout.ts';
 import type { StackPorts } from './stack-ports.ts';
 import type { StackSecrets } from './stack-secrets.ts';
 import type { StackOptions } from './stack-types.ts';
+
+const TOKEN_LIFE_MS = 10 * 60_000;
 
 /** Everything that the apps of one stack are configured with. */
 export type AppPlan = {
@@ -85,9 +87,9 @@ export function planAgents(plan: AppPlan, targets: readonly StackTarget[]): Plan
       logFile: logFileOf(plan.layout, name),
       env: {
         ...inheritedEnvironment(),
-        SLUICE_API_URL: `http://127.0.0.1:${plan.ports['api']}`,
-        SLUICE_AGENT_TARGET: target.name,
-        SLUICE_AGENT_DATA: folder,
+        SLUICE_AGENT_CONTROL_PLANE: `http://127.0.0.1:${plan.ports['api']}`,
+        SLUICE_AGENT_STATE_DIR: folder,
+        SLUICE_AGENT_STOP_SERVICE: '1',
         ...plan.env[name],
       },
       prepare: () => prepareAgent(plan, target, folder),
@@ -116,29 +118,32 @@ async function prepareAgent(
   if (plan.agentIdentity !== undefined) {
     await chown(folder, plan.agentIdentity.uid, plan.agentIdentity.gid);
   }
-  return { SLUICE_ENROLLMENT_TOKEN: await mintEnrolmentToken(plan, target) };
+  return (await exists(join(folder, 'enrolment.json')))
+    ? {}
+    : { SLUICE_AGENT_TOKEN: await mintToken(plan, target) };
 }
 
-async function mintEnrolmentToken(plan: AppPlan, target: StackTarget): Promise<string> {
-  const { stdout } = await promisify(execFile)(
-    process.execPath,
-    [getAppScript('cli'), 'agent', 'enroll-token', '--target', target.name, '--json'],
-    {
-      env: {
-        ...inheritedEnvironment(),
-        SLUICE_CONFIG: plan.layout.configFile,
-        SLUICE_ENROLLMENT_KEY: plan.layout.enrolmentKey,
-      },
-      timeout: 30_000,
-    },
+/** What `sluice agent enroll-token` does where the API's configuration is readable. */
+async function mintToken(plan: AppPlan, target: StackTarget): Promise<string> {
+  const key = Buffer.from((await readFile(plan.layout.enrolmentKey, 'utf8')).trim(), 'base64');
+  const claim = {
+    tenantId: plan.tenant,
+    target: target.name,
+    id: randomBytes(16).toString('base64url'),
+    expiresAt: new Date(Date.now() + TOKEN_LIFE_MS).toISOString(),
+  };
+  return mintEnrolmentToken(claim, new Uint8Array(key));
+}
+
+async function exists(file: string): Promise<boolean> {
+  return access(file).then(
+    () => true,
+    () => false,
   );
-  return (JSON.parse(stdout) as { token: string }).token;
 }
 
 async function assertBuilt(app: PlannedApp): Promise<void> {
-  try {
-    await access(app.script);
-  } catch {
+  if (!(await exists(app.script))) {
     throw new StackError(
       'stack-not-built',
       `${app.script} is missing, so the ${app.name} cannot start; run "npm run build".`,

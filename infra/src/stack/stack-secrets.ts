@@ -34,11 +34,19 @@ export async function ensureSecrets(
     join(layout.keysDir, 'tokens.json'),
     principals.map(({ name }) => name),
   );
+  for (const { name } of principals) {
+    await writeFile(tokenFileOf(layout, name), `${tokens[name]}\n`, { mode: 0o600 });
+  }
   const databasePasswords = await ensureWords(
     join(layout.keysDir, 'database.json'),
     ROLES_OF_SLUICE,
   );
   return { tokens, databasePasswords };
+}
+
+/** The file (mode 600) with the token of a principal alone, as the CLI takes it. */
+export function tokenFileOf(layout: StackLayout, principal: string): string {
+  return join(layout.keysDir, `${principal}.token`);
 }
 
 /** What the configuration holds instead of a token: the SHA-256 of its UTF-8 bytes, as `sha256:…`. */

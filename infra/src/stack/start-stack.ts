@@ -2,6 +2,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { removeEmbeddedPostgres } from '../embedded-postgres/data-location.ts';
 import { packSamples } from '../samples/pack-samples.ts';
 import { getTool } from '../tools/get-tool.ts';
+import { endOrphanedServices } from './orphaned-services.ts';
 import { RunRecord } from './run-record.ts';
 import type { AppPlan } from './stack-apps.ts';
 import { planAgents, planApps, startPlanned } from './stack-apps.ts';
@@ -36,7 +37,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const progress = options.progress ?? (() => undefined);
   await mkdir(layout.dataDir, { recursive: true });
   const record = new RunRecord(layout.runRecord);
-  const ended = await record.takeOver();
+  const ended = [...(await record.takeOver()), ...(await endServices(layout))];
   if (ended.length > 0) {
     progress(`ended what an earlier run had left behind: ${ended.join(', ')}`);
   }
@@ -47,6 +48,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     return await startParts(options, layout, parts, progress);
   } catch (error) {
     await parts.stopAll().catch(() => undefined);
+    await endServices(layout);
     throw error;
   }
 }
@@ -56,6 +58,7 @@ export async function removeStackData(dataDir: string): Promise<void> {
   const layout = getStackLayout(dataDir);
   const record = new RunRecord(layout.runRecord);
   await record.takeOver();
+  await endServices(layout);
   record.close();
   await removeEmbeddedPostgres(layout.postgresDir);
   await rm(layout.dataDir, { recursive: true, force: true });
@@ -124,6 +127,11 @@ async function startParts(
   return toStack({ layout, parts, ports, secrets, databaseUrls, tenant, hasUi, engines });
 }
 
+async function endServices(layout: StackLayout): Promise<string[]> {
+  const targets = await endOrphanedServices(layout.agentsDir);
+  return targets.map((target) => `service of ${target}`);
+}
+
 /** Waits for all, also when one fails: what is still starting could not be ended otherwise. */
 async function allOf(starts: readonly Promise<void>[]): Promise<void> {
   const results = await Promise.allSettled(starts);
@@ -142,6 +150,7 @@ async function completeConfiguration(
     await packSamples(layout.samplesDir);
   }
   await mkdir(layout.agentsDir, { recursive: true });
+  await mkdir(layout.evidenceDir, { recursive: true });
   return {
     tenant: options.tenant ?? 'demo',
     sources,
@@ -188,6 +197,9 @@ function toStack(made: {
     kill: (name, signal) => parts.kill(name, signal),
     pause: (name) => parts.kill(name, 'SIGSTOP'),
     resume: (name) => parts.kill(name, 'SIGCONT'),
-    stop: () => parts.stopAll(),
+    stop: async () => {
+      await parts.stopAll();
+      await endServices(layout);
+    },
   };
 }

@@ -14,8 +14,6 @@ interface Case {
   readonly expected: { readonly decision: string; readonly reasonCodes: string[] };
 }
 
-/** The real one: SLUICE_OPA, as the test run sets it, or whatever PATH has. */
-const opa = process.env['SLUICE_OPA'] || 'opa';
 const policyDir = builtInPolicyDir('release-gate');
 const corpus = readdirSync(join(policyDir, 'corpus'))
   .sort()
@@ -23,10 +21,19 @@ const corpus = readdirSync(join(policyDir, 'corpus'))
     return [name, JSON.parse(readFileSync(join(policyDir, 'corpus', name), 'utf8')) as Case];
   });
 let engine: DecisionEngine;
+let opa: string;
 
 beforeAll(async () => {
   engine = await createDecisionEngine({ policyDir });
-});
+  opa = process.env['SLUICE_OPA'] || (await lockedOpa());
+  // Built from source the first time.
+}, 600_000);
+
+/** The real one, in the locked version: other versions may compile to other bytes. */
+async function lockedOpa(): Promise<string> {
+  const { getTool } = await import('@sluice/infra');
+  return (await getTool('opa')).path;
+}
 
 afterAll(() => engine.close());
 

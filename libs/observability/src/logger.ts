@@ -30,15 +30,15 @@ export function createLogger(options: {
   readonly stream?: DestinationStream;
 }): Logger {
   const level = LOG_LEVELS.find((known) => known === options.level) ?? 'info';
-  return pino(
+  const logger = pino(
     {
       level,
       base: { service: options.service, pid: process.pid },
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
-      serializers: { err: redact },
+      // `formatters.log` has described errors already.
+      serializers: { err: (error: unknown) => error },
       formatters: {
         level: (label) => ({ level: label }),
-        bindings: (bindings) => redact(bindings) as Record<string, unknown>,
         log: (fields) => redact(fields) as Record<string, unknown>,
       },
       hooks: {
@@ -50,4 +50,10 @@ export function createLogger(options: {
     },
     options.stream ?? destination({ dest: 2, sync: true }),
   );
+  // Pino formats the bindings of children with nothing; children inherit this method.
+  const bind = logger.child;
+  logger.child = function child(this: Logger, bindings, options) {
+    return bind.call(this, redact(bindings) as Record<string, unknown>, options);
+  } as typeof logger.child;
+  return logger;
 }

@@ -1,10 +1,11 @@
 import pg from 'pg';
-import { readCatalogue } from './schema-catalogue.ts';
 import { RUNTIME_ROLES } from './roles.ts';
+import { readCatalogue } from './schema-catalogue.ts';
 
 /** Keys that do not begin with the tenant, each with its reason. */
 export const KEYS_ACROSS_TENANTS: Readonly<Record<string, string>> = {
-  principals_by_token: 'a token names one principal before its tenant is known; it is a hash of a secret',
+  principals_by_token:
+    'a token names one principal before its tenant is known; it is a hash of a secret',
 };
 
 /** Tables without a tenant, each with its reason. */
@@ -81,7 +82,8 @@ async function tableProblems(client: pg.Client): Promise<readonly string[]> {
     );
     if (!isolating) problems.push(`Table ${table.name}: no policy compares tenant_id.`);
     const open = table.policies.filter(
-      (policy) => / to ([a-z_]+, )*public/.test(policy) && !policy.includes('sluice.current_tenant()'),
+      (policy) =>
+        / to ([a-z_]+, )*public/.test(policy) && !policy.includes('sluice.current_tenant()'),
     );
     return [...problems, ...open.map((policy) => `Table ${table.name}: open to all: ${policy}.`)];
   });

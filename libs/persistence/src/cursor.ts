@@ -38,9 +38,7 @@ export function pageOf<T>(
   { first }: PageRequest,
   sortKey: (row: T) => SortKey,
 ): Page<T> {
-  const edges = rows
-    .slice(0, first)
-    .map((node) => ({ cursor: encodeCursor(sortKey(node)), node }));
+  const edges = rows.slice(0, first).map((node) => ({ cursor: encodeCursor(sortKey(node)), node }));
   return {
     edges,
     hasNextPage: rows.length > first,

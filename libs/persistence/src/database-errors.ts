@@ -59,9 +59,7 @@ export function isTransactionConflict(error: unknown): boolean {
 /** True when a unique key refused a row; `constraint` narrows it to one by name. */
 export function isUniqueViolation(error: unknown, constraint?: string): boolean {
   if (codeOf(error) !== '23505') return false;
-  return (
-    constraint === undefined || (error as { constraint?: unknown }).constraint === constraint
-  );
+  return constraint === undefined || (error as { constraint?: unknown }).constraint === constraint;
 }
 
 function someCause(error: unknown, test: (candidate: unknown) => boolean, depth = 0): boolean {

@@ -3,6 +3,7 @@ export { MAX_PAGE_SIZE, type Page, type PageRequest } from './cursor.ts';
 export * from './database-errors.ts';
 export * from './listener.ts';
 export * from './migrate.ts';
+export * from './migrate-command.ts';
 export * from './migration-files.ts';
 export * from './persistence-error.ts';
 export * from './pool.ts';

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { type Migration, MIGRATIONS_FOLDER, readMigrations } from './migration-files.ts';
+import { MIGRATIONS_FOLDER, type Migration, readMigrations } from './migration-files.ts';
 import { PersistenceError } from './persistence-error.ts';
 import { ensureRoles, OWNER_ROLE, type RolePasswords } from './roles.ts';
 

@@ -35,18 +35,24 @@ export async function ensureRoles(client: pg.ClientBase, passwords: RolePassword
     // A shared catalogue, so this lock holds in all databases of the server: role changes take turns.
     await client.query('lock table pg_catalog.pg_authid in share row exclusive mode');
     for (const role of ROLES_OF_SLUICE) await ensureRole(client, role, passwords[role]);
-    const { rows } = await client.query<{ name: string }>(
-      'select quote_ident(current_database()) as name',
-    );
-    const database = rows[0]?.name;
-    await client.query(`revoke all on database ${database} from public`);
-    await client.query(`grant connect on database ${database} to ${ROLES_OF_SLUICE.join(', ')}`);
-    await client.query(`grant create on database ${database} to ${OWNER_ROLE}`);
+    const { rows } = await client.query<{ name: string }>('select current_database() as name');
+    await openDatabase(client, rows[0]?.name ?? '');
     await client.query('commit');
   } catch (error) {
     await client.query('rollback').catch(() => undefined);
     throw error;
   }
+}
+
+/**
+ * Lets Sluice's roles, and nobody else, into a database. These rights belong to the database: a clone of it
+ * has none of them.
+ */
+export async function openDatabase(client: pg.ClientBase, name: string): Promise<void> {
+  const database = client.escapeIdentifier(name);
+  await client.query(`revoke all on database ${database} from public`);
+  await client.query(`grant connect on database ${database} to ${ROLES_OF_SLUICE.join(', ')}`);
+  await client.query(`grant create on database ${database} to ${OWNER_ROLE}`);
 }
 
 async function ensureRole(

@@ -1,6 +1,6 @@
 import pg from 'pg';
-import { type CatalogueTable, readCatalogue } from './schema-catalogue.ts';
 import { ROLES_OF_SLUICE } from './roles.ts';
+import { type CatalogueTable, readCatalogue } from './schema-catalogue.ts';
 
 /**
  * The schema `sluice` of a database as text: tables with their columns, defaults, keys, checks, indexes and

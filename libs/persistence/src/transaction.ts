@@ -1,7 +1,7 @@
 import { isName } from '@sluice/domain';
 import { isTransactionConflict } from './database-errors.ts';
 import { PersistenceError } from './persistence-error.ts';
-import type { Pool, PoolConnection, Queryable, QueryAnswer } from './pool.ts';
+import type { Pool, PoolConnection, QueryAnswer, Queryable } from './pool.ts';
 
 /** A transaction that sees one tenant's rows and no others. */
 export interface Tx extends Queryable {

@@ -1,7 +1,7 @@
-import { accepted, isName, type Outcome, refused } from '@sluice/domain';
 import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { utf8ToBytes } from '@noble/hashes/utils.js';
+import { accepted, isName, type Outcome, refused } from '@sluice/domain';
 import { canonicalJson } from './canonical-json.ts';
 
 /** Length of an enrolment key. Bytes. */

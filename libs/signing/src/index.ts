@@ -10,6 +10,7 @@ export {
   readPrivateFile,
 } from './key-pair.ts';
 export * from './packet.ts';
+export { MAX_PACKET_BYTES, type PacketProblem } from './read-packet.ts';
 export * from './signer-client.ts';
 export * from './signer-socket.ts';
 export * from './signing-error.ts';

@@ -44,10 +44,12 @@ export function createServiceLog(folder: string, maxBytes = MAX_LOG_BYTES): Serv
       if (file === undefined) return '';
       try {
         const { size } = await file.stat();
-        const length = Math.min(size, 2000);
+        const length = Math.min(size, 4000);
         const { buffer } = await file.read(Buffer.alloc(length), 0, length, size - length);
-        const lines = buffer.toString('utf8').trim().split('\n').slice(-3);
-        return lines.join(' | ').slice(-500);
+        const lines = buffer.toString('utf8').split('\n');
+        // A stack trace would push out the line that says what happened.
+        const telling = lines.filter((line) => line.trim() !== '' && !/^\s+at /.test(line));
+        return telling.slice(-5).join(' | ').slice(-500);
       } finally {
         await file.close();
       }

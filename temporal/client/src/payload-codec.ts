@@ -10,6 +10,15 @@ import type { CodecKey, CodecKeys } from './codec-keys.ts';
 export const CODEC_ENCODING = 'binary/sluice-aes256gcm-v1';
 
 const KEY_ID_FIELD = 'sluice-key-id';
+/**
+ * What the engine itself writes, as plain JSON, when an activity is cancelled that no worker had begun. Refusing it would
+ * fail the workflow's task for ever; a fixed text says nothing and can be forged to no end.
+ */
+const ENGINE_NOTES: ReadonlySet<string> = new Set([
+  '"ACTIVITY_ID_NOT_STARTED"',
+  '"ACTIVITY_ID_UNKNOWN"',
+]);
+
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const { Payload: PayloadMessage } = proto.temporal.api.common.v1;
@@ -18,7 +27,7 @@ const { Payload: PayloadMessage } = proto.temporal.api.common.v1;
  * Encrypts every payload whole (data and metadata) with AES-256-GCM under the key of its tenant, which the workflow's id names.
  * Stored data is nonce (12 random bytes), ciphertext, tag (16); the metadata that stays readable and the tenant are
  * authenticated with it. There is no way past it: what has no tenant or no key is not encoded, and what is not
- * encrypted, damaged or another tenant's is not decoded.
+ * encrypted, damaged or another tenant's is not decoded. The one exception: two fixed notes of the engine's own.
  *
  * A key should encode fewer than 2^32 payloads (NIST SP 800-38D, random nonces): give the tenant a new one before, and keep the old
  * under `previous`.
@@ -81,6 +90,7 @@ function decrypt(
   keys: CodecKeys,
   context: SerializationContext | undefined,
 ): Payload {
+  if (isEngineNote(payload)) return payload;
   const metadata = payload.metadata ?? {};
   const where = context?.workflowId ?? 'an unknown workflow';
   if (textOf(metadata.encoding) !== CODEC_ENCODING) {
@@ -115,6 +125,10 @@ function decrypt(
       error,
     );
   }
+}
+
+function isEngineNote({ metadata, data }: Payload): boolean {
+  return textOf(metadata?.encoding) === 'json/plain' && ENGINE_NOTES.has(textOf(data));
 }
 
 function open(data: Uint8Array, metadata: Metadata, { key, tenantId }: CodecKey): Uint8Array {

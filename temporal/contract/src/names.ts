@@ -23,6 +23,8 @@ export const STEP_QUEUES: Readonly<Record<string, TaskQueue>> = {
   gate: TASK_QUEUES.gate,
   deploy: TASK_QUEUES.deploy,
   verify: TASK_QUEUES.verify,
+  /** Does nothing: measures the interpreter, and stands in for a step in a pipeline that is being tried out. */
+  noop: TASK_QUEUES.control,
 };
 
 /** Step types that the interpreter expands over the environment's targets: one `executeStep` each. */

@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { createStackClient, removeStackData, startStack } from '@sluice/infra';
+import { removeStackData, startStack } from '@sluice/infra';
 import { digestOf } from '@sluice/pure';
 import { Client, Connection } from '@temporalio/client';
 import pg from 'pg';
@@ -28,6 +28,13 @@ const PIPELINE = {
     inputs: {},
   })),
 };
+
+const CREATE = `mutation ($input: CreateReleaseInput!) {
+  createRelease(input: $input) { ... on ReleaseRequest { release { id } refusal { message } } ... on Refusal { code message } }
+}`;
+const REQUEST = `mutation ($input: RequestPromotionInput!) {
+  requestPromotion(input: $input) { ... on Promotion { id } ... on Refusal { code message } }
+}`;
 
 /** @param {{quick: boolean, say: (line: string) => void}} options */
 export async function run({ quick, say }) {
@@ -62,16 +69,11 @@ export async function run({ quick, say }) {
     );
     await database.query('update sluice.environments set pipeline_id = $1', [PIPELINE.name]);
     await once(bare.stdout, 'data');
-    const client = createStackClient(stack, 'release-manager');
-    const release = await client.createRelease({
-      name: 'bench',
-      version: '1.0.0',
-      source: 'samples',
-      reference: '1.0.0',
-    });
+    const ask = createClient(stack);
+    const release = await createRelease(ask);
     const connection = await Connection.connect({ address: stack.temporalAddress });
     const temporal = new Client({ connection, namespace: stack.temporalNamespace });
-    const promote = (count) => promoteAll(client, database, release.id, names.slice(0, count));
+    const promote = (count) => promoteAll(ask, database, release, names.slice(0, count));
     const chain = (count) => runBare(temporal, count);
     const results = [];
     for (const [count, full] of [
@@ -105,12 +107,14 @@ export async function run({ quick, say }) {
 }
 
 /** Seconds until every one of the promotions asked for is sealed. */
-async function promoteAll(client, database, release, environments) {
+async function promoteAll(ask, database, release, environments) {
   const started = performance.now();
   const ids = await Promise.all(
-    environments.map(
-      async (environment) => (await client.requestPromotion(release, environment)).id,
-    ),
+    environments.map(async (environment) => {
+      const input = { release, environment, idempotencyKey: crypto.randomUUID() };
+      const { requestPromotion } = await ask(REQUEST, { input });
+      return requestPromotion.id;
+    }),
   );
   for (;;) {
     const { rows } = await database.query(
@@ -124,6 +128,30 @@ async function promoteAll(client, database, release, environments) {
     if (rows[0].sealed === ids.length) return (performance.now() - started) / 1000;
     await sleep(10);
   }
+}
+
+function createClient(stack) {
+  return async (query, variables) => {
+    const response = await fetch(stack.graphqlUrl, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        authorization: `Bearer ${stack.tokens['release-manager']}`,
+      },
+      body: JSON.stringify({ query, variables }),
+    });
+    const { data, errors } = await response.json();
+    if (errors !== undefined) throw new Error(`The API refused: ${JSON.stringify(errors)}`);
+    return data;
+  };
+}
+
+async function createRelease(ask) {
+  const components = [{ name: 'bench', source: 'samples', reference: '1.0.0' }];
+  const input = { name: 'bench', version: '1.0.0', components, idempotencyKey: 'bench' };
+  const { createRelease: request } = await ask(CREATE, { input });
+  if (request.release == null) throw new Error(`No release: ${JSON.stringify(request)}`);
+  return request.release.id;
 }
 
 async function runBare(temporal, count) {

@@ -53,6 +53,7 @@ export async function openWorkflowEnvironment(
           ...(taskQueue === TASK_QUEUES.control ? { workflowBundle: bundle } : {}),
           dataConverter: createDataConverter(codecKeys),
           shutdownGraceTime: '1s',
+          shutdownForceTime: '10s',
           maxHeartbeatThrottleInterval: '500ms',
         }),
       ),

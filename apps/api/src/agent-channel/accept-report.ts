@@ -133,10 +133,11 @@ export function stepResultOf(
   report: AgentReport,
   envelope: Envelope,
 ): StepResult {
-  const command = JSON.parse(Buffer.from(signed.payload, 'base64').toString('utf8')) as AgentCommand;
+  const command = JSON.parse(
+    Buffer.from(signed.payload, 'base64').toString('utf8'),
+  ) as AgentCommand;
   const outputs = { report: statementDigest(envelope), plan: command.planDigest };
-  const isGood =
-    report.stage === 'confirmed' || (kind === 'revert' && report.stage === 'reverted');
+  const isGood = report.stage === 'confirmed' || (kind === 'revert' && report.stage === 'reverted');
   if (isGood) return { outcome: 'succeeded', outputs, reason: null };
   const { code, message } = report.failure ?? {
     code: `deployment-${report.stage}`,

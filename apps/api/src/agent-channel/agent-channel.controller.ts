@@ -1,5 +1,16 @@
 import { pipeline } from 'node:stream/promises';
-import { Controller, Get, Inject, Param, Post, Query, Req, Res, UseFilters } from '@nestjs/common';
+import {
+  Controller,
+  Get,
+  HttpCode,
+  Inject,
+  Param,
+  Post,
+  Query,
+  Req,
+  Res,
+  UseFilters,
+} from '@nestjs/common';
 import { parseCommandsQuery, parseHeartbeatRequest } from '@sluice/agent-protocol';
 import { isDigest } from '@sluice/domain';
 import { forgetNonces, recordHeartbeat, withTenant } from '@sluice/persistence';
@@ -7,8 +18,8 @@ import type { Request, Response } from 'express';
 import { API_PARTS, type ApiParts } from '../api-parts.ts';
 import { traceOf } from '../trace/trace.middleware.ts';
 import { acceptReport } from './accept-report.ts';
-import { AgentRefusal, refuse } from './agent-refusal.ts';
 import { AgentRefusalFilter } from './agent-refusal.filter.ts';
+import { AgentRefusal, refuse } from './agent-refusal.ts';
 import { type AllowedBlobs, createAllowedBlobs } from './allowed-blobs.ts';
 import { authenticateAgent } from './authenticate-agent.ts';
 import { enrolAgent } from './enrol-agent.ts';
@@ -34,11 +45,13 @@ export class AgentChannelController {
   }
 
   @Post('enroll')
+  @HttpCode(200)
   async enrol(@Req() request: Request, @Res() response: Response): Promise<void> {
     response.json(await enrolAgent(this.#parts, request, traceOf(request).traceId));
   }
 
   @Post('heartbeat')
+  @HttpCode(200)
   async heartbeat(@Req() request: Request, @Res() response: Response): Promise<void> {
     const { tenantId, target } = await this.#authenticate(request);
     const parsed = parseHeartbeatRequest(bodyOf(request));
@@ -73,6 +86,7 @@ export class AgentChannelController {
   }
 
   @Post('reports')
+  @HttpCode(200)
   async reports(@Req() request: Request, @Res() response: Response): Promise<void> {
     const caller = await this.#authenticate(request);
     await acceptReport(this.#parts, caller, bodyOf(request), traceOf(request).log);

@@ -20,12 +20,15 @@ export interface AllowedBlobs {
 export function createAllowedBlobs(pool: Pool, evidence: EvidenceStore): AllowedBlobs {
   const remembered = new Map<string, ReadonlySet<string>>();
 
-  async function blobsOf(release: ReleaseRecord): Promise<ReadonlySet<string>> {
+  /** Undefined while a manifest is not in the store: nothing can be allowed by it then. */
+  async function blobsOf(release: ReleaseRecord): Promise<ReadonlySet<string> | undefined> {
     const known = remembered.get(release.releaseDigest);
     if (known !== undefined) return known;
     const digests = new Set<string>();
     for (const component of release.body.components) {
-      for (const digest of await blobsOfComponent(evidence, component)) digests.add(digest);
+      const found = await findBlobsOfComponent(evidence, component);
+      if (found === undefined) return undefined;
+      for (const digest of found) digests.add(digest);
     }
     const oldest = remembered.keys().next().value;
     if (remembered.size >= MAX_REMEMBERED_RELEASES && oldest !== undefined) {
@@ -44,18 +47,19 @@ export function createAllowedBlobs(pool: Pool, evidence: EvidenceStore): Allowed
         { readOnly: true },
       );
       for (const release of releases) {
-        if ((await blobsOf(release)).has(digest)) return true;
+        if ((await blobsOf(release))?.has(digest) === true) return true;
       }
       return false;
     },
   };
 }
 
-async function blobsOfComponent(
+async function findBlobsOfComponent(
   evidence: EvidenceStore,
   { kind, digest }: Component,
-): Promise<readonly string[]> {
+): Promise<readonly string[] | undefined> {
   if (kind !== 'oci') return [digest];
+  if (!(await evidence.has(digest))) return undefined;
   const maxBytes = DEFAULT_IMAGE_LIMITS.maxManifestBytes;
   const manifest = parseImageManifest(await evidence.getBytes(digest, { maxBytes }), digest);
   return [digest, manifest.config.digest, ...manifest.layers.map((layer) => layer.digest)];

@@ -1,5 +1,11 @@
 import { type AgentRequest, targetUri, verifyAgentRequest } from '@sluice/agent-protocol';
-import { findAgentByKey, findTarget, type Pool, rememberNonce, withTenant } from '@sluice/persistence';
+import {
+  findAgentByKey,
+  findTarget,
+  type Pool,
+  rememberNonce,
+  withTenant,
+} from '@sluice/persistence';
 import type { Request } from 'express';
 import { AgentRefusal, refuse } from './agent-refusal.ts';
 import { bodyOf } from './raw-body.middleware.ts';

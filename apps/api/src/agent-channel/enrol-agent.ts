@@ -2,11 +2,11 @@ import { type EnrolResponse, parseEnrolRequest, verifyAgentRequest } from '@slui
 import type { TrustRoot } from '@sluice/domain';
 import {
   consumeEnrolmentToken,
-  enrolAgent as storeAgent,
   findAgent,
   findTarget,
   insertEvent,
   isUniqueViolation,
+  enrolAgent as storeAgent,
   withTenant,
 } from '@sluice/persistence';
 import { verifyEnrolmentToken } from '@sluice/pure';

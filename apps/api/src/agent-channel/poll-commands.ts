@@ -35,7 +35,8 @@ export async function pollCommands(
     for (;;) {
       const commands = await listOpenCommands(parts, caller, after);
       const left = deadline - performance.now();
-      if (commands.length > 0 || left <= 0 || signal.aborted || parts.wakeups.isClosed) return { commands };
+      if (commands.length > 0 || left <= 0 || signal.aborted || parts.wakeups.isClosed)
+        return { commands };
       await subscription.next(Math.min(LOOK_EVERY_MS, left));
     }
   } finally {

@@ -28,6 +28,9 @@ export async function applyConfigurationFile(options: {
       principals: configuration.principals,
     }),
   );
-  log.info({ file, changed }, changed.length === 0 ? 'configuration unchanged' : 'configuration applied');
+  log.info(
+    { file, changed },
+    changed.length === 0 ? 'configuration unchanged' : 'configuration applied',
+  );
   return configuration;
 }

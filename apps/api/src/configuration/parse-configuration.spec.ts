@@ -4,7 +4,11 @@ import { stringify } from 'yaml';
 import type { ConfigurationError } from './configuration.ts';
 import { parseConfiguration } from './parse-configuration.ts';
 
-const surroundings = { file: 'sluice.config.yaml', folder: '/etc/sluice', policies: ['release-gate'] };
+const surroundings = {
+  file: 'sluice.config.yaml',
+  folder: '/etc/sluice',
+  policies: ['release-gate'],
+};
 const hash = (digit: string): string => `sha256:${digit.repeat(64)}`;
 
 const valid = () => ({

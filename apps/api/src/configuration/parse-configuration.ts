@@ -82,12 +82,32 @@ export function parseConfiguration(
     .map((value, index) => readPrincipal(reader, value, `principals[${index}]`));
   const unique = (list: string, key: string, values: readonly (string | number)[]): void =>
     reader.unique(values, (index) => `${list}[${index}].${key}`);
-  unique('sources', 'name', sources.map(({ name }) => name));
+  unique(
+    'sources',
+    'name',
+    sources.map(({ name }) => name),
+  );
   unique('environments', 'name', names);
-  unique('environments', 'position', environments.map(({ position }) => position));
-  unique('targets', 'name', targets.map(({ name }) => name));
-  unique('principals', 'name', principals.map(({ name }) => name));
-  unique('principals', 'tokenHash', principals.map(({ tokenHash }) => tokenHash));
+  unique(
+    'environments',
+    'position',
+    environments.map(({ position }) => position),
+  );
+  unique(
+    'targets',
+    'name',
+    targets.map(({ name }) => name),
+  );
+  unique(
+    'principals',
+    'name',
+    principals.map(({ name }) => name),
+  );
+  unique(
+    'principals',
+    'tokenHash',
+    principals.map(({ tokenHash }) => tokenHash),
+  );
   const enrolmentKeyFile = readEnrolment(reader, root.enrolment, folder);
   const agents = readAgents(reader, root.agents);
   if (reader.problems.length > 0) throw new ConfigurationError(file, reader.problems);

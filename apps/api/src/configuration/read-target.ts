@@ -57,7 +57,9 @@ function readLabels(
   value: unknown,
   path: string,
 ): Readonly<Record<string, string>> {
-  const entries = readPairs(reader, value, path, (key) => /^[a-z0-9][a-z0-9./_-]{0,127}$/.test(key));
+  const entries = readPairs(reader, value, path, (key) =>
+    /^[a-z0-9][a-z0-9./_-]{0,127}$/.test(key),
+  );
   return Object.fromEntries(
     entries.map(([key, label]) => [
       key,
@@ -72,7 +74,9 @@ function readSettings(
   path: string,
 ): Readonly<Record<string, SettingValue>> {
   // They become environment variables of the service.
-  const entries = readPairs(reader, value, path, (key) => /^[A-Za-z_][A-Za-z0-9_]{0,127}$/.test(key));
+  const entries = readPairs(reader, value, path, (key) =>
+    /^[A-Za-z_][A-Za-z0-9_]{0,127}$/.test(key),
+  );
   return Object.fromEntries(
     entries.map(([key, setting]) => [key, readSetting(reader, setting, join(path, key))]),
   );

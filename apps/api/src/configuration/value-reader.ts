@@ -86,7 +86,11 @@ export class ValueReader {
       if (earlier === undefined) first.set(value, index);
       // An empty text was refused already.
       else if (value !== '') {
-        this.refuse(path(index), `${quote(String(value))} stands at ${path(earlier)} too`, 'write each once');
+        this.refuse(
+          path(index),
+          `${quote(String(value))} stands at ${path(earlier)} too`,
+          'write each once',
+        );
       }
     }
   }

@@ -1,6 +1,6 @@
+import altair from 'altair-static';
 import type { IRouter, Response } from 'express';
 import express from 'express';
-import altair from 'altair-static';
 
 /**
  * Everything comes from this origin, and the browser is told to refuse the rest: no CDN, no account

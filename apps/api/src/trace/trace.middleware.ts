@@ -1,4 +1,9 @@
-import { childTraceparent, type Logger, type Metrics, parseTraceparent } from '@sluice/observability';
+import {
+  childTraceparent,
+  type Logger,
+  type Metrics,
+  parseTraceparent,
+} from '@sluice/observability';
 import type { NextFunction, Request, Response } from 'express';
 
 /** Where one request stands in its trace, and the logger that says so. */
@@ -52,7 +57,14 @@ export function createTraceMiddleware(log: Logger, metrics: Metrics) {
 }
 
 /** Asked every few seconds by machines: their successes are no news. */
-const QUIET = new Set(['/healthz', '/readyz', '/metrics', '/explorer', '/agent/v1/heartbeat', '/agent/v1/commands']);
+const QUIET = new Set([
+  '/healthz',
+  '/readyz',
+  '/metrics',
+  '/explorer',
+  '/agent/v1/heartbeat',
+  '/agent/v1/commands',
+]);
 
 /** A closed set for labels and log lines: a path itself may hold anything. */
 function routeOf(path: string): string {

@@ -1,4 +1,4 @@
-import type { Wakeups, WakeupSubscription } from '@sluice/graphql';
+import type { WakeupSubscription, Wakeups } from '@sluice/graphql';
 
 /** One ear on the database for all waiters of this process. */
 export interface SharedWakeups extends Wakeups {

@@ -1,5 +1,10 @@
 import { isDigest, isName } from '@sluice/domain';
-import { hasExactlyKeys, isJsonObject, parseInstant, type SignCommandRequest } from '@sluice/signing';
+import {
+  hasExactlyKeys,
+  isJsonObject,
+  parseInstant,
+  type SignCommandRequest,
+} from '@sluice/signing';
 
 const FIELDS = [
   'tenantId',

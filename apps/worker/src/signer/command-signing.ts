@@ -1,11 +1,11 @@
+import { createCommandEnvelope } from '@sluice/agent-protocol';
 import {
   type AgentCommand,
   COMMAND_SCHEMA,
   isPromotionEnd,
-  parseStepType,
   type Plan,
+  parseStepType,
 } from '@sluice/domain';
-import { createCommandEnvelope } from '@sluice/agent-protocol';
 import {
   type AgentRecord,
   findAgent,
@@ -137,7 +137,10 @@ async function findDeployProblem(
 ): Promise<Refused | undefined> {
   const { promotionId } = promotion;
   if (promotion.cancelRequestedAt !== null) {
-    return refusal('promotion-cancelled', `Somebody cancelled ${promotionId}: nothing is deployed.`);
+    return refusal(
+      'promotion-cancelled',
+      `Somebody cancelled ${promotionId}: nothing is deployed.`,
+    );
   }
   if (plan.desired === null || plan.desired.release !== promotion.releaseDigest) {
     return refusal('plan-differs', `The plan puts another release there than ${promotionId}'s.`);

@@ -16,7 +16,10 @@ export interface SignerSettings {
 export function readSignerSettings(environment: Environment): SignerSettings {
   const reader = new SettingsReader(environment);
   const settings = {
-    databaseUrl: reader.required('SLUICE_DATABASE_URL', 'the database, with the role sluice_signer'),
+    databaseUrl: reader.required(
+      'SLUICE_DATABASE_URL',
+      'the database, with the role sluice_signer',
+    ),
     socketPath: reader.required('SLUICE_SIGNER_SOCKET', "the signer's Unix socket"),
     keysDir: reader.required('SLUICE_SIGNER_KEYS', "the folder of the signer's own keys"),
     trustRootFile: reader.required('SLUICE_TRUST_ROOT', 'the public trust root file to write'),

@@ -17,8 +17,8 @@ import {
   hasExactlyKeys,
   isJsonObject,
   type KeyPair,
-  readPromotionPredicate,
   type ReadStatement,
+  readPromotionPredicate,
   type SignStatementRequest,
 } from '@sluice/signing';
 import { type Refused, refusal } from './refusal.ts';
@@ -36,7 +36,10 @@ export async function signStatement(
   keyPair: KeyPair,
   request: SignStatementRequest,
 ): Promise<SigningAnswer> {
-  if (!isJsonObject(request) || !hasExactlyKeys(request, ['tenantId', 'promotionId', 'statement'])) {
+  if (
+    !isJsonObject(request) ||
+    !hasExactlyKeys(request, ['tenantId', 'promotionId', 'statement'])
+  ) {
     return refusal('request-invalid', 'It takes tenantId, promotionId and statement only.');
   }
   const { tenantId, promotionId } = request as { tenantId: unknown; promotionId: unknown };
@@ -45,10 +48,15 @@ export async function signStatement(
   }
   const read = checkStatement(request.statement);
   if (!read.ok) return refusal(read.refusal.code, read.refusal.message);
-  const problem = await withTenant(pool, tenantId, (tx) => findProblem(tx, promotionId, read.value), {
-    isolation: 'repeatable read',
-    readOnly: true,
-  });
+  const problem = await withTenant(
+    pool,
+    tenantId,
+    (tx) => findProblem(tx, promotionId, read.value),
+    {
+      isolation: 'repeatable read',
+      readOnly: true,
+    },
+  );
   if (problem !== undefined) return problem;
   return { ok: true, value: { envelope: createStatementEnvelope(read.value.statement, keyPair) } };
 }

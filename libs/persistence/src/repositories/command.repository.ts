@@ -87,7 +87,10 @@ export async function insertCommand(
       `Command ${command.sequence} (${command.idempotencyKey}) of target ${command.target} exists: read it.`,
     );
   }
-  await tx.query(`select pg_notify($1, $2)`, [COMMANDS_CHANNEL, `${tx.tenantId}/${command.target}`]);
+  await tx.query(`select pg_notify($1, $2)`, [
+    COMMANDS_CHANNEL,
+    `${tx.tenantId}/${command.target}`,
+  ]);
 }
 
 /** The command that was stored under this key. */

@@ -9,7 +9,11 @@ import {
 } from '../testing/index.ts';
 import { withTenant } from '../transaction.ts';
 import { applyConfiguration, type TenantConfiguration } from './configuration.repository.ts';
-import { findEnvironment, listEnvironments, listEnvironmentsByName } from './environment.repository.ts';
+import {
+  findEnvironment,
+  listEnvironments,
+  listEnvironmentsByName,
+} from './environment.repository.ts';
 import { findPrincipalByTokenHash } from './principal.repository.ts';
 import { findSource, getPipeline, getPolicy } from './rule.repository.ts';
 import { findTarget, getTarget, listTargets, listTargetsOf } from './target.repository.ts';
@@ -45,9 +49,7 @@ test('the first application makes the tenant and everything in it, the second ch
     'target:prod-host-1',
   ]);
   expect((await apply('acme', sceneConfiguration('acme'))).changed).toEqual([]);
-  const events = await database.query(
-    `select type from sluice.events where tenant_id = 'acme'`,
-  );
+  const events = await database.query(`select type from sluice.events where tenant_id = 'acme'`);
   expect(events).toEqual([{ type: 'configuration.applied' }]);
   const environments = await read('acme', listEnvironments);
   expect(environments.map(({ name, version }) => [name, version])).toEqual([
@@ -57,9 +59,7 @@ test('the first application makes the tenant and everything in it, the second ch
 });
 
 test('two processes that start at once apply it once', async () => {
-  const both = await Promise.all(
-    [1, 2].map(() => apply('twice', sceneConfiguration('twice'))),
-  );
+  const both = await Promise.all([1, 2].map(() => apply('twice', sceneConfiguration('twice'))));
   expect(both.filter(({ changed }) => changed.length > 0)).toHaveLength(1);
 });
 

@@ -39,9 +39,10 @@ export async function applyConfiguration(
   tx: Tx,
   configuration: TenantConfiguration,
 ): Promise<ConfigurationChanges> {
-  await tx.query(`select pg_advisory_xact_lock(hashtextextended('sluice.configuration:' || $1, 0))`, [
-    tx.tenantId,
-  ]);
+  await tx.query(
+    `select pg_advisory_xact_lock(hashtextextended('sluice.configuration:' || $1, 0))`,
+    [tx.tenantId],
+  );
   await tx.query(`insert into sluice.tenants (tenant_id) values ($1) on conflict do nothing`, [
     tx.tenantId,
   ]);

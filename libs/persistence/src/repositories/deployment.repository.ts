@@ -1,6 +1,7 @@
 import { PersistenceError } from '../persistence-error.ts';
 import type { Tx } from '../transaction.ts';
 import { existing, firstOf, type ReasonRecord, reasonColumn } from './single-row.ts';
+import { storableText } from './storable.ts';
 
 /** Where one target's part of a promotion is. */
 export type DeploymentState =
@@ -95,7 +96,7 @@ export async function setDeploymentState(
       target,
       state,
       input.failure?.code ?? null,
-      input.failure?.message ?? null,
+      input.failure ? storableText(input.failure.message) : null,
     ],
   );
   return true;

@@ -1,5 +1,6 @@
 import type { Tx } from '../transaction.ts';
 import { existing, firstOf } from './single-row.ts';
+import { storableJson } from './storable.ts';
 
 /** That an effect of a step was done, and what came of it. */
 export interface EffectRecord<Result = unknown> {
@@ -52,7 +53,7 @@ export async function insertEffect<Result>(
       input.promotionId,
       input.stepId,
       input.target ?? null,
-      JSON.stringify(input.result),
+      storableJson(input.result),
     ],
   );
   if (rows[0] !== undefined) return { inserted: true, effect: rows[0] };

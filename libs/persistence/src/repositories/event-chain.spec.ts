@@ -4,6 +4,7 @@ import { createTestDatabase, type TestDatabase } from '../testing/index.ts';
 import { withTenant } from '../transaction.ts';
 import { insertEvent, listEvents } from './event.repository.ts';
 import { linkEvents, verifyEventChain } from './event-chain.ts';
+import { listEventsOf } from './event-list.read-model.ts';
 
 let database: TestDatabase;
 let app: Pool;
@@ -107,7 +108,9 @@ test('nobody who runs can change an event, the linker neither once it is linked'
   await expect(linker.query(`update sluice.events set data = '{}'`)).rejects.toMatchObject({
     code: '42501',
   });
-  const again = await linker.query(`update sluice.events set hash = 'x' where position is not null`);
+  const again = await linker.query(
+    `update sluice.events set hash = 'x' where position is not null`,
+  );
   expect(again.rowCount).toBe(0);
 });
 
@@ -125,6 +128,20 @@ test('a reader who follows the cursors misses no event, linked or not yet', asyn
   expect(two.hasNextPage).toBe(true);
   const four = await read(2, two.endCursor);
   expect(four.edges.map(({ node }) => node.subject)).toEqual(['3', '4']);
+  const [one, other, none] = await withTenant(app, 'pages', (tx) =>
+    listEventsOf(
+      tx,
+      [
+        { promotionId: 'dev/1', after: two.endCursor },
+        { promotionId: 'dev/2' },
+        { promotionId: 'dev/3' },
+      ],
+      2,
+    ),
+  );
+  expect(one).toEqual(four);
+  expect(other?.edges.map(({ node }) => node.subject)).toEqual(['elsewhere']);
+  expect(none).toEqual({ edges: [], hasNextPage: false, endCursor: null });
   await linkEvents(linker);
   const rest = await read(10, four.endCursor);
   expect(rest.edges.map(({ node }) => node.subject)).toEqual(['4', '5', '6']);

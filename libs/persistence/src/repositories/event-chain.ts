@@ -74,7 +74,11 @@ export async function verifyEventChain(tx: Tx): Promise<ChainVerdict> {
         return { ok: false, position, message: `Event ${position} names another event before it.` };
       }
       if (event.hash !== eventHash(tx.tenantId, { ...event, position })) {
-        return { ok: false, position, message: `Event ${position} was changed after it was linked.` };
+        return {
+          ok: false,
+          position,
+          message: `Event ${position} was changed after it was linked.`,
+        };
       }
       previousHash = event.hash;
     }

@@ -1,13 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { AuditEvent } from '@sluice/domain';
-import {
-  decodeCursor,
-  encodeCursor,
-  type Page,
-  type PageRequest,
-  rowsToRead,
-} from '../cursor.ts';
+import { decodeCursor, encodeCursor, type Page, type PageRequest, rowsToRead } from '../cursor.ts';
 import type { Tx } from '../transaction.ts';
+import { storableJson } from './storable.ts';
 
 /** A stored audit event. */
 export interface EventRecord extends AuditEvent {
@@ -41,7 +36,7 @@ export async function insertEvent(
       event.actor,
       event.subject,
       event.promotionId ?? null,
-      JSON.stringify(event.data),
+      storableJson(event.data),
       event.traceId,
     ],
   );

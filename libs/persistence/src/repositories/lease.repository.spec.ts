@@ -119,9 +119,7 @@ test('several leases are taken in sorted order, so that nobody waits in a circle
   const takeBoth = (holder: string, resources: string[]) =>
     inWorker((tx) => takeLeases(tx, { resources, holder }));
   const answers = await Promise.all(
-    Array.from({ length: 10 }, (_, n) =>
-      takeBoth(`promotion:${n}`, n % 2 === 0 ? [a, b] : [b, a]),
-    ),
+    Array.from({ length: 10 }, (_, n) => takeBoth(`promotion:${n}`, n % 2 === 0 ? [a, b] : [b, a])),
   );
   const both = answers.filter(
     (answer) => answer.get(a)?.state === 'granted' && answer.get(b)?.state === 'granted',

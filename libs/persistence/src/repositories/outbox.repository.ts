@@ -1,6 +1,7 @@
 import type { Pool } from '../pool.ts';
 import type { Tx } from '../transaction.ts';
 import { firstOf } from './single-row.ts';
+import { storableText } from './storable.ts';
 
 /** A call to the engine that a committed transaction asked for. */
 export type OutboxMessage =
@@ -116,7 +117,7 @@ export async function deferOutbox(
               + make_interval(secs => least(30, 0.125 * 2 ^ least(attempts, 20)) * (0.5 + random() / 2)),
             last_error = $3
       where tenant_id = $1 and outbox_id = $2 and delivered_at is null`,
-    [message.tenantId, message.outboxId, error.replaceAll('\u0000', '').slice(0, 1000)],
+    [message.tenantId, message.outboxId, storableText(error).slice(0, 1000)],
   );
 }
 
@@ -132,7 +133,8 @@ export async function readOutboxBacklog(pool: Pool): Promise<{
     await pool.query<{ pending: number; oldestSeconds: number; nextDueMs: number | null }>(
       `select count(*) as pending,
               coalesce(extract(epoch from now() - min(created_at)), 0)::float8 as "oldestSeconds",
-              (greatest(0, extract(epoch from min(next_attempt_at) - now())) * 1000)::float8 as "nextDueMs"
+              case when count(*) > 0 then
+                greatest(0, extract(epoch from min(next_attempt_at) - now()) * 1000)::float8 end as "nextDueMs"
          from sluice.outbox
         where delivered_at is null`,
     ),

@@ -61,7 +61,10 @@ export async function listPromotionsOfEnvironments(
 /** Like {@link listPromotionsOfEnvironments}, for several releases, newest first. */
 export async function listPromotionsOfReleases(
   tx: Tx,
-  requests: readonly { readonly releaseDigest: string; readonly after?: string | null | undefined }[],
+  requests: readonly {
+    readonly releaseDigest: string;
+    readonly after?: string | null | undefined;
+  }[],
   first: number,
 ): Promise<readonly Page<PromotionRecord>[]> {
   const limit = rowsToRead({ first });

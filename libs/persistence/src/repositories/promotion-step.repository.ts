@@ -2,6 +2,7 @@ import { isStepTransition, type StepState } from '@sluice/domain';
 import { PersistenceError } from '../persistence-error.ts';
 import type { Tx } from '../transaction.ts';
 import { existing, firstOf, type ReasonRecord, reasonColumn } from './single-row.ts';
+import { storableText } from './storable.ts';
 
 /** One step of a promotion. */
 export interface StepRecord {
@@ -29,7 +30,13 @@ const COLUMNS = `promotion_id as "promotionId", step_id as "stepId", ordinal, ty
   ${reasonColumn('reason_code', 'reason_message', 'reason')}, outputs,
   started_at as "startedAt", ended_at as "endedAt"`;
 
-const END_STATES: readonly StepState[] = ['succeeded', 'failed', 'skipped', 'cancelled', 'reverted'];
+const END_STATES: readonly StepState[] = [
+  'succeeded',
+  'failed',
+  'skipped',
+  'cancelled',
+  'reverted',
+];
 
 /** Stores steps as `pending`, in the order given; those that exist stay as they are. */
 export async function insertSteps(
@@ -123,7 +130,7 @@ export async function setStepState(
       stepId,
       state,
       input.reason?.code ?? null,
-      input.reason?.message ?? null,
+      input.reason ? storableText(input.reason.message) : null,
       JSON.stringify(input.outputs ?? {}),
       END_STATES.includes(state),
     ],

@@ -139,7 +139,12 @@ test('an effect is stored once, also by two at the same time', async () => {
   const promotionId = await promote();
   const record = (result: number) =>
     inWorker((tx) =>
-      insertEffect(tx, { idempotencyKey: `${promotionId}:scan`, promotionId, stepId: 'scan', result }),
+      insertEffect(tx, {
+        idempotencyKey: `${promotionId}:scan`,
+        promotionId,
+        stepId: 'scan',
+        result,
+      }),
     );
   const answers = await Promise.all([record(1), record(2), record(3)]);
   expect(answers.filter(({ inserted }) => inserted)).toHaveLength(1);
@@ -198,11 +203,14 @@ test.each([0, 101, 1.5])('a page of %s is refused', async (first) => {
   });
 });
 
-test.each(['', 'x', 'bnVsbA', 'WyIyMDI2LTAxLTAxIiwieCJd', Buffer.from('["a\u0000",1]').toString('base64url')])(
-  'the cursor %j is refused',
-  async (after) => {
-    await expect(inApp((tx) => listPromotions(tx, { first: 1, after }))).rejects.toMatchObject({
-      code: 'cursor-invalid',
-    });
-  },
-);
+test.each([
+  '',
+  'x',
+  'bnVsbA',
+  'WyIyMDI2LTAxLTAxIiwieCJd',
+  Buffer.from('["a\u0000",1]').toString('base64url'),
+])('the cursor %j is refused', async (after) => {
+  await expect(inApp((tx) => listPromotions(tx, { first: 1, after }))).rejects.toMatchObject({
+    code: 'cursor-invalid',
+  });
+});

@@ -8,6 +8,7 @@ import { PersistenceError } from '../persistence-error.ts';
 import type { Tx } from '../transaction.ts';
 import { insertSteps, type NewStep } from './promotion-step.repository.ts';
 import { existing, firstOf, type ReasonRecord, reasonColumn } from './single-row.ts';
+import { storableText } from './storable.ts';
 
 /** A stored promotion. */
 export interface PromotionRecord {
@@ -137,7 +138,7 @@ export async function setPromotionState(
       promotionId,
       state,
       input.reason?.code ?? null,
-      input.reason?.message ?? null,
+      input.reason ? storableText(input.reason.message) : null,
       isPromotionEnd(state),
       input.endedAt ?? null,
     ],

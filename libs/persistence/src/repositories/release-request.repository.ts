@@ -1,5 +1,6 @@
 import type { Tx } from '../transaction.ts';
 import { existing, firstOf, type ReasonRecord, reasonColumn } from './single-row.ts';
+import { storableText } from './storable.ts';
 
 /** A request to make a release. `body` is what was asked for, as the API composed it. */
 export interface ReleaseRequestRecord {
@@ -84,7 +85,7 @@ export async function settleReleaseRequest(
       outcome.state,
       created ? outcome.releaseDigest : null,
       created ? null : outcome.code,
-      created ? null : outcome.message,
+      created ? null : storableText(outcome.message),
     ],
   );
   if (rowCount === 1) return true;

@@ -1,4 +1,4 @@
-import { type Outcome, accepted, type Release, refused } from '@sluice/domain';
+import { accepted, type Outcome, type Release, refused } from '@sluice/domain';
 import { releaseDigest } from '@sluice/pure';
 import { decodeCursor, type Page, type PageRequest, pageOf, rowsToRead } from '../cursor.ts';
 import type { Tx } from '../transaction.ts';

@@ -1,6 +1,7 @@
 import type { AgentReport, Envelope, ReportStage } from '@sluice/domain';
 import type { Tx } from '../transaction.ts';
 import { firstOf } from './single-row.ts';
+import { storableJson } from './storable.ts';
 
 /** A signed report of an agent: the truth about what a command did. */
 export interface ReportRecord {
@@ -26,7 +27,7 @@ export async function insertReport(
     `insert into sluice.agent_reports (tenant_id, command_digest, stage, envelope, body)
      values ($1, $2, $3, $4, $5)
      on conflict do nothing`,
-    [tx.tenantId, body.commandDigest, body.stage, JSON.stringify(envelope), JSON.stringify(body)],
+    [tx.tenantId, body.commandDigest, body.stage, JSON.stringify(envelope), storableJson(body)],
   );
   return rowCount === 1;
 }
@@ -46,10 +47,7 @@ export async function findFinalReport(
 }
 
 /** All reports of a command, in the order in which they came. */
-export async function listReports(
-  tx: Tx,
-  commandDigest: string,
-): Promise<readonly ReportRecord[]> {
+export async function listReports(tx: Tx, commandDigest: string): Promise<readonly ReportRecord[]> {
   const { rows } = await tx.query<ReportRecord>(
     `select ${COLUMNS} from sluice.agent_reports
       where tenant_id = $1 and command_digest = $2

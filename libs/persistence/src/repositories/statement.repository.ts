@@ -19,10 +19,10 @@ const COLUMNS = `statement_digest as "statementDigest", promotion_id as "promoti
 /** Stores a statement; false when it stands there already. */
 export async function insertStatement(
   tx: Tx,
-  input: Pick<
-    StatementRecord,
-    'statementDigest' | 'promotionId' | 'predicateType' | 'envelope'
-  > & { readonly stepId?: string | null; readonly target?: string | null },
+  input: Pick<StatementRecord, 'statementDigest' | 'promotionId' | 'predicateType' | 'envelope'> & {
+    readonly stepId?: string | null;
+    readonly target?: string | null;
+  },
 ): Promise<boolean> {
   const { rowCount } = await tx.query(
     `insert into sluice.statements (tenant_id, statement_digest, promotion_id, step_id, target_id,

@@ -4,7 +4,7 @@ import pg from 'pg';
 import { migrate } from '../migrate.ts';
 import { readMigrations } from '../migration-files.ts';
 import { createPool, type Pool, type PoolOptions } from '../pool.ts';
-import { ROLES_OF_SLUICE, type SluiceRole } from '../roles.ts';
+import { openDatabase, ROLES_OF_SLUICE, type SluiceRole } from '../roles.ts';
 
 /** Every role's password on a test server; it guards nothing. */
 const PASSWORD = 'sluice-test-only';
@@ -50,6 +50,7 @@ export async function createTestDatabase(
     await client.query(`select pg_advisory_lock(${LOCK})`);
     const template = await ensureTemplate(client, serverUrl);
     await client.query(`create database ${name} template ${template}`);
+    await openDatabase(client, name);
   });
   return testDatabase(serverUrl, name);
 }
@@ -81,10 +82,8 @@ function testDatabase(serverUrl: string, name: string): TestDatabase {
   const pools: Pool[] = [superuser];
   const urlOf = (role: SluiceRole): string =>
     urlWith(serverUrl, { database: name, user: role, password: PASSWORD });
-  const query = async <Row>(
-    sql: string,
-    values?: readonly unknown[],
-  ): Promise<readonly Row[]> => (await superuser.query<Row>(sql, values)).rows;
+  const query = async <Row>(sql: string, values?: readonly unknown[]): Promise<readonly Row[]> =>
+    (await superuser.query<Row>(sql, values)).rows;
   return {
     name,
     superuserUrl,

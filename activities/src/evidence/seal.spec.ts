@@ -1,0 +1,174 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from '@jest/globals';
+import type { EvidencePacket } from '@sluice/domain';
+import { createFolderStore } from '@sluice/evidence-store';
+import { createLogger } from '@sluice/observability';
+import {
+  findCurrentRelease,
+  getPromotion,
+  insertPlan,
+  listDeployments,
+  listEvents,
+  listStatements,
+  setDeploymentState,
+  setPromotionState,
+  upsertDeployment,
+  withTenant,
+} from '@sluice/persistence';
+import { type SignerClient, verifyPacket } from '@sluice/signing';
+import { createFakeScope } from '../testing/fake-scope.ts';
+import { createInMemorySigner } from '../testing/in-memory-signer.ts';
+import {
+  createPromotionScene,
+  SCENE_TENANT,
+  SCENE_TRACEPARENT,
+} from '../testing/promotion-scene.ts';
+import { createSealActivities } from './seal.activities.ts';
+
+const folder = await mkdtemp(join(tmpdir(), 'sluice-seal-'));
+const evidence = createFolderStore(folder);
+const scene = await createPromotionScene();
+const release = await scene.addRelease('1.0.0');
+const inMemory = createInMemorySigner();
+afterAll(async () => {
+  await scene.database.drop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+test('a success names the current release, and its packet verifies offline', async () => {
+  const { promotionId, input } = await deployed();
+  const { packetDigest } = await seal(inMemory)(input('succeeded'));
+  const bytes = await evidence.getBytes(packetDigest, { maxBytes: 1e6 });
+  const verified = verifyPacket(bytes, await inMemory.readTrustRoot());
+  expect(verified.problems).toEqual([]);
+  expect(verified.promotion).toMatchObject({
+    state: 'succeeded',
+    packetDigest,
+    statements: ['urn:sluice:deployment:v1'],
+  });
+  const records = await withTenant(scene.worker, SCENE_TENANT, async (tx) => ({
+    promotion: await getPromotion(tx, promotionId),
+    current: await findCurrentRelease(tx, 'dev-1'),
+    statements: await listStatements(tx, promotionId),
+    events: await listEvents(tx, { first: 50, promotionId }),
+  }));
+  expect(records.promotion).toMatchObject({ state: 'succeeded', packetDigest });
+  expect(records.promotion.endedAt).toBe('2026-11-21T12:30:00Z');
+  expect(records.current).toMatchObject({ releaseDigest: release, promotionId });
+  expect(records.statements).toHaveLength(2);
+  expect(records.events.edges.map(({ node }) => node.type)).toEqual([
+    'promotion.state-changed',
+    'promotion.sealed',
+  ]);
+});
+
+test('a retry answers with the same packet, and one before the transaction makes the same bytes', async () => {
+  const { input } = await deployed();
+  let signed = 0;
+  const dying: SignerClient = {
+    ...inMemory,
+    signStatement: async (request) => {
+      signed += 1;
+      const answer = await inMemory.signStatement(request);
+      if (signed === 2) throw Object.assign(new Error('gone'), { code: 'signer-unavailable' });
+      return answer;
+    },
+  };
+  await expect(seal(dying)(input('succeeded'))).rejects.toMatchObject({
+    type: 'Unavailable',
+    nonRetryable: false,
+  });
+  const first = await seal(inMemory)(input('succeeded'));
+  expect(await seal(inMemory)(input('succeeded'))).toEqual(first);
+  expect(await seal(inMemory)({ ...input('failed') })).toEqual(first);
+});
+
+test('two attempts at once seal once', async () => {
+  const { promotionId, input } = await deployed();
+  const ends = await Promise.allSettled([
+    seal(inMemory)(input('succeeded')),
+    seal(inMemory)(input('succeeded')),
+  ]);
+  const digests = ends.flatMap((end) => (end.status === 'fulfilled' ? end.value.packetDigest : []));
+  expect(new Set(digests).size).toBe(1);
+  const statements = await withTenant(scene.worker, SCENE_TENANT, (tx) =>
+    listStatements(tx, promotionId),
+  );
+  expect(statements).toHaveLength(2);
+});
+
+test('a silent agent is sealed as lost, and what was current stays', async () => {
+  const before = await withTenant(scene.worker, SCENE_TENANT, (tx) =>
+    findCurrentRelease(tx, 'dev-1'),
+  );
+  const { promotionId, input } = await deployed('dispatched');
+  const { packetDigest } = await seal(inMemory)(input('failed'));
+  const after = await withTenant(scene.worker, SCENE_TENANT, async (tx) => ({
+    current: await findCurrentRelease(tx, 'dev-1'),
+    deployments: await listDeployments(tx, promotionId),
+  }));
+  expect(after.current).toEqual(before);
+  expect(after.deployments[0]).toMatchObject({
+    state: 'lost',
+    failure: { code: 'agent-silent' },
+  });
+  const bytes = await evidence.getBytes(packetDigest, { maxBytes: 1e6 });
+  const packet = JSON.parse(new TextDecoder().decode(bytes)) as EvidencePacket;
+  const payload = Buffer.from(packet.statements[0]?.payload ?? '', 'base64').toString();
+  expect(JSON.parse(payload)).toMatchObject({ predicate: { state: 'lost', target: 'dev-1' } });
+});
+
+test.each(['denied', 'cancelled', 'reverted'] as const)('%s is sealed too', async (state) => {
+  const { input } = await started();
+  const { packetDigest } = await seal(inMemory)(input(state));
+  const bytes = await evidence.getBytes(packetDigest, { maxBytes: 1e6 });
+  const verified = verifyPacket(bytes, await inMemory.readTrustRoot());
+  expect(verified.promotion).toMatchObject({ state });
+});
+
+function seal(signer: SignerClient) {
+  return createSealActivities({
+    pool: scene.worker,
+    evidence,
+    signer,
+    logger: createLogger({ service: 'test', level: 'silent' }),
+    scope: () => createFakeScope(),
+  }).sealPromotion;
+}
+
+async function started() {
+  const { promotionId } = await scene.addPromotion(release);
+  await withTenant(scene.worker, SCENE_TENANT, (tx) =>
+    setPromotionState(tx, { promotionId, state: 'running' }),
+  );
+  return {
+    promotionId,
+    input: (state: 'succeeded' | 'failed' | 'denied' | 'cancelled' | 'reverted') => ({
+      promotion: { tenantId: SCENE_TENANT, promotionId },
+      state,
+      reason: state === 'succeeded' ? null : { code: 'why', message: 'Because.' },
+      endedAt: '2026-11-21T12:30:00.000Z',
+      traceparent: SCENE_TRACEPARENT,
+    }),
+  };
+}
+
+async function deployed(state: 'confirmed' | 'dispatched' = 'confirmed') {
+  const begun = await started();
+  const { promotionId } = begun;
+  await withTenant(scene.worker, SCENE_TENANT, async (tx) => {
+    const planDigest = await insertPlan(tx, {
+      schema: 'sluice.plan/v1',
+      target: 'dev-1',
+      current: null,
+      desired: { release, components: [], settings: {} },
+    });
+    const place = { promotionId, target: 'dev-1' };
+    await upsertDeployment(tx, { ...place, planDigest });
+    await setDeploymentState(tx, { ...place, state: 'dispatched' });
+    if (state === 'confirmed') await setDeploymentState(tx, { ...place, state });
+  });
+  return begun;
+}

@@ -1,0 +1,3 @@
+export * from './fake-scope.ts';
+export * from './in-memory-signer.ts';
+export * from './promotion-scene.ts';

@@ -1,0 +1,158 @@
+import {
+  type AgentReport,
+  composeRelease,
+  DEFAULT_DEADLINES,
+  type Pipeline,
+  REPORT_SCHEMA,
+  type ReportStage,
+  STANDARD_PIPELINE,
+  type Target,
+} from '@sluice/domain';
+import {
+  applyConfiguration,
+  type CommandRecord,
+  enrolAgent,
+  insertEvidence,
+  insertPromotion,
+  insertRelease,
+  insertReport,
+  type Pool,
+  type PromotionRecord,
+  withTenant,
+} from '@sluice/persistence';
+import { createTestDatabase, type TestDatabase } from '@sluice/persistence/testing';
+import { digestOfBytes } from '@sluice/pure';
+import { createReportEnvelope } from '@sluice/agent-protocol';
+import { generateKeyPair, type KeyPair } from '@sluice/signing';
+
+/** Trace context of every promotion of a scene. */
+export const SCENE_TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+
+/** The tenant of a scene. */
+export const SCENE_TENANT = 'acme';
+
+/** A database with a configured tenant, as the API leaves it. */
+export interface PromotionScene {
+  readonly database: TestDatabase;
+  readonly app: Pool;
+  readonly worker: Pool;
+  /** Agent keys by target. */
+  readonly agents: ReadonlyMap<string, KeyPair>;
+  /** Stores a release of one component and gives its digest. */
+  addRelease(version: string, imageDigest?: string): Promise<string>;
+  /** Stores a promotion to `dev` as `requestPromotion` does. */
+  addPromotion(releaseDigest: string): Promise<PromotionRecord>;
+  /** Stores an agent's signed report as the agent channel does. */
+  report(
+    command: CommandRecord,
+    stage: ReportStage,
+    activeRelease: string | null,
+    failure?: AgentReport['failure'],
+  ): Promise<void>;
+}
+
+/** What a scene is configured with. */
+export interface SceneOptions {
+  readonly targets?: readonly string[];
+  readonly pipeline?: Pipeline;
+  readonly policyDigest?: string;
+  /** Layout folder of the source `samples`. */
+  readonly layout?: string;
+  readonly target?: Partial<Target>;
+}
+
+/** Makes a scene on a database of its own; drop it at the end. */
+export async function createPromotionScene(options: SceneOptions = {}): Promise<PromotionScene> {
+  const { targets = ['dev-1'], pipeline = STANDARD_PIPELINE } = options;
+  const database = await createTestDatabase();
+  await database.addTenant(SCENE_TENANT);
+  const app = database.poolOf('sluice_app');
+  const worker = database.poolOf('sluice_worker');
+  const agents = new Map(targets.map((name) => [name, generateKeyPair()]));
+  await withTenant(app, SCENE_TENANT, async (tx) => {
+    await applyConfiguration(tx, {
+      sources: [{ name: 'samples', kind: 'oci-layout', location: options.layout ?? '/nowhere' }],
+      pipelines: [pipeline],
+      policies: [
+        { name: 'release-gate', policyDigest: options.policyDigest ?? digestOfBytes('policy') },
+      ],
+      environments: [
+        {
+          name: 'dev',
+          position: 1,
+          pipeline: pipeline.name,
+          policy: 'release-gate',
+          deadlines: DEFAULT_DEADLINES,
+        },
+      ],
+      targets: targets.map((name) => ({
+        name,
+        environment: 'dev',
+        kind: 'linux-host' as const,
+        address: '127.0.0.1',
+        labels: {},
+        settings: { PORT: '8080' },
+        health: {
+          path: '/healthz',
+          port: 8080,
+          intervalMs: 10,
+          timeoutMs: 500,
+          successes: 2,
+          failures: 3,
+        },
+        ...options.target,
+      })),
+      principals: [],
+    });
+    for (const [target, { keyId, publicKey }] of agents) {
+      await enrolAgent(tx, { target, keyId, publicKey, version: '0.1.0' });
+    }
+  });
+  return {
+    database,
+    app,
+    worker,
+    agents,
+    addRelease: (version, imageDigest = digestOfBytes(`image ${version}`)) =>
+      withTenant(worker, SCENE_TENANT, async (tx) => {
+        const mediaType = 'application/vnd.oci.image.manifest.v1+json';
+        await insertEvidence(tx, { digest: imageDigest, mediaType, size: 512 });
+        const release = composeRelease('hello', version, [
+          { name: 'web', kind: 'oci', digest: imageDigest, version },
+        ]);
+        if (!release.ok) throw new Error(release.refusal.message);
+        const stored = await insertRelease(tx, { release: release.value, createdBy: 'alice' });
+        if (!stored.ok) throw new Error(stored.refusal.message);
+        return stored.value.releaseDigest;
+      }),
+    addPromotion: (releaseDigest) =>
+      withTenant(app, SCENE_TENANT, (tx) =>
+        insertPromotion(tx, {
+          environment: 'dev',
+          releaseDigest,
+          kind: 'promote',
+          requestedBy: 'alice',
+          traceparent: SCENE_TRACEPARENT,
+          steps: pipeline.steps.map(({ id, type }) => ({ id, type })),
+        }),
+      ),
+    report: async (command, stage, activeRelease, failure = null) => {
+      const key = agents.get(command.target);
+      if (key === undefined) throw new Error(`No agent of ${command.target}.`);
+      const body: AgentReport = {
+        schema: REPORT_SCHEMA,
+        tenantId: SCENE_TENANT,
+        target: command.target,
+        agentKeyId: key.keyId,
+        commandDigest: command.commandDigest,
+        sequence: command.sequence,
+        stage,
+        at: '2026-11-21T12:00:00Z',
+        failure,
+        activeRelease,
+      };
+      const envelope = createReportEnvelope(body, key);
+      await withTenant(app, SCENE_TENANT, (tx) => insertReport(tx, { envelope, body }));
+    },
+  };
+}

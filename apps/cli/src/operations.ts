@@ -1,0 +1,144 @@
+/** The GraphQL operations of the CLI; a test validates each against the schema. */
+
+const RELEASE = `
+  fragment ReleaseFields on Release {
+    id name version createdBy createdAt
+    components { name kind digest version }
+  }`;
+
+const REQUEST = `
+  fragment RequestFields on ReleaseRequest {
+    id state requestedBy createdAt
+    refusal { code message }
+    release { ...ReleaseFields }
+  }
+  ${RELEASE}`;
+
+const PROMOTION = `
+  fragment PromotionFields on Promotion {
+    id kind state requestedBy requestedAt startedAt endedAt traceId
+    reason { code message }
+    release { id name version }
+    environment { name }
+    steps { id type state seconds reason { code message } }
+    decision {
+      decision reasonCodes policyDigest inputDigest determinismHash evaluatedAt
+      trace { rule source result finding remedy }
+    }
+    deployments { state planDigest target { name } failure { code message } }
+    packet { digest }
+  }`;
+
+const REFUSAL = '... on Refusal { __typename code message }';
+
+/** Every operation, by name. */
+export const OPERATIONS = {
+  createRelease: `mutation CreateRelease($input: CreateReleaseInput!) {
+    createRelease(input: $input) { __typename ... on ReleaseRequest { ...RequestFields } ${REFUSAL} }
+  } ${REQUEST}`,
+  releaseRequest: `query ReleaseRequest($id: ID!) {
+    releaseRequest(id: $id) { ...RequestFields }
+  } ${REQUEST}`,
+  releases: `query Releases($first: Int, $after: String, $name: String) {
+    releases(first: $first, after: $after, name: $name) {
+      edges { node { ...ReleaseFields } }
+      pageInfo { hasNextPage endCursor }
+    }
+  } ${RELEASE}`,
+  release: `query Release($id: Digest!) { release(id: $id) { ...ReleaseFields } } ${RELEASE}`,
+  releaseByVersion: `query ReleaseByVersion($name: String!, $version: String!) {
+    releaseByVersion(name: $name, version: $version) { ...ReleaseFields }
+  } ${RELEASE}`,
+  requestPromotion: `mutation RequestPromotion($input: RequestPromotionInput!) {
+    requestPromotion(input: $input) { __typename ... on Promotion { ...PromotionFields } ${REFUSAL} }
+  } ${PROMOTION}`,
+  cancelPromotion: `mutation CancelPromotion($input: CancelPromotionInput!) {
+    cancelPromotion(input: $input) { __typename ... on Promotion { ...PromotionFields } ${REFUSAL} }
+  } ${PROMOTION}`,
+  promotion: `query Promotion($id: ID!) { promotion(id: $id) { ...PromotionFields } } ${PROMOTION}`,
+  promotionPacket: `query PromotionPacket($id: ID!) {
+    promotion(id: $id) { id state packet { digest document } }
+  }`,
+  trustRoot: 'query TrustRoot { trustRoot { document } }',
+  viewer: 'query Viewer { viewer { name tenant role } }',
+} as const;
+
+/** A stable code and a sentence. */
+export interface ReasonView {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** A release as the operations select it. */
+export interface ReleaseView {
+  readonly id: string;
+  readonly name: string;
+  readonly version: string;
+  readonly createdBy: string;
+  readonly createdAt: string;
+  readonly components: readonly {
+    readonly name: string;
+    readonly kind: string;
+    readonly digest: string;
+    readonly version: string;
+  }[];
+}
+
+/** A release request as the operations select it. */
+export interface ReleaseRequestView {
+  readonly id: string;
+  readonly state: 'RESOLVING' | 'CREATED' | 'REFUSED';
+  readonly requestedBy: string;
+  readonly createdAt: string;
+  readonly refusal: ReasonView | null;
+  readonly release: ReleaseView | null;
+}
+
+/** A promotion as the operations select it. */
+export interface PromotionView {
+  readonly id: string;
+  readonly kind: string;
+  readonly state: string;
+  readonly requestedBy: string;
+  readonly requestedAt: string;
+  readonly startedAt: string | null;
+  readonly endedAt: string | null;
+  readonly traceId: string | null;
+  readonly reason: ReasonView | null;
+  readonly release: { readonly id: string; readonly name: string; readonly version: string };
+  readonly environment: { readonly name: string };
+  readonly steps: readonly {
+    readonly id: string;
+    readonly type: string;
+    readonly state: string;
+    readonly seconds: number | null;
+    readonly reason: ReasonView | null;
+  }[];
+  readonly decision: {
+    readonly decision: string;
+    readonly reasonCodes: readonly string[];
+    readonly policyDigest: string;
+    readonly inputDigest: string;
+    readonly determinismHash: string;
+    readonly evaluatedAt: string;
+    readonly trace: readonly {
+      readonly rule: string;
+      readonly source: string;
+      readonly result: string;
+      readonly finding: string;
+      readonly remedy: string;
+    }[];
+  } | null;
+  readonly deployments: readonly {
+    readonly state: string;
+    readonly planDigest: string;
+    readonly target: { readonly name: string };
+    readonly failure: ReasonView | null;
+  }[];
+  readonly packet: { readonly digest: string } | null;
+}
+
+/** What a mutation answers instead of its object. */
+export interface RefusalView extends ReasonView {
+  readonly __typename: string;
+}

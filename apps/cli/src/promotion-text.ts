@@ -1,0 +1,50 @@
+import type { PromotionView } from './operations.ts';
+import { table, wrapped } from './text-layout.ts';
+
+/** A promotion for reading: state, steps, why it was decided so and what to do about it. */
+export function describePromotion(promotion: PromotionView): string {
+  const { id, state, release, environment, requestedBy, requestedAt } = promotion;
+  const parts = [
+    `${id}  ${release.name}@${release.version} to ${environment.name}: ${state.toLowerCase()}\n`,
+    wrapped(`  requested  ${requestedAt} by ${requestedBy}`, 13),
+  ];
+  if (promotion.traceId !== null) parts.push(`  trace      ${promotion.traceId}\n`);
+  if (promotion.reason !== null) {
+    const { code, message } = promotion.reason;
+    parts.push(wrapped(`  reason     ${code}: ${message}`, 13));
+  }
+  const steps = promotion.steps.map((step) => [
+    step.id,
+    step.state.toLowerCase(),
+    step.seconds === null ? '' : step.seconds.toFixed(1),
+    step.reason === null ? '' : step.reason.code,
+  ]);
+  const columns = [{ title: 'STEP' }, { title: 'STATE' }, { title: 'SECONDS' }];
+  parts.push('\n', table([...columns, { title: 'REASON', shrinks: true }], steps));
+  parts.push(describeDecision(promotion), describeDeployments(promotion));
+  if (promotion.packet !== null) parts.push(`\npacket  ${promotion.packet.digest}\n`);
+  return parts.join('');
+}
+
+function describeDecision({ decision }: PromotionView): string {
+  if (decision === null) return '';
+  const codes = decision.reasonCodes.length > 0 ? ` (${decision.reasonCodes.join(', ')})` : '';
+  const parts = ['\n', wrapped(`decision: ${decision.decision.toLowerCase()}${codes}`, 2)];
+  for (const { rule, source, result, finding, remedy } of decision.trace) {
+    parts.push(wrapped(`  ${result.toLowerCase()}  ${rule} (${source})`, 4));
+    parts.push(wrapped(`    ${finding}`, 4));
+    if (remedy !== '' && result !== 'ALLOW') parts.push(wrapped(`    To do: ${remedy}`, 4));
+  }
+  return parts.join('');
+}
+
+function describeDeployments({ deployments }: PromotionView): string {
+  if (deployments.length === 0) return '';
+  const rows = deployments.map(({ target, state, failure }) => [
+    target.name,
+    state.toLowerCase(),
+    failure === null ? '' : `${failure.code}: ${failure.message}`,
+  ]);
+  const columns = [{ title: 'TARGET' }, { title: 'STATE' }, { title: 'FAILURE', shrinks: true }];
+  return `\n${table(columns, rows)}`;
+}

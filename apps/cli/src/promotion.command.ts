@@ -1,0 +1,195 @@
+import { randomUUID } from 'node:crypto';
+import type { Command } from 'commander';
+import type { ApiClient } from './api-client.ts';
+import type { CliIo } from './cli-io.ts';
+import {
+  act,
+  assertNotRefused,
+  type CommandContext,
+  wholeNumber,
+  writeOutput,
+} from './command-context.ts';
+import { CliError, EXIT_CODES, type ExitCode } from './exit-codes.ts';
+import { OPERATIONS, type PromotionView, type RefusalView } from './operations.ts';
+import { describePromotion } from './promotion-text.ts';
+import { getRelease } from './release.command.ts';
+
+const POLL_MS = 1000;
+const END_STATES = ['SUCCEEDED', 'DENIED', 'FAILED', 'REVERTED', 'CANCELLED'];
+
+interface WaitOptions {
+  readonly wait?: string;
+}
+
+interface RequestOptions extends WaitOptions {
+  readonly idempotencyKey?: string;
+}
+
+interface ShowOptions extends WaitOptions {
+  readonly packet?: string;
+  readonly trustRoot?: string;
+}
+
+interface CancelOptions extends RequestOptions {
+  readonly reason: string;
+}
+
+type PromotionAnswer = (PromotionView & { readonly __typename: 'Promotion' }) | RefusalView;
+
+/** Adds `sluice promotion …`. */
+export function addPromotionCommands(
+  program: Command,
+  io: CliIo,
+  settle: (exitCode: ExitCode) => void,
+): void {
+  const key: [string, string] = [
+    '--idempotency-key <key>',
+    'the same key gives the first answer (default: a new one)',
+  ];
+  const wait: [string, string] = [
+    '--wait <seconds>',
+    'wait for its end; status 1 unless it succeeded',
+  ];
+  const promotion = program
+    .command('promotion')
+    .description('moves of a release to an environment');
+  const request = promotion
+    .command('request <release> <environment>')
+    .description('promote a release (its digest, or name@version)')
+    .option(...key)
+    .option(...wait);
+  act<RequestOptions>(request, io, settle, requestPromotion);
+  const show = promotion
+    .command('show <promotion>')
+    .description('steps, decision with reasons and remedies, deployments')
+    .option('--packet <file>', 'write the sealed evidence packet there')
+    .option('--trust-root <file>', 'write the trust root there')
+    .option(...wait);
+  act<ShowOptions>(show, io, settle, showPromotion);
+  const cancel = promotion
+    .command('cancel <promotion>')
+    .description('ask for the end; its targets are put back')
+    .requiredOption('--reason <text>', 'shown to everyone')
+    .option(...key)
+    .option(...wait);
+  act<CancelOptions>(cancel, io, settle, cancelPromotion);
+}
+
+async function requestPromotion(
+  context: CommandContext,
+  options: RequestOptions,
+  [reference = '', environment = '']: readonly string[],
+): Promise<ExitCode> {
+  const api = context.api();
+  const { id: release } = await getRelease(api, reference);
+  const input = { release, environment, idempotencyKey: options.idempotencyKey ?? randomUUID() };
+  const answer = await api.run<{ requestPromotion: PromotionAnswer }>(OPERATIONS.requestPromotion, {
+    input,
+  });
+  assertNotRefused(answer.requestPromotion, 'Promotion');
+  return printPromotion(
+    context,
+    await ended(context, api, answer.requestPromotion, options),
+    options,
+  );
+}
+
+async function cancelPromotion(
+  context: CommandContext,
+  options: CancelOptions,
+  [promotion = '']: readonly string[],
+): Promise<ExitCode> {
+  const api = context.api();
+  const { reason, idempotencyKey = randomUUID() } = options;
+  const input = { promotion, reason, idempotencyKey };
+  const answer = await api.run<{ cancelPromotion: PromotionAnswer }>(OPERATIONS.cancelPromotion, {
+    input,
+  });
+  assertNotRefused(answer.cancelPromotion, 'Promotion');
+  const after = await ended(context, api, answer.cancelPromotion, options);
+  context.print(after, () => describePromotion(after));
+  return EXIT_CODES.ok;
+}
+
+async function showPromotion(
+  context: CommandContext,
+  options: ShowOptions,
+  [id = '']: readonly string[],
+): Promise<ExitCode> {
+  const api = context.api();
+  const promotion = await ended(context, api, await getPromotion(api, id), options);
+  const files: { packet?: string; trustRoot?: string } = {};
+  if (options.packet !== undefined) {
+    files.packet = writeOutput(options.packet, await getPacket(api, promotion));
+  }
+  if (options.trustRoot !== undefined) {
+    const { trustRoot } = await api.run<{ trustRoot: { document: string } }>(OPERATIONS.trustRoot);
+    files.trustRoot = writeOutput(options.trustRoot, trustRoot.document);
+  }
+  return printPromotion(context, promotion, options, files);
+}
+
+async function getPromotion(api: ApiClient, id: string): Promise<PromotionView> {
+  const { promotion } = await api.run<{ promotion: PromotionView | null }>(OPERATIONS.promotion, {
+    id,
+  });
+  if (promotion !== null) return promotion;
+  const next = 'Write environment/number, such as dev/1.';
+  throw new CliError(
+    EXIT_CODES.failed,
+    'promotion-not-found',
+    `There is no promotion ${id}.`,
+    next,
+  );
+}
+
+async function getPacket(api: ApiClient, { id, state }: PromotionView): Promise<string> {
+  const { promotion } = await api.run<{
+    promotion: { packet: { document: string } | null } | null;
+  }>(OPERATIONS.promotionPacket, { id });
+  if (promotion?.packet) return promotion.packet.document;
+  const message = `Promotion ${id} is ${state.toLowerCase()} and has no packet yet.`;
+  const next = 'It is sealed at its end: ask again with --wait 300.';
+  throw new CliError(EXIT_CODES.failed, 'packet-missing', message, next);
+}
+
+/** Waits for the end and the seal, where --wait is given. */
+async function ended(
+  { io }: CommandContext,
+  api: ApiClient,
+  first: PromotionView,
+  options: WaitOptions,
+): Promise<PromotionView> {
+  if (options.wait === undefined) return first;
+  const deadline = io.now() + wholeNumber(options.wait, '--wait', 1, 7 * 24 * 3600) * 1000;
+  let promotion = first;
+  let shown = '';
+  while (!END_STATES.includes(promotion.state) || promotion.packet === null) {
+    const active = promotion.steps.find(({ state }) => state === 'RUNNING' || state === 'WAITING');
+    const line = `${promotion.id}: ${promotion.state.toLowerCase()}${active ? `, ${active.id}` : ''}`;
+    if (line !== shown) io.err(`${line} …\n`);
+    shown = line;
+    if (io.now() >= deadline) {
+      const message = `Promotion ${promotion.id} has not ended within ${options.wait} s.`;
+      const next = `Look again: sluice promotion show ${promotion.id}.`;
+      throw new CliError(EXIT_CODES.failed, 'wait-over', message, next);
+    }
+    await io.sleep(POLL_MS);
+    promotion = await getPromotion(api, promotion.id);
+  }
+  return promotion;
+}
+
+function printPromotion(
+  context: CommandContext,
+  promotion: PromotionView,
+  { wait }: WaitOptions,
+  files: { readonly packet?: string; readonly trustRoot?: string } = {},
+): ExitCode {
+  context.print({ ...promotion, files }, () => {
+    const lines = Object.entries(files).map(([name, path]) => `${name} written to ${path}\n`);
+    return describePromotion(promotion) + lines.join('');
+  });
+  const isGood = wait === undefined || promotion.state === 'SUCCEEDED';
+  return isGood ? EXIT_CODES.ok : EXIT_CODES.failed;
+}

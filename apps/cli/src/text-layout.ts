@@ -1,0 +1,71 @@
+/** Widest line that is printed. Characters. */
+export const MAX_WIDTH = 80;
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not reach a terminal
+const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g;
+
+/** A column of {@link table}. */
+export interface Column {
+  readonly title: string;
+  /** Gives way first when the table is too wide; the rest of the text becomes an ellipsis. */
+  readonly shrinks?: boolean;
+}
+
+/**
+ * A text without control and direction characters: what comes from an image or a server must not steer the
+ * reader's terminal.
+ */
+export function printable(text: string): string {
+  return text.replace(UNPRINTABLE, '?');
+}
+
+/** A table of at most {@link MAX_WIDTH} characters a line, with a heading line; ends in a line feed. */
+export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
+  const cells = [columns.map(({ title }) => title), ...rows].map((row) => row.map(printable));
+  const widths = columns.map((_, at) =>
+    Math.max(...cells.map((row) => [...(row[at] ?? '')].length)),
+  );
+  const total = (): number => widths.reduce((sum, width) => sum + width + 2, -2);
+  for (const hard of [false, true]) {
+    for (;;) {
+      const candidates = widths
+        .map((width, at) => ({ width, at }))
+        .filter(({ width, at }) => width > 8 && (hard || columns[at]?.shrinks === true));
+      const widest = candidates.sort((a, b) => b.width - a.width)[0];
+      if (total() <= MAX_WIDTH || widest === undefined) break;
+      widths[widest.at] = widest.width - 1;
+    }
+  }
+  return cells
+    .map(
+      (row) =>
+        `${row
+          .map((cell, at) => fit(cell, widths[at] ?? 0))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
+    .join('');
+}
+
+/** Lines of at most {@link MAX_WIDTH} characters, broken at blanks, each after the first indented. */
+export function wrapped(text: string, indent = 0): string {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of printable(text).split(' ')) {
+    const room = MAX_WIDTH - (lines.length === 0 ? 0 : indent);
+    if (line !== '' && line.length + 1 + word.length > room) {
+      lines.push(line);
+      line = word;
+    } else {
+      line = line === '' ? word : `${line} ${word}`;
+    }
+  }
+  lines.push(line);
+  return lines.map((part, at) => `${at === 0 ? '' : ' '.repeat(indent)}${part}\n`).join('');
+}
+
+function fit(text: string, width: number): string {
+  const characters = [...text];
+  if (characters.length <= width) return text + ' '.repeat(width - characters.length);
+  return `${characters.slice(0, width - 1).join('')}…`;
+}

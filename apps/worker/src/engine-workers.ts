@@ -1,0 +1,142 @@
+import type { ActivitiesByQueue } from '@sluice/activities';
+import type { Logger } from '@sluice/observability';
+import { type CodecKeys, createDataConverter } from '@sluice/temporal-client';
+import { TASK_QUEUES, type TaskQueue } from '@sluice/temporal-contract';
+import {
+  NativeConnection,
+  Worker,
+  type WorkerOptions,
+  type WorkflowBundleOption,
+} from '@temporalio/worker';
+import { keepTrying, pause } from './keep-trying.ts';
+
+/** What the workers are made of. */
+export interface EngineWorkersOptions {
+  readonly address: string;
+  readonly namespace: string;
+  readonly codecKeys: CodecKeys;
+  readonly activities: ActivitiesByQueue;
+  readonly workflowBundle: WorkflowBundleOption;
+  readonly logger: Logger;
+  /** Told when all workers poll, and when they stopped doing so. */
+  readonly onState: (state: 'running' | 'connecting') => void;
+}
+
+/** Running workers. */
+export interface EngineWorkers {
+  /** Resolves when all workers poll for the first time. */
+  readonly started: Promise<void>;
+  /** Lets running tasks end, then stops. */
+  stop(): Promise<void>;
+}
+
+/** Activities at once; a scan costs a process and its memory. */
+const CONCURRENT_ACTIVITIES: Readonly<Record<TaskQueue, number>> = {
+  [TASK_QUEUES.control]: 50,
+  [TASK_QUEUES.scan]: 2,
+  [TASK_QUEUES.gate]: 10,
+  [TASK_QUEUES.deploy]: 50,
+  [TASK_QUEUES.verify]: 50,
+};
+
+const RESTART_PAUSE_MS = 1000;
+
+/**
+ * Runs one worker per task queue. An engine that is away for a moment is waited for by the workers themselves;
+ * when they give up, they are made again, for as long as the process lives.
+ */
+export function runEngineWorkers(options: EngineWorkersOptions): EngineWorkers {
+  const { logger } = options;
+  const stopping = new AbortController();
+  let announce: () => void = () => undefined;
+  const started = new Promise<void>((resolve) => {
+    announce = resolve;
+  });
+  const running = (async () => {
+    while (!stopping.signal.aborted) {
+      const made = await keepTrying(
+        `connect to Temporal at ${options.address}`,
+        () => makeWorkers(options),
+        logger,
+        stopping.signal,
+      );
+      if (made === undefined) return;
+      options.onState('running');
+      announce();
+      await runWorkers(made, logger, stopping.signal);
+      options.onState('connecting');
+      await pause(RESTART_PAUSE_MS, stopping.signal);
+    }
+  })();
+  return {
+    started,
+    stop: async () => {
+      stopping.abort();
+      await running;
+    },
+  };
+}
+
+interface MadeWorkers {
+  readonly connection: NativeConnection;
+  readonly workers: readonly Worker[];
+}
+
+async function makeWorkers(options: EngineWorkersOptions): Promise<MadeWorkers> {
+  const connection = await NativeConnection.connect({ address: options.address });
+  try {
+    const workers: Worker[] = [];
+    for (const taskQueue of Object.values(TASK_QUEUES)) {
+      workers.push(await Worker.create(workerOptions(options, connection, taskQueue)));
+    }
+    return { connection, workers };
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+}
+
+function workerOptions(
+  options: EngineWorkersOptions,
+  connection: NativeConnection,
+  taskQueue: TaskQueue,
+): WorkerOptions {
+  const isControl = taskQueue === TASK_QUEUES.control;
+  return {
+    connection,
+    namespace: options.namespace,
+    taskQueue,
+    dataConverter: createDataConverter(options.codecKeys),
+    activities: options.activities[taskQueue],
+    maxConcurrentActivityTaskExecutions: CONCURRENT_ACTIVITIES[taskQueue],
+    shutdownGraceTime: '5s',
+    shutdownForceTime: '15s',
+    ...(isControl ? { workflowBundle: options.workflowBundle } : {}),
+  };
+}
+
+async function runWorkers(
+  { connection, workers }: MadeWorkers,
+  logger: Logger,
+  stopping: AbortSignal,
+): Promise<void> {
+  const shutDown = (): void => {
+    for (const worker of workers) {
+      if (worker.getState() === 'RUNNING') worker.shutdown();
+    }
+  };
+  stopping.addEventListener('abort', shutDown);
+  await Promise.all(
+    workers.map((worker) =>
+      worker.run().catch((error: unknown) => {
+        logger.error({ err: error, queue: worker.options.taskQueue }, 'a worker ended');
+        // One capability missing would leave promotions waiting for it: all are made again.
+        shutDown();
+      }),
+    ),
+  );
+  stopping.removeEventListener('abort', shutDown);
+  await connection.close().catch((error: unknown) => {
+    logger.warn({ err: error }, 'the connection to Temporal did not close well');
+  });
+}

@@ -1,0 +1,143 @@
+/**
+ * The worker process: Temporal workers for every task queue, and the relays beside them. Everything that it
+ * needs may be away at its start and in between: it waits and says so.
+ */
+import {
+  createActivities,
+  currentActivityScope,
+  settleReportedActivity,
+  TrivyImageScanner,
+} from '@sluice/activities';
+import { createDecisionEngine } from '@sluice/decision';
+import { createFolderStore } from '@sluice/evidence-store';
+import { createLogger, createMetrics, type Logger } from '@sluice/observability';
+import { createPool, type Pool } from '@sluice/persistence';
+import {
+  createTemporalEngine,
+  type Relay,
+  startEventLinker,
+  startOutboxRelay,
+} from '@sluice/relays';
+import { createSignerClient } from '@sluice/signing';
+import { createTemporalClient, loadCodecKeys } from '@sluice/temporal-client';
+import { installEngineRuntime } from './engine-runtime.ts';
+import { runEngineWorkers } from './engine-workers.ts';
+import { serveHealth } from './health-server.ts';
+import { keepTrying } from './keep-trying.ts';
+import { announceReady, onStop } from './process-end.ts';
+import type { SettingsError } from './settings.ts';
+import { readWorkerSettings, type WorkerSettings } from './worker-settings.ts';
+import { findWorkflowCode } from './workflow-code.ts';
+
+const log = createLogger({ service: 'worker', level: process.env['SLUICE_LOG_LEVEL'] });
+
+try {
+  await start(readWorkerSettings(process.env), log);
+} catch (error) {
+  if ((error as { code?: unknown }).code === 'settings-invalid') {
+    for (const problem of (error as SettingsError).problems) process.stderr.write(`${problem}\n`);
+  } else {
+    log.fatal({ err: error }, 'the worker cannot start');
+  }
+  process.exit(1);
+}
+
+async function start(settings: WorkerSettings, logger: Logger): Promise<void> {
+  const stopping = new AbortController();
+  const toStop: (() => Promise<unknown>)[] = [];
+  const parts: Record<string, string> = { engine: 'connecting', relays: 'connecting' };
+  onStop(logger, async () => {
+    stopping.abort();
+    for (const stop of toStop.reverse()) await stop();
+  });
+  installEngineRuntime(logger);
+  const metrics = createMetrics({ service: 'worker' });
+  if (settings.port !== null) {
+    const ready = (): boolean => Object.values(parts).every((state) => state === 'running');
+    const server = await serveHealth(
+      settings.port,
+      () => ({ ready: ready(), parts: { ...parts } }),
+      metrics,
+    );
+    toStop.push(() => server.close());
+    parts['health'] = 'running';
+    logger.info({ port: server.port }, 'health server listens');
+  }
+  const codecKeys = await loadCodecKeys(settings.codecKeysFile);
+  const decisions = await createDecisionEngine({ policyDir: settings.policyDir });
+  toStop.push(() => decisions.close());
+  const openPool = (connectionString: string, applicationName: string, max: number): Pool => {
+    const pool = createPool({
+      connectionString,
+      applicationName,
+      max,
+      onConnectionError: (error) => logger.warn({ err: error }, 'database connection lost'),
+    });
+    toStop.push(() => pool.close());
+    return pool;
+  };
+  const pool = openPool(settings.databaseUrl, 'sluice-worker', 16);
+  const relayPool = openPool(settings.relayDatabaseUrl, 'sluice-relay', 4);
+  const linkerPool = openPool(settings.linkerDatabaseUrl, 'sluice-linker', 2);
+
+  const durations = metrics.histogram('sluice_activity_seconds', 'Activities by outcome', [
+    'activity',
+    'outcome',
+  ]);
+  const activities = createActivities({
+    pool,
+    evidence: createFolderStore(settings.evidenceDir),
+    signer: createSignerClient({ socketPath: settings.signerSocket }),
+    scanner: new TrivyImageScanner({
+      program: settings.trivy,
+      cacheDir: settings.trivyCache,
+      timeoutMs: settings.scanSeconds * 1000,
+    }),
+    decisions,
+    logger,
+    scope: currentActivityScope,
+    observe: (activity, outcome, seconds) => durations.observe({ activity, outcome }, seconds),
+  });
+  const { signal } = stopping;
+  await keepTrying('connect to Postgres', () => pool.query('select 1'), logger, signal);
+  const { temporalAddress: address, temporalNamespace: namespace } = settings;
+  const workers = runEngineWorkers({
+    address,
+    namespace,
+    codecKeys,
+    activities,
+    workflowBundle: await findWorkflowCode(logger),
+    logger,
+    onState: (state) => {
+      parts['engine'] = state;
+    },
+  });
+  toStop.push(() => workers.stop());
+
+  const client = await keepTrying(
+    `connect the relays to Temporal at ${address}`,
+    () => createTemporalClient({ address, namespace, codecKeys }),
+    logger,
+    signal,
+  );
+  if (client === undefined) return;
+  toStop.push(() => client.connection.close());
+  const relays: Relay[] = [
+    startOutboxRelay({
+      pool: relayPool,
+      connectionString: settings.relayDatabaseUrl,
+      engine: createTemporalEngine(client),
+      settleActivity: (place) => settleReportedActivity(pool, place),
+      logger,
+      metrics,
+    }),
+    startEventLinker({ pool: linkerPool, logger }),
+  ];
+  for (const relay of relays) toStop.push(() => relay.stop());
+  parts['relays'] = 'running';
+  await workers.started;
+  if (!signal.aborted) {
+    logger.info({ address, namespace, policy: decisions.policyDigest }, 'worker ready');
+    announceReady({ service: 'worker' });
+  }
+}

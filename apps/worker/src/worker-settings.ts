@@ -1,0 +1,74 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { builtInPolicyDir } from '@sluice/decision';
+import { type Environment, SettingsReader } from './settings.ts';
+
+/** What the worker process needs to know. */
+export interface WorkerSettings {
+  /** Of the role sluice_worker. */
+  readonly databaseUrl: string;
+  /** Of the role sluice_relay. */
+  readonly relayDatabaseUrl: string;
+  /** Of the role sluice_linker. */
+  readonly linkerDatabaseUrl: string;
+  readonly temporalAddress: string;
+  readonly temporalNamespace: string;
+  readonly evidenceDir: string;
+  readonly codecKeysFile: string;
+  readonly signerSocket: string;
+  readonly trivy: string;
+  readonly trivyCache: string;
+  /** Folder of the policy bundle that gates evaluate. */
+  readonly policyDir: string;
+  /** On 127.0.0.1; 0 takes any free port, null serves nothing. */
+  readonly port: number | null;
+  /** Seconds that one scan of one image may take; the step's deadline may be shorter. */
+  readonly scanSeconds: number;
+}
+
+/**
+ * Reads the environment. The relay's and the linker's databases are the worker's with the role's name in its
+ * place, unless SLUICE_RELAY_DATABASE_URL and SLUICE_LINKER_DATABASE_URL name them.
+ * @throws SettingsError with one line per problem
+ */
+export function readWorkerSettings(environment: Environment): WorkerSettings {
+  const reader = new SettingsReader(environment);
+  const databaseUrl = reader.required(
+    'SLUICE_DATABASE_URL',
+    'the database, with the role sluice_worker',
+  );
+  const ofRole = (variable: string, role: string): string =>
+    reader.optional(variable, undefined) ?? withRole(databaseUrl, role, reader);
+  const settings: WorkerSettings = {
+    databaseUrl,
+    relayDatabaseUrl: ofRole('SLUICE_RELAY_DATABASE_URL', 'sluice_relay'),
+    linkerDatabaseUrl: ofRole('SLUICE_LINKER_DATABASE_URL', 'sluice_linker'),
+    temporalAddress: reader.required('SLUICE_TEMPORAL_ADDRESS', "Temporal's frontend, host:port"),
+    temporalNamespace: reader.optional('SLUICE_TEMPORAL_NAMESPACE', 'sluice'),
+    evidenceDir: reader.required('SLUICE_EVIDENCE_DIR', 'the folder of the evidence store'),
+    codecKeysFile: reader.required('SLUICE_CODEC_KEYS', "the payload codec's key file"),
+    signerSocket: reader.required('SLUICE_SIGNER_SOCKET', "the signer's Unix socket"),
+    trivy: reader.optional('SLUICE_TRIVY', 'trivy'),
+    trivyCache: reader.optional('SLUICE_TRIVY_CACHE', join(tmpdir(), 'sluice-trivy')),
+    policyDir: reader.optional('SLUICE_POLICY_DIR', builtInPolicyDir('release-gate')),
+    port:
+      reader.optional('SLUICE_WORKER_PORT', undefined) === undefined
+        ? null
+        : reader.integer('SLUICE_WORKER_PORT', 0, 0, 65_535),
+    scanSeconds: reader.integer('SLUICE_SCAN_SECONDS', 240, 1, 3600),
+  };
+  reader.assertValid();
+  return settings;
+}
+
+function withRole(databaseUrl: string, role: string, reader: SettingsReader): string {
+  if (databaseUrl === '') return '';
+  try {
+    const url = new URL(databaseUrl);
+    url.username = role;
+    return url.href;
+  } catch {
+    reader.refuse('SLUICE_DATABASE_URL is no URL: write postgres://role:password@host:port/name.');
+    return '';
+  }
+}

@@ -1,0 +1,104 @@
+import { spawn } from 'node:child_process';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { isAbsolute, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { removeStackData } from '../stack/start-stack.ts';
+import type { DemoDocument } from './demo-report.ts';
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+
+type Outcome = { readonly status: number | null; readonly stdout: string; readonly stderr: string };
+
+function run(script: string, args: readonly string[], signalAt?: RegExp): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [join(ROOT, script), ...args], {
+      cwd: ROOT,
+      env: { ...process.env, NODE_OPTIONS: '' },
+    });
+    let [stdout, stderr] = ['', ''];
+    let isSignalled = false;
+    child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => {
+      stderr += chunk.toString();
+      if (signalAt?.test(stderr) === true && !isSignalled) {
+        isSignalled = true;
+        child.kill('SIGINT');
+      }
+    });
+    child.once('close', (status) => resolve({ status, stdout, stderr }));
+  });
+}
+
+describe('npm run demo', () => {
+  let folder: string;
+  let dataDir: string;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'sluice demo '));
+    await chmod(folder, 0o755);
+    dataDir = join(folder, 'data');
+  });
+
+  afterAll(async () => {
+    await removeStackData(dataDir);
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  async function expectNothingRuns(): Promise<void> {
+    expect(await readFile(join(dataDir, 'run/processes.json'), 'utf8')).toBe('{}\n');
+  }
+
+  test('--once --json: 1.0.0 is deployed, 1.1.0 denied, and packets verify with everything stopped', async () => {
+    const demo = await run('infra/demo/start.mjs', ['--once', '--json', '--data', dataDir]);
+    expect([demo.status, demo.stderr]).toEqual([0, expect.stringContaining('sealed')]);
+    const { promotions, trustRoot } = JSON.parse(demo.stdout) as DemoDocument;
+    expect(promotions.map(({ release, state }) => [release, state])).toEqual([
+      ['hello@1.0.0', 'succeeded'],
+      ['hello@1.1.0', 'denied'],
+    ]);
+    expect(promotions[0]?.steps.map(({ name, state }) => `${name} ${state}`)).toEqual([
+      'scan succeeded',
+      'gate succeeded',
+      'deploy succeeded',
+      'verify succeeded',
+    ]);
+    expect(promotions[1]?.decision).toMatchObject({ decision: 'deny' });
+    expect(promotions[1]?.decision?.reasonCodes).not.toEqual([]);
+    expect([trustRoot, promotions[0]?.evidencePacket ?? ''].every(isAbsolute)).toBe(true);
+    await expectNothingRuns();
+    for (const { evidencePacket } of promotions) {
+      await expectVerified(evidencePacket, trustRoot);
+    }
+  });
+
+  async function expectVerified(packet: string, trustRoot: string): Promise<void> {
+    const cli = 'apps/cli/dist/main.js';
+    const verified = await run(cli, ['verify', packet, '--trust-root', trustRoot]);
+    expect([verified.status, verified.stderr]).toEqual([0, '']);
+    const changed = JSON.parse(await readFile(packet, 'utf8')) as {
+      statements: { payload: string }[];
+    };
+    const [statement] = changed.statements;
+    const bytes = Buffer.from(statement?.payload ?? '', 'base64');
+    bytes.writeUInt8(bytes.readUInt8(40) ^ 1, 40);
+    const file = join(folder, 'changed.json');
+    const statements = [{ ...statement, payload: bytes.toString('base64') }];
+    await writeFile(
+      file,
+      JSON.stringify({ ...changed, statements: [...statements, ...changed.statements.slice(1)] }),
+    );
+    const refused = await run(cli, ['verify', file, '--trust-root', trustRoot]);
+    expect(refused.status).not.toBe(0);
+    expect(refused.stdout + refused.stderr).toContain('statements[0]');
+  }
+
+  test('a second run resumes the data and stays up until Ctrl-C, which leaves nothing running', async () => {
+    const demo = await run('infra/demo/start.mjs', ['--data', dataDir], /stays up until Ctrl-C/);
+    expect([demo.status, demo.stderr]).toEqual([0, expect.stringContaining('the data stay in')]);
+    expect(demo.stdout).toMatch(/dev\/3 +hello 1\.0\.0 +succeeded/);
+    expect(demo.stdout).toMatch(/GraphQL explorer +http:\/\/127\.0\.0\.1:\d+\/explorer/);
+    await expectNothingRuns();
+  });
+});

@@ -1,0 +1,125 @@
+import { readFile } from 'node:fs/promises';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { encodeCursor } from './cursor.ts';
+import * as records from './index.ts';
+import type { Queryable } from './pool.ts';
+import { createScene, createTestDatabase, type TestDatabase } from './testing/index.ts';
+import { type Tx, withTenant } from './transaction.ts';
+
+let database: TestDatabase;
+const at = '2026-01-01T00:00:00Z';
+const byTime = encodeCursor([at, 'x']);
+const byNumber = encodeCursor([5]);
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  await createScene(database);
+});
+
+afterAll(() => database.drop());
+
+interface PlanNode {
+  readonly 'Node Type': string;
+  readonly 'Relation Name'?: string;
+  readonly Plans?: readonly PlanNode[];
+}
+
+/** Runs a list and gives the nodes of each of its statements' plans, with whole-table scans forbidden. */
+async function plansOf(list: (tx: Tx) => Promise<unknown>): Promise<readonly PlanNode[]> {
+  const asked: { sql: string; values: readonly unknown[] | undefined }[] = [];
+  const app = database.poolOf('sluice_app');
+  return withTenant(app, 'acme', async (tx) => {
+    const watching: Tx = {
+      tenantId: tx.tenantId,
+      query: ((sql, values) => {
+        asked.push({ sql, values });
+        return tx.query(sql, values);
+      }) as Queryable['query'],
+    };
+    await list(watching);
+    await tx.query(
+      'set local enable_seqscan = off; set local enable_bitmapscan = off; set local enable_sort = off; set local enable_incremental_sort = off',
+    );
+    const nodes: PlanNode[] = [];
+    for (const { sql, values } of asked) {
+      const answer = await tx.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(
+        `explain (format json) ${sql}`,
+        values,
+      );
+      const plan = answer.rows[0]?.['QUERY PLAN'][0].Plan;
+      if (plan !== undefined) nodes.push(...flatten(plan));
+    }
+    return nodes;
+  });
+}
+
+function flatten(node: PlanNode): PlanNode[] {
+  return [node, ...(node.Plans ?? []).flatMap(flatten)];
+}
+
+test.each<[string, (tx: Tx) => Promise<unknown>]>([
+  ['listPromotions', (tx) => records.listPromotions(tx, { first: 5, after: byTime })],
+  ['listReleases', (tx) => records.listReleases(tx, { first: 5, after: byTime })],
+  [
+    'listReleases by name',
+    (tx) => records.listReleases(tx, { first: 5, after: byTime, name: 'sample' }),
+  ],
+  ['listCommandsAfter', (tx) => records.listCommandsAfter(tx, { target: 't', after: 0 })],
+  ['listLinkedEvents', (tx) => records.listLinkedEvents(tx, { after: 0 })],
+])('%s reads its page from an index, in its order', async (_name, list) => {
+  const nodes = await plansOf(list);
+  const kinds = nodes.map((node) => node['Node Type']);
+  expect(kinds.filter((kind) => /Sort|Seq Scan/.test(kind))).toEqual([]);
+  expect(kinds.some((kind) => /Index/.test(kind))).toBe(true);
+});
+
+test.each<[string, (tx: Tx) => Promise<unknown>]>([
+  ['listEvents', (tx) => records.listEvents(tx, { first: 5, after: byNumber })],
+  [
+    'listEvents of a promotion',
+    (tx) => records.listEvents(tx, { first: 5, after: byNumber, promotionId: 'dev/1' }),
+  ],
+  [
+    'listEventsOf',
+    (tx) => records.listEventsOf(tx, [{ promotionId: 'dev/1', after: byNumber }], 5),
+  ],
+  [
+    'listPromotionsOfEnvironments',
+    (tx) => records.listPromotionsOfEnvironments(tx, [{ environment: 'dev', after: byNumber }], 5),
+  ],
+  [
+    'listPromotionsOfReleases',
+    (tx) => records.listPromotionsOfReleases(tx, [{ releaseDigest: 'x', after: byTime }], 5),
+  ],
+  ['listStepsOf', (tx) => records.listStepsOf(tx, ['dev/1'])],
+  ['listDecisionsOf', (tx) => records.listDecisionsOf(tx, ['dev/1'])],
+  ['listDeploymentsOf', (tx) => records.listDeploymentsOf(tx, ['dev/1'])],
+  ['listStatementsOf', (tx) => records.listStatementsOf(tx, ['dev/1'])],
+  ['listPromotionsById', (tx) => records.listPromotionsById(tx, ['dev/1'])],
+  ['listReleasesByDigest', (tx) => records.listReleasesByDigest(tx, ['x'])],
+  ['findReleaseByVersion', (tx) => records.findReleaseByVersion(tx, 'a', '1')],
+  ['listAgents', (tx) => records.listAgents(tx, ['t'])],
+  ['listCurrentReleases', (tx) => records.listCurrentReleases(tx, ['t'])],
+  ['listLeases', (tx) => records.listLeases(tx, ['r'])],
+  ['listLeaseQueues', (tx) => records.listLeaseQueues(tx, ['r'])],
+  ['listTargets', (tx) => records.listTargets(tx)],
+  ['listTargetsOf', (tx) => records.listTargetsOf(tx, ['dev'])],
+  ['listTargetsByName', (tx) => records.listTargetsByName(tx, ['t'])],
+  ['listEnvironments', (tx) => records.listEnvironments(tx)],
+  ['listEnvironmentsByName', (tx) => records.listEnvironmentsByName(tx, ['dev'])],
+  ['listCommands', (tx) => records.listCommands(tx, 'dev/1')],
+  ['listCommandedReleases', (tx) => records.listCommandedReleases(tx, 't')],
+  ['listReports', (tx) => records.listReports(tx, 'x')],
+])('%s needs no scan of a whole table', async (_name, list) => {
+  const scans = (await plansOf(list)).filter((node) => node['Node Type'] === 'Seq Scan');
+  expect(scans.map((node) => node['Relation Name'])).toEqual([]);
+});
+
+test('every exported list is looked at here, or is one of those for a single promotion', async () => {
+  const source = await readFile(new URL(import.meta.url), 'utf8');
+  const looked = new Set([...source.matchAll(/records\.(list\w+)/g)].map(([, name]) => name));
+  // The first three call the list for many; effects are the worker's, read by one promotion.
+  const single = new Set(['listSteps', 'listDeployments', 'listStatements', 'listEffects']);
+  const lists = Object.keys(records).filter((name) => name.startsWith('list'));
+  expect(lists.filter((name) => !looked.has(name) && !single.has(name))).toEqual([]);
+});

@@ -1,0 +1,134 @@
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { PROMOTION_END_STATES } from '@sluice/domain';
+import { DefaultLogger, Runtime } from '@temporalio/worker';
+import { bundleSources, WORKFLOWS_ENTRY } from '../workflows/bundle-workflows.ts';
+import type { HistoryFile } from './history-file.ts';
+import { HISTORIES, listHistoryFiles } from './history-file.ts';
+import { replayHistories } from './replay-histories.ts';
+
+const NODE_MODULES = fileURLToPath(new URL('../../../node_modules', import.meta.url));
+
+let files: readonly HistoryFile[];
+
+beforeAll(async () => {
+  // What is expected to fail here is logged by the runtime as a warning.
+  try {
+    Runtime.install({ logger: new DefaultLogger('ERROR') });
+  } catch (error) {
+    if ((error as Error).name !== 'IllegalStateError') throw error;
+  }
+  files = await listHistoryFiles();
+});
+
+describe('the recorded histories', () => {
+  test('there is one of each outcome, and each says what its name says', () => {
+    const outcomes = files.map(({ name, result }) => {
+      expect(name).toContain(result.state);
+      return `${name.split('-')[0]} ${result.state}`;
+    });
+    const wanted = PROMOTION_END_STATES.map((state) => `promotion ${state}`);
+    expect(new Set(outcomes)).toEqual(new Set([...wanted, 'release created', 'release refused']));
+  });
+
+  test('each is whole: it begins with its start and ends with its completion', () => {
+    for (const { name, history } of files) {
+      const events = history.events ?? [];
+      expect({
+        name,
+        starts: events[0]?.workflowExecutionStartedEventAttributes != null,
+        ends: events.at(-1)?.workflowExecutionCompletedEventAttributes != null,
+      }).toEqual({ name, starts: true, ends: true });
+    }
+  });
+
+  test('none names the machine that recorded it', async () => {
+    for (const { name } of files) {
+      const text = await readFile(new URL(`${name}.json`, HISTORIES), 'utf8');
+      const data = [...text.matchAll(/"data": "([A-Za-z0-9+/=]+)"/g)];
+      expect(data.length).toBeGreaterThan(3);
+      const decoded = data.map(([, base64]) => Buffer.from(base64 ?? '', 'base64').toString());
+      expect([text, ...decoded].filter((part) => /node_modules|file:\/\/|\.ts:\d/.test(part))).toEqual(
+        [],
+      );
+    }
+  });
+});
+
+test("today's workflows replay every history", async () => {
+  const outcomes = await replayHistories(await bundleSources(), files);
+  expect(outcomes).toEqual(files.map(({ name }) => ({ name })));
+});
+
+describe('a change that a running promotion would not survive is caught', () => {
+  const changes: readonly (readonly [string, Change, string])[] = [
+    [
+      'a call less at the start',
+      {
+        file: 'promote-release.workflow.ts',
+        from: "      await run.enterState('running');\n",
+        to: '',
+      },
+      'promotion-succeeded',
+    ],
+    [
+      'a step of the interpreter removed: the lease',
+      {
+        file: 'step-execution.ts',
+        from: 'const problem = await holdLease(run, rules.deadlines.queueSeconds);',
+        to: 'const problem = null as Awaited<ReturnType<typeof holdLease>>;',
+      },
+      'promotion-reverted',
+    ],
+    [
+      'compensation removed',
+      {
+        file: 'seal-epilogue.ts',
+        from: "ending.state !== 'succeeded' && run.effectsBegun",
+        to: 'run.effectsBegun && run.steps().length === 0',
+      },
+      'promotion-cancelled',
+    ],
+    [
+      'the refusal of a request left out',
+      {
+        file: 'resolve-release.workflow.ts',
+        from: '  await releaseRecords.refuseRelease({ request, code, message });\n',
+        to: '  void request;\n',
+      },
+      'release-refused',
+    ],
+  ];
+
+  test.each(changes)('%s', async (_what, change, name) => {
+    const file = files.filter((candidate) => candidate.name === name);
+    const [outcome] = await replayHistories(await bundleChanged(change), file);
+    expect(outcome?.problem).toMatch(/nondetermini/i);
+  });
+});
+
+interface Change {
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+/** Bundles a copy of the workflows with one change in it. */
+async function bundleChanged({ file, from, to }: Change): ReturnType<typeof bundleSources> {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-changed-workflows-'));
+  try {
+    const sources = join(folder, 'src');
+    await cp(dirname(WORKFLOWS_ENTRY), sources, { recursive: true });
+    await symlink(NODE_MODULES, join(folder, 'node_modules'));
+    const text = await readFile(join(sources, file), 'utf8');
+    // The change must be one: a source that moved on would make this test pass for nothing.
+    expect(text).toContain(from);
+    await writeFile(join(sources, file), text.replace(from, to));
+    return await bundleSources(join(sources, 'index.ts'));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,105 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import {
+  getTool,
+  type ImageContent,
+  removeStackData,
+  type Stack,
+  type StackOptions,
+  startStack,
+  writeImageLayout,
+} from '@sluice/infra';
+import { createScannerScript, type ScannerMode, type ScannerScript } from './scanner-script.ts';
+import { StackClient } from './stack-client.ts';
+
+/** A stack of a suite's own, with what tests need of it. */
+export interface TestStack {
+  readonly stack: Stack;
+  /** As the release manager. */
+  readonly client: StackClient;
+  readonly scanner: ScannerScript;
+  /** For files of the test; removed with the stack. */
+  readonly folder: string;
+  /** Ends every process and removes every file. */
+  remove(): Promise<void>;
+}
+
+/** What a suite says about its stack. */
+export interface TestStackOptions extends Omit<StackOptions, 'dataDir' | 'ports'> {
+  /** Images of the source `images`. */
+  readonly images?: readonly ImageContent[];
+  /** Runs before the processes start. */
+  readonly prepare?: (folder: string) => Promise<void>;
+  readonly scannerMode?: ScannerMode;
+}
+
+/** Heartbeats every second, so that an agent that is gone is seen at once. */
+const QUICK_AGENTS = { heartbeatSeconds: 1, staleSeconds: 3, offlineSeconds: 6 };
+
+/**
+ * Starts a whole stack of real processes on free ports in a folder of its own. A guard process ends all of it
+ * when the test's process is gone without having done so.
+ */
+export async function startTestStack(options: TestStackOptions): Promise<TestStack> {
+  const { images, prepare, scannerMode, ...stackOptions } = options;
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-e2e-'));
+  // As root, Postgres runs as a user of its own, who must be able to enter.
+  await chmod(folder, 0o755);
+  const dataDir = join(folder, 'data');
+  const guard = startGuard(dataDir);
+  try {
+    await prepare?.(folder);
+    const { path: trivy } = await getTool('trivy');
+    const scanner = await createScannerScript(join(folder, 'scanner'), trivy, scannerMode);
+    const layout = join(folder, 'images');
+    if (images !== undefined) await writeImageLayout(layout, images);
+    const stack = await startStack({
+      temporalUi: false,
+      postgresSettings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' },
+      agents: QUICK_AGENTS,
+      trivyExecutable: scanner.path,
+      ...(images === undefined ? {} : { sources: [{ name: 'images', path: layout }] }),
+      ...stackOptions,
+      dataDir,
+      ports: 'any',
+    });
+    return {
+      stack,
+      client: new StackClient(stack),
+      scanner,
+      folder,
+      remove: async () => {
+        await stack.stop();
+        await removeStackData(dataDir);
+        await rm(folder, { recursive: true, force: true });
+        await guard.dismiss();
+      },
+    };
+  } catch (error) {
+    await removeStackData(dataDir).catch(() => undefined);
+    await guard.dismiss();
+    throw error;
+  }
+}
+
+function startGuard(dataDir: string): { dismiss(): Promise<void> } {
+  const script = fileURLToPath(new URL('./stack-guard.mjs', import.meta.url));
+  const guard = spawn(process.execPath, [script, dataDir], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  guard.stdin.on('error', () => undefined);
+  guard.unref();
+  return {
+    dismiss: async () => {
+      if (guard.exitCode !== null) return;
+      guard.ref();
+      guard.stdin.end('done\n');
+      await once(guard, 'close');
+    },
+  };
+}

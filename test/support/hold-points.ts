@@ -1,0 +1,63 @@
+import pg from 'pg';
+import { waitFor } from './wait-for.ts';
+
+/**
+ * Stops transactions of a running stack just before they write a row, so that a process can be killed there. Triggers
+ * that only this database has take a shared advisory lock; the test holds the same lock alone.
+ *
+ * Keys: `releases:<version>`, `effects:<promotion>/<step>[/<target>]`, `commands:<idempotency key>`,
+ * `leases:<resource>`, `packets:<promotion>` (the promotion statement).
+ */
+export interface HoldPoints {
+  hold(key: string): Promise<void>;
+  /** Waits until somebody stands at the held point. */
+  untilReached(key: string): Promise<void>;
+  releaseAll(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const INSTALL = `
+create or replace function sluice.test_hold() returns trigger language plpgsql as $$
+begin
+  perform pg_advisory_xact_lock_shared(hashtextextended(tg_argv[0] || ':' || (to_jsonb(new) ->> tg_argv[1]), 0));
+  return new;
+end $$;
+create or replace trigger test_hold before insert on sluice.effects
+  for each row execute function sluice.test_hold('effects', 'idempotency_key');
+create or replace trigger test_hold before insert on sluice.commands
+  for each row execute function sluice.test_hold('commands', 'idempotency_key');
+create or replace trigger test_hold before insert or update on sluice.leases
+  for each row execute function sluice.test_hold('leases', 'resource');
+create or replace trigger test_hold before insert on sluice.releases
+  for each row execute function sluice.test_hold('releases', 'version');
+create or replace trigger test_hold before insert on sluice.statements
+  for each row when (new.predicate_type = 'urn:sluice:promotion:v1')
+  execute function sluice.test_hold('packets', 'promotion_id');
+`;
+
+/** @param url - of the superuser. */
+export async function installHoldPoints(url: string): Promise<HoldPoints> {
+  const client = new pg.Client({ connectionString: url, application_name: 'hold-points' });
+  client.on('error', () => undefined);
+  await client.connect();
+  await client.query(INSTALL);
+  return {
+    hold: async (key) => {
+      await client.query('select pg_advisory_lock(hashtextextended($1, 0))', [key]);
+    },
+    untilReached: async (key) => {
+      await waitFor(`a transaction stands at ${key}`, async () => {
+        const { rowCount } = await client.query(
+          `select from pg_locks where locktype = 'advisory' and not granted
+              and ((classid::bigint << 32) | objid::bigint) = hashtextextended($1, 0)`,
+          [key],
+        );
+        return (rowCount ?? 0) > 0;
+      }, { seconds: 60 });
+    },
+    releaseAll: async () => {
+      await client.query('select pg_advisory_unlock_all()');
+    },
+    close: () => client.end(),
+  };
+}

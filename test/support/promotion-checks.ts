@@ -1,0 +1,66 @@
+import type { Stack } from '@sluice/infra';
+import pg from 'pg';
+import type { PromotionAnswer } from './documents.ts';
+import { findRepeatedEffects, readJournal } from './journal.ts';
+
+/** Asks a stack's database as its superuser, past every policy. */
+export async function queryStack<Row extends object>(
+  stack: Pick<Stack, 'databaseUrls'>,
+  sql: string,
+  values: readonly unknown[] = [],
+): Promise<readonly Row[]> {
+  const client = new pg.Client({ connectionString: stack.databaseUrls['postgres'] });
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    return (await client.query(sql, [...values])).rows as Row[];
+  } finally {
+    await client.end();
+  }
+}
+
+/**
+ * What contradicts "exactly once" in all that a promotion left: commands, effect records, reports, events, statements
+ * and the journals of its targets. Empty when nothing does.
+ */
+export async function findContradictions(
+  stack: Stack,
+  promotion: PromotionAnswer,
+): Promise<readonly string[]> {
+  const problems: string[] = [];
+  const { id } = promotion;
+  const commands = await queryStack<{ target: string; kind: string; count: number }>(
+    stack,
+    `select target_id as target, kind, count(*)::int as count from sluice.commands
+      where promotion_id = $1 group by 1, 2`,
+    [id],
+  );
+  for (const { target, kind, count } of commands) {
+    if (count !== 1) problems.push(`${count} ${kind} commands to ${target}`);
+  }
+  const seen = new Set<string>();
+  for (const { type, subject, data } of promotion.events.edges.map(({ node }) => node)) {
+    const event = JSON.stringify([type, subject, data]);
+    if (seen.has(event)) problems.push(`event twice: ${event}`);
+    seen.add(event);
+  }
+  const counts = new Map<string, number>();
+  for (const { predicateType } of promotion.evidence) {
+    counts.set(predicateType, (counts.get(predicateType) ?? 0) + 1);
+  }
+  for (const [type, count] of counts) {
+    const most = type === 'urn:sluice:deployment:v1' ? promotion.deployments.length : 1;
+    if (count > most) problems.push(`${count} statements of type ${type}`);
+  }
+  if (counts.get('urn:sluice:promotion:v1') !== 1) problems.push('not one promotion statement');
+  for (const { target } of promotion.deployments) {
+    problems.push(...findRepeatedEffects(await readJournal(stack, target.name)));
+  }
+  const leases = await queryStack<{ resource: string }>(
+    stack,
+    'select resource from sluice.leases where holder = $1',
+    [`promotion:${id}`],
+  );
+  problems.push(...leases.map(({ resource }) => `it still holds ${resource}`));
+  return problems;
+}
