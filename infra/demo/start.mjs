@@ -1,5 +1,6 @@
-// The first command of the README: checks what the machine must have, installs and builds what is missing, then hands over
-// to infra/src/demo. Plain Node without dependencies, for it runs before anything is installed.
+// The first command of the README: checks what the machine must have, installs and builds what is
+// missing, then hands over to infra/src/demo. Plain Node without dependencies, for it runs before
+// anything is installed.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -24,7 +25,8 @@ function checkNode() {
   }
 }
 
-// Python's pip fetches the wheels of two tools. Nobody needs it once they are in the cache or on PATH.
+// Python's pip fetches the wheels of two tools. Nobody needs it once they are in the cache or on
+// PATH.
 function checkPython() {
   const { tools } = JSON.parse(readFileSync(join(root, 'infra/tools/tools.lock.json'), 'utf8'));
   const missing = tools.filter((tool) => tool.for.includes('demo') && !isAtHand(tool));
@@ -96,7 +98,10 @@ function npm() {
   return cli?.endsWith('.js') ? [process.execPath, cli] : ['npm'];
 }
 
-/** Runs a long step: its output is shown only when it fails, a line tells every ten seconds that it goes on. */
+/**
+ * Runs a long step: its output is shown only when it fails, a line tells every ten seconds that it
+ * goes on.
+ */
 function step(what, doing, [command, ...before], args) {
   const started = Date.now();
   const seconds = () => ((Date.now() - started) / 1000).toFixed(0);

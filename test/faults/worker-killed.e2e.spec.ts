@@ -46,7 +46,12 @@ const ended = new Map<string, PromotionAnswer>();
 beforeAll(async () => {
   made = await startTestStack({
     images: [serviceImage('1.0.0'), serviceImage('1.0.1'), serviceImage('2.0.0')],
-    environments: ENVIRONMENTS.map((name, position) => ({ name, position })),
+    environments: ENVIRONMENTS.map((name, position) => ({
+      name,
+      position,
+      // All stand still together until the last one is in place, however slow the machine is.
+      deadlines: { scanSeconds: 600, gateSeconds: 600, deploySeconds: 600, verifySeconds: 600 },
+    })),
     targets: ENVIRONMENTS.map((environment) => ({
       name: `host-${environment}`,
       environment,

@@ -32,6 +32,8 @@ export interface TestStack {
 export interface TestStackOptions extends Omit<StackOptions, 'dataDir' | 'ports'> {
   /** Images of the source `images`. */
   readonly images?: readonly ImageContent[];
+  /** Names of image layouts that `prepare` writes into the folder; each is a source of that name. */
+  readonly layouts?: readonly string[];
   /** Runs before the processes start. */
   readonly prepare?: (folder: string) => Promise<void>;
   readonly scannerMode?: ScannerMode;
@@ -45,7 +47,7 @@ const QUICK_AGENTS = { heartbeatSeconds: 1, staleSeconds: 3, offlineSeconds: 6 }
  * when the test's process is gone without having done so.
  */
 export async function startTestStack(options: TestStackOptions): Promise<TestStack> {
-  const { images, prepare, scannerMode, ...stackOptions } = options;
+  const { images, layouts = [], prepare, scannerMode, ...stackOptions } = options;
   const folder = await mkdtemp(join(tmpdir(), 'sluice-e2e-'));
   // As root, Postgres runs as a user of its own, who must be able to enter.
   await chmod(folder, 0o755);
@@ -55,14 +57,15 @@ export async function startTestStack(options: TestStackOptions): Promise<TestSta
     await prepare?.(folder);
     const { path: trivy } = await getTool('trivy');
     const scanner = await createScannerScript(join(folder, 'scanner'), trivy, scannerMode);
-    const layout = join(folder, 'images');
-    if (images !== undefined) await writeImageLayout(layout, images);
+    if (images !== undefined) await writeImageLayout(join(folder, 'images'), images);
+    const named = [...layouts, ...(images === undefined ? [] : ['images'])];
+    const sources = named.map((name) => ({ name, path: join(folder, name) }));
     const stack = await startStack({
       temporalUi: false,
       postgresSettings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' },
       agents: QUICK_AGENTS,
       trivyExecutable: scanner.path,
-      ...(images === undefined ? {} : { sources: [{ name: 'images', path: layout }] }),
+      ...(sources.length === 0 ? {} : { sources }),
       ...stackOptions,
       dataDir,
       ports: 'any',

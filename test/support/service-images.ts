@@ -7,8 +7,8 @@ import type { ImageContent } from '@sluice/infra';
  */
 export type ServiceBehaviour = 'good' | 'exits' | 'sick' | 'unverifiable';
 
-// While the file that the setting HOLD_FILE names is there, the verify step gets no answer. In the version that the setting
-// EXITS_IN names, the service ends at once.
+// While the file that the setting HOLD_FILE names is there, the verify step finds it now well, now not, and probes on. In
+// the version that the setting EXITS_IN names, the service ends at once.
 const SERVER = `
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -18,10 +18,13 @@ if (BEHAVIOUR === 'exits' || VERSION === EXITS_IN) {
   console.error('this version ends at once');
   process.exit(3);
 }
+let flips = 0;
 const server = createServer((request, response) => {
   const verifying = request.headers['user-agent'] === 'sluice-verify';
-  if (verifying && HOLD_FILE !== '' && existsSync(HOLD_FILE)) return;
-  const sick = BEHAVIOUR === 'sick' || (BEHAVIOUR === 'unverifiable' && verifying);
+  const held = verifying && HOLD_FILE !== '' && existsSync(HOLD_FILE);
+  if (held) flips += 1;
+  const sick =
+    BEHAVIOUR === 'sick' || (BEHAVIOUR === 'unverifiable' && verifying) || (held && flips % 2 === 0);
   response.writeHead(request.url === '/healthz' && sick ? 503 : 200);
   response.end(JSON.stringify({ version: VERSION, pid: process.pid }));
 });

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createLogger } from '@sluice/observability';
 import { getPromotion, listEvents, listSteps, withTenant } from '@sluice/persistence';
+import { createFakeScope } from '../testing/fake-scope.ts';
 import {
   createPromotionScene,
   type PromotionScene,
   SCENE_TENANT,
 } from '../testing/promotion-scene.ts';
-import { createFakeScope } from '../testing/fake-scope.ts';
 import { createLeaseActivities } from './lease.activities.ts';
 import { createRulesActivities } from './rules.activities.ts';
 import { createStateActivities } from './state.activities.ts';

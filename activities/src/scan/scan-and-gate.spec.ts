@@ -2,8 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { builtInPolicyDir, createDecisionEngine } from '@sluice/decision';
 import type { Decision } from '@sluice/domain';
-import { createDecisionEngine, builtInPolicyDir } from '@sluice/decision';
 import { createFolderStore } from '@sluice/evidence-store';
 import { createLogger } from '@sluice/observability';
 import { packLayer, writeLayout } from '@sluice/oci';
@@ -85,7 +85,9 @@ describe('release', () => {
     const first = await recordRelease({ request, components: [resolved.component] });
     expect(await recordRelease({ request, components: [resolved.component] })).toEqual(first);
     const again = await addRequest('r-2');
-    expect(await recordRelease({ request: again, components: [resolved.component] })).toEqual(first);
+    expect(await recordRelease({ request: again, components: [resolved.component] })).toEqual(
+      first,
+    );
     const other = await resolve('1.1.0');
     if (!other.ok) throw new Error(other.message);
     const taken = await recordRelease({
@@ -174,9 +176,10 @@ describe('scan and gate', () => {
       signStatement: () =>
         Promise.reject(Object.assign(new Error('away'), { code: 'signer-unavailable' })),
     };
-    await expect(
-      step(promotion, 'gate', scanned.outputs, { signer: gone }),
-    ).rejects.toMatchObject({ type: 'Unavailable', nonRetryable: false });
+    await expect(step(promotion, 'gate', scanned.outputs, { signer: gone })).rejects.toMatchObject({
+      type: 'Unavailable',
+      nonRetryable: false,
+    });
     const other: DecisionEngine = { evaluate: () => Promise.reject(new Error('decided twice')) };
     const decided = await step(promotion, 'gate', scanned.outputs, { decisions: other });
     expect(decided.outcome).toBe('succeeded');

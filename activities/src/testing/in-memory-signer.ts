@@ -1,5 +1,5 @@
-import { COMMAND_SCHEMA } from '@sluice/domain';
 import { createCommandEnvelope } from '@sluice/agent-protocol';
+import { COMMAND_SCHEMA } from '@sluice/domain';
 import { digestOfBytes } from '@sluice/pure';
 import {
   createStatementEnvelope,

@@ -1,3 +1,4 @@
+import { createReportEnvelope } from '@sluice/agent-protocol';
 import {
   type AgentReport,
   composeRelease,
@@ -22,7 +23,6 @@ import {
 } from '@sluice/persistence';
 import { createTestDatabase, type TestDatabase } from '@sluice/persistence/testing';
 import { digestOfBytes } from '@sluice/pure';
-import { createReportEnvelope } from '@sluice/agent-protocol';
 import { generateKeyPair, type KeyPair } from '@sluice/signing';
 
 /** Trace context of every promotion of a scene. */

@@ -131,7 +131,7 @@ function payloadOf(tag: string, settings: Record<string, string> = {}): CommandP
       components: [{ name: 'app', kind: 'oci', digest, version: tag, manifest }],
       settings: { PORT: String(port), STARTS: join(folder, 'starts'), ...settings },
     },
-    health: { path: '/', port, intervalMs: 50, timeoutMs: 1000, successes: 2, failures: 40 },
+    health: { path: '/', port, intervalMs: 50, timeoutMs: 1000, successes: 2, failures: 200 },
     traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`,
   };
 }

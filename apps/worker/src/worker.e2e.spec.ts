@@ -45,6 +45,7 @@ import {
   WORKFLOWS,
 } from '@sluice/temporal-contract';
 import { applyServerSettings } from '@sluice/temporal-server';
+import { installEngineRuntime } from './engine-runtime.ts';
 import { runEngineWorkers } from './engine-workers.ts';
 import { signCommand } from './signer/command-signing.ts';
 import { openSignerKeys } from './signer/signer-keys.ts';
@@ -57,7 +58,10 @@ const namespace = `worker-e2e-${process.pid}`;
 const codecKeys = parseCodecKeys({
   tenants: { acme: { keyId: 'acme.1', key: Buffer.alloc(32, 7).toString('base64') } },
 });
-const logger = createLogger({ service: 'test', level: process.env['SLUICE_LOG_LEVEL'] ?? 'silent' });
+const logger = createLogger({
+  service: 'test',
+  level: process.env['SLUICE_LOG_LEVEL'] ?? 'silent',
+});
 const evidence = createFolderStore(join(folder, 'evidence'));
 const toStop: (() => Promise<unknown> | unknown)[] = [];
 let scene: PromotionScene;
@@ -95,10 +99,14 @@ const scanner: ImageScanner = {
 };
 
 beforeAll(async () => {
+  installEngineRuntime(logger);
   await applyServerSettings(address, { namespace });
   service = createServer((_request, response) => response.writeHead(healthy ? 200 : 500).end());
   await new Promise<void>((resolve) => service.listen(0, '127.0.0.1', resolve));
-  toStop.push(() => service.closeAllConnections(), () => service.close());
+  toStop.push(
+    () => service.closeAllConnections(),
+    () => service.close(),
+  );
   const layout = join(folder, 'samples');
   const file = (path: string) => ({ type: 'file' as const, path, content: path });
   const [clean, leak] = [await packLayer([file('server.mjs')]), await packLayer([file('key')])];
@@ -141,7 +149,10 @@ test('a release is resolved, promoted, verified, sealed; a leaking one is denied
   expect(acted).toHaveLength(1);
 
   healthy = false;
-  agentBehaviour = ({ kind }) => ({ stage: kind === 'deploy' ? 'confirmed' : 'reverted', failure: null });
+  agentBehaviour = ({ kind }) => ({
+    stage: kind === 'deploy' ? 'confirmed' : 'reverted',
+    failure: null,
+  });
   const reverted = await promote(await createRelease('1.2.0'), 'reverted');
   expect(reverted.reason).toMatchObject({ code: 'target-unhealthy' });
   const deployments = await inTenant((tx) => listDeployments(tx, reverted.promotionId));
@@ -211,7 +222,10 @@ async function startWorker(): Promise<void> {
     logger,
   });
   const linker = startEventLinker({ pool: scene.database.poolOf('sluice_linker'), logger });
-  toStop.push(() => relay.stop(), () => linker.stop());
+  toStop.push(
+    () => relay.stop(),
+    () => linker.stop(),
+  );
 }
 
 /** Stands for agent and agent channel: acts once on each command, stores its report, asks for the completion. */
@@ -219,7 +233,9 @@ function startAgent(): () => void {
   let last = 0;
   let active: string | null = null;
   const timer = setInterval(async () => {
-    const [command] = await inTenant((tx) => listCommandsAfter(tx, { target: 'dev-1', after: last }));
+    const [command] = await inTenant((tx) =>
+      listCommandsAfter(tx, { target: 'dev-1', after: last }),
+    );
     if (command === undefined || command.sequence <= last) return;
     last = command.sequence;
     acted.push(command.sequence);
@@ -242,7 +258,12 @@ async function requestRelease(tag: string) {
   const components = [{ name: 'web', source: 'samples', reference: tag }];
   const common = { name: 'hello', version: tag, components, requestedBy: 'alice' };
   await withTenant(scene.app, SCENE_TENANT, async (tx) => {
-    await insertReleaseRequest(tx, { requestId, body: common, requestedBy: 'alice', traceId: null });
+    await insertReleaseRequest(tx, {
+      requestId,
+      body: common,
+      requestedBy: 'alice',
+      traceId: null,
+    });
     await enqueueOutbox(tx, {
       kind: 'start-workflow',
       body: {
@@ -285,7 +306,10 @@ async function promote(releaseDigest: string, state: PromotionState): Promise<Pr
   const read = () => inTenant((tx) => getPromotion(tx, promotionId));
   await until(async () => (await read()).packetDigest !== null);
   const record = await read();
-  expect([record.state, record.reason]).toEqual([state, state === 'succeeded' ? null : expect.anything()]);
+  expect([record.state, record.reason]).toEqual([
+    state,
+    state === 'succeeded' ? null : expect.anything(),
+  ]);
   return record;
 }
 

@@ -44,8 +44,9 @@ export type Story = {
 export type StoryStage = Pick<Stack, 'dataDir' | 'graphqlUrl' | 'getServicePort' | 'tokens'>;
 
 /**
- * Tells the demo's story against a running stack, through the public GraphQL API only: the clean version is deployed and answers, the one with a
- * key left in a layer is denied and nothing on the target changes.
+ * Tells the demo's story against a running stack, through the public GraphQL API only: the clean
+ * version is deployed and answers, the one with a key left in a layer is denied and nothing on the
+ * target changes.
  */
 export async function tellStory(stack: StoryStage, say: (line: string) => void): Promise<Story> {
   const ask = createGraphqlClient(stack.graphqlUrl, stack.tokens['release-manager'] ?? '');

@@ -7,6 +7,9 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { removeStackData } from '../stack/start-stack.ts';
 import type { DemoDocument } from './demo-report.ts';
 
+/** Long, for other suites may run at the same time. */
+const DEMO_TIMEOUT_MS = 240_000;
+
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
 type Outcome = { readonly status: number | null; readonly stdout: string; readonly stderr: string };
@@ -50,28 +53,32 @@ describe('npm run demo', () => {
     expect(await readFile(join(dataDir, 'run/processes.json'), 'utf8')).toBe('{}\n');
   }
 
-  test('--once --json: 1.0.0 is deployed, 1.1.0 denied, and packets verify with everything stopped', async () => {
-    const demo = await run('infra/demo/start.mjs', ['--once', '--json', '--data', dataDir]);
-    expect([demo.status, demo.stderr]).toEqual([0, expect.stringContaining('sealed')]);
-    const { promotions, trustRoot } = JSON.parse(demo.stdout) as DemoDocument;
-    expect(promotions.map(({ release, state }) => [release, state])).toEqual([
-      ['hello@1.0.0', 'succeeded'],
-      ['hello@1.1.0', 'denied'],
-    ]);
-    expect(promotions[0]?.steps.map(({ name, state }) => `${name} ${state}`)).toEqual([
-      'scan succeeded',
-      'gate succeeded',
-      'deploy succeeded',
-      'verify succeeded',
-    ]);
-    expect(promotions[1]?.decision).toMatchObject({ decision: 'deny' });
-    expect(promotions[1]?.decision?.reasonCodes).not.toEqual([]);
-    expect([trustRoot, promotions[0]?.evidencePacket ?? ''].every(isAbsolute)).toBe(true);
-    await expectNothingRuns();
-    for (const { evidencePacket } of promotions) {
-      await expectVerified(evidencePacket, trustRoot);
-    }
-  });
+  test(
+    '--once --json: 1.0.0 is deployed, 1.1.0 denied, and packets verify with everything stopped',
+    async () => {
+      const demo = await run('infra/demo/start.mjs', ['--once', '--json', '--data', dataDir]);
+      expect([demo.status, demo.stderr]).toEqual([0, expect.stringContaining('sealed')]);
+      const { promotions, trustRoot } = JSON.parse(demo.stdout) as DemoDocument;
+      expect(promotions.map(({ release, state }) => [release, state])).toEqual([
+        ['hello@1.0.0', 'succeeded'],
+        ['hello@1.1.0', 'denied'],
+      ]);
+      expect(promotions[0]?.steps.map(({ name, state }) => `${name} ${state}`)).toEqual([
+        'scan succeeded',
+        'gate succeeded',
+        'deploy succeeded',
+        'verify succeeded',
+      ]);
+      expect(promotions[1]?.decision).toMatchObject({ decision: 'deny' });
+      expect(promotions[1]?.decision?.reasonCodes).not.toEqual([]);
+      expect([trustRoot, promotions[0]?.evidencePacket ?? ''].every(isAbsolute)).toBe(true);
+      await expectNothingRuns();
+      for (const { evidencePacket } of promotions) {
+        await expectVerified(evidencePacket, trustRoot);
+      }
+    },
+    DEMO_TIMEOUT_MS,
+  );
 
   async function expectVerified(packet: string, trustRoot: string): Promise<void> {
     const cli = 'apps/cli/dist/main.js';
@@ -94,11 +101,15 @@ describe('npm run demo', () => {
     expect(refused.stdout + refused.stderr).toContain('statements[0]');
   }
 
-  test('a second run resumes the data and stays up until Ctrl-C, which leaves nothing running', async () => {
-    const demo = await run('infra/demo/start.mjs', ['--data', dataDir], /stays up until Ctrl-C/);
-    expect([demo.status, demo.stderr]).toEqual([0, expect.stringContaining('the data stay in')]);
-    expect(demo.stdout).toMatch(/dev\/3 +hello 1\.0\.0 +succeeded/);
-    expect(demo.stdout).toMatch(/GraphQL explorer +http:\/\/127\.0\.0\.1:\d+\/explorer/);
-    await expectNothingRuns();
-  });
+  test(
+    'a second run resumes the data and stays up until Ctrl-C, which leaves nothing running',
+    async () => {
+      const demo = await run('infra/demo/start.mjs', ['--data', dataDir], /stays up until Ctrl-C/);
+      expect([demo.status, demo.stderr]).toEqual([0, expect.stringContaining('the data stay in')]);
+      expect(demo.stdout).toMatch(/dev\/3 +hello 1\.0\.0 +succeeded/);
+      expect(demo.stdout).toMatch(/GraphQL explorer +http:\/\/127\.0\.0\.1:\d+\/explorer/);
+      await expectNothingRuns();
+    },
+    DEMO_TIMEOUT_MS,
+  );
 });

@@ -17,8 +17,9 @@ export type GraphqlClient = <Data>(
 const TIMEOUT_MS = 30_000;
 
 /**
- * A client as anybody outside would write it: HTTP, a bearer token, JSON. A connection that breaks and a 503 are tried again for up to 20
- * seconds, which is safe because every mutation carries an idempotency key.
+ * A client as anybody outside would write it: HTTP, a bearer token, JSON. A connection that breaks
+ * and a 503 are tried again for up to 20 seconds, which is safe because every mutation carries an
+ * idempotency key.
  *
  * @throws GraphqlError from each question that fails, with the server's message.
  */

@@ -1,6 +1,6 @@
 /**
- * The demo: brings a stack up, takes two releases through it, shows what happened, and stays up until Ctrl-C. Started by
- * infra/demo/start.mjs.
+ * The demo: brings a stack up, takes two releases through it, shows what happened, and stays up
+ * until Ctrl-C. Started by infra/demo/start.mjs.
  */
 
 import type { Stack } from '../stack/stack-types.ts';

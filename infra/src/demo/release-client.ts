@@ -30,7 +30,8 @@ const ENDED = ['SUCCEEDED', 'DENIED', 'FAILED', 'REVERTED', 'CANCELLED'];
 /**
  * Creates a release from a tag and waits until the tag is resolved.
  *
- * @throws DemoError `demo-refused` with the refusal's code and message, or `demo-timeout` after a minute.
+ * @throws DemoError `demo-refused` with the refusal's code and message, or `demo-timeout` after a
+ *   minute.
  */
 export async function createRelease(
   ask: GraphqlClient,

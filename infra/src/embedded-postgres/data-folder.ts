@@ -37,7 +37,10 @@ export async function findMajor(
   return binaries.major;
 }
 
-/** Makes a data folder with initdb, beside its place first, so that an interrupted one is never taken for whole. */
+/**
+ * Makes a data folder with initdb, beside its place first, so that an interrupted one is never
+ * taken for whole.
+ */
 export async function initialiseData(
   dataDir: string,
   password: string,
@@ -64,10 +67,11 @@ export async function initialiseData(
 }
 
 /**
- * Removes a `postmaster.pid` that a crash left behind. Postgres trusts any living process with that id; we look whether it
- * is a postgres on this folder.
+ * Removes a `postmaster.pid` that a crash left behind. Postgres trusts any living process with that
+ * id; we look whether it is a postgres on this folder.
  *
- * @throws EmbeddedPostgresError `postgres-folder-in-use` naming the process when one really runs there.
+ * @throws EmbeddedPostgresError `postgres-folder-in-use` naming the process when one really runs
+ *   there.
  */
 export async function clearStaleLock(dataDir: string): Promise<void> {
   const file = join(dataDir, 'postmaster.pid');
@@ -85,7 +89,10 @@ export async function clearStaleLock(dataDir: string): Promise<void> {
   await rm(file, { force: true });
 }
 
-/** Tells whether a process is a Postgres on that data folder. Without /proc the lock file is believed when the process lives. */
+/**
+ * Tells whether a process is a Postgres on that data folder. Without /proc the lock file is
+ * believed when the process lives.
+ */
 export async function isPostmasterOf(pid: number, dataDir: string): Promise<boolean> {
   try {
     const folder = await readlink(`/proc/${pid}/cwd`);

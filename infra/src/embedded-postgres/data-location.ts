@@ -9,9 +9,10 @@ import { isEnterableBy } from './postgres-user.ts';
 const LOCATION_FILE = 'location.json';
 
 /**
- * Where the data folder really is: at the path asked for, or, as root below a folder that other users can't enter, in
- * `/var/lib/sluice/<hash of the path>/postgres`. In that case the path asked for holds `location.json` and nothing else; when that
- * file is gone, the data there belong to a folder that was deleted, and are set aside.
+ * Where the data folder really is: at the path asked for, or, as root below a folder that other
+ * users can't enter, in `/var/lib/sluice/<hash of the path>/postgres`. In that case the path asked
+ * for holds `location.json` and nothing else; when that file is gone, the data there belong to a
+ * folder that was deleted, and are set aside.
  */
 export async function getDataLocation(
   dataDir: string,
@@ -46,7 +47,8 @@ export async function removeEmbeddedPostgres(dataDir: string): Promise<void> {
 }
 
 /**
- * Reads the superuser's password beside the data folder (mode 600), or generates it when there are no data yet.
+ * Reads the superuser's password beside the data folder (mode 600), or generates it when there are
+ * no data yet.
  *
  * @throws EmbeddedPostgresError `postgres-password-missing` when there are data and no password.
  */

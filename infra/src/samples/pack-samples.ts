@@ -6,7 +6,9 @@ import { writeImageLayout } from './image-layout.ts';
 const HELLO_URL = new URL('../../samples/hello/server.mjs', import.meta.url);
 const LEFT_BEHIND_PATH = 'app/deploy-key.pem';
 
-/** The sample service's versions: 1.0.0 is clean, in 1.1.0 somebody left a private key in a layer. */
+/**
+ * The sample service's versions: 1.0.0 is clean, in 1.1.0 somebody left a private key in a layer.
+ */
 export const SAMPLE_VERSIONS = { clean: '1.0.0', leaking: '1.1.0' } as const;
 
 /**
@@ -50,8 +52,8 @@ function sampleImage(version: string, server: Buffer): ImageContent {
 }
 
 /**
- * A real Ed25519 private key in PEM, derived from a fixed seed so that the layer has one digest and no key lies in the repository. It
- * opens nothing. PKCS #8 of an Ed25519 key: RFC 8410, section 7.
+ * A real Ed25519 private key in PEM, derived from a fixed seed so that the layer has one digest and
+ * no key lies in the repository. It opens nothing. PKCS #8 of an Ed25519 key: RFC 8410, section 7.
  */
 function leftBehindKey(): Buffer {
   const seed = createHash('sha256').update('sluice sample hello 1.1.0, not a secret').digest();

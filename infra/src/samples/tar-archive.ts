@@ -4,8 +4,8 @@ export type TarFile = { readonly path: string; readonly content: Buffer; readonl
 const BLOCK = 512;
 
 /**
- * Packs files into a USTAR archive whose bytes depend on paths, contents and modes alone: sorted, owner 0, time 0, folders
- * before what is in them.
+ * Packs files into a USTAR archive whose bytes depend on paths, contents and modes alone: sorted,
+ * owner 0, time 0, folders before what is in them.
  */
 export function packTar(files: readonly TarFile[]): Buffer {
   const folders = new Set(files.flatMap(({ path }) => parentsOf(path)));

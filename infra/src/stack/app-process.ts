@@ -9,13 +9,17 @@ import { StackError } from './stack-error.ts';
 const READY_TIMEOUT_MS = 90_000;
 const STOP_GRACE_MS = 15_000;
 
-/** How an app is run: a Node script of ours, in its own process group, all configuration in `env`. */
+/**
+ * How an app is run: a Node script of ours, in its own process group, all configuration in `env`.
+ */
 export type AppLaunch = {
   readonly name: string;
   readonly script: string;
   readonly args?: readonly string[];
   readonly env: Readonly<Record<string, string>>;
-  /** Standard error goes here (appended), standard output to `<logFile>.out` (anew at each start). */
+  /**
+   * Standard error goes here (appended), standard output to `<logFile>.out` (anew at each start).
+   */
   readonly logFile: string;
   /** Runs it as another user; only root can. */
   readonly identity?: { readonly uid: number; readonly gid: number };
@@ -35,8 +39,8 @@ export type AppProcess = {
 };
 
 /**
- * Starts an app and waits until it prints its line `{"ready":true,…}`. Its output goes to files, not pipes, so that it outlives
- * us if it must.
+ * Starts an app and waits until it prints its line `{"ready":true,…}`. Its output goes to files,
+ * not pipes, so that it outlives us if it must.
  *
  * @param onSpawn - called with the process id before it is ready.
  * @throws StackError `stack-part-failed` or `stack-part-timeout` with the last lines of its log.

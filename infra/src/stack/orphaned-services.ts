@@ -6,9 +6,10 @@ import { findStartTime } from './process-identity.ts';
 const GRACE_MS = 5_000;
 
 /**
- * Ends services that outlived their agents: an agent that was killed leaves its service running, which is right on a real host and wrong
- * in a stack that is to leave nothing behind. They are found by the record that each agent keeps of its service (process id, start time and
- * boot), never by name.
+ * Ends services that outlived their agents: an agent that was killed leaves its service running,
+ * which is right on a real host and wrong in a stack that is to leave nothing behind. They are
+ * found by the record that each agent keeps of its service (process id, start time and boot), never
+ * by name.
  *
  * @param agentsDir - the folder with one state folder per agent. No agent must run.
  * @returns the names of the targets whose service was ended.

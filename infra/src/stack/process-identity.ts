@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
 /**
- * When a process started, in a form that differs for every process that ever has the same id on this machine; absent
- * when there is none. Only this and the id together name a process.
+ * When a process started, in a form that differs for every process that ever has the same id on
+ * this machine; absent when there is none. Only this and the id together name a process.
  */
 export function findStartTime(pid: number): string | undefined {
   try {

@@ -14,8 +14,8 @@ const LEFTOVER_GRACE_MS = 10_000;
 const heldHere = new Set<string>();
 
 /**
- * Which processes a stack started, on disk, so that a later run can end what a crashed one left behind: by process id *and*
- * start time, never by name.
+ * Which processes a stack started, on disk, so that a later run can end what a crashed one left
+ * behind: by process id *and* start time, never by name.
  */
 export class RunRecord {
   readonly #file: string;

@@ -35,7 +35,10 @@ export type PlannedApp = AppLaunch & {
   readonly prepare?: () => Promise<Readonly<Record<string, string>>>;
 };
 
-/** The control plane's own processes, in the order in which they start: the signer makes the trust root that the API reads. */
+/**
+ * The control plane's own processes, in the order in which they start: the signer makes the trust
+ * root that the API reads.
+ */
 export function planApps(plan: AppPlan): PlannedApp[] {
   const { layout, ports, databaseUrls } = plan;
   const shared = {
@@ -76,7 +79,10 @@ export function planApps(plan: AppPlan): PlannedApp[] {
   ];
 }
 
-/** One agent per target; each has a folder of its own and gets a one-time token before its first start. */
+/**
+ * One agent per target; each has a folder of its own and gets a one-time token before its first
+ * start.
+ */
 export function planAgents(plan: AppPlan, targets: readonly StackTarget[]): PlannedApp[] {
   return targets.map((target) => {
     const folder = join(plan.layout.agentsDir, target.name);

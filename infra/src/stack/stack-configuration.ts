@@ -37,7 +37,10 @@ export type StackConfiguration = {
   readonly agents?: Readonly<Record<string, number>>;
 };
 
-/** Writes the configuration that the API applies at start. It holds no secret: tokens stand in it as hashes. */
+/**
+ * Writes the configuration that the API applies at start. It holds no secret: tokens stand in it
+ * as hashes.
+ */
 export async function writeConfiguration(
   layout: StackLayout,
   configuration: StackConfiguration,

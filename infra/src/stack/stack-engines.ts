@@ -16,7 +16,8 @@ export type Engines = {
 };
 
 /**
- * Declares the parts `postgres` and `temporal`. Each of the returned functions throws `stack-part-failed` until its part was started.
+ * Declares the parts `postgres` and `temporal`. Each of the returned functions throws
+ * `stack-part-failed` until its part was started.
  */
 export function declareEngines(
   options: StackOptions,
@@ -25,7 +26,8 @@ export function declareEngines(
   ports: StackPorts,
 ): Engines {
   const known: { superuserUrl?: string; address?: string; namespace?: string } = {};
-  // Everything else is configured with the first port, so a part that comes back must come back there.
+  // Everything else is configured with the first port, so a part that comes back must come back
+  // there.
   const assertPort = (name: string, port: number, isFirst: boolean): void => {
     if (!isFirst && port !== ports[name]) {
       throw new StackError(

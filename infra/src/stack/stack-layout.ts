@@ -48,7 +48,10 @@ export function getStackLayout(dataDir: string): StackLayout {
   };
 }
 
-/** The built entry of an app, such as `getAppScript('worker', 'signer.js')`. Apps are run, never imported. */
+/**
+ * The built entry of an app, such as `getAppScript('worker', 'signer.js')`. Apps are run, never
+ * imported.
+ */
 export function getAppScript(app: string, entry = 'main.js'): string {
   return fileURLToPath(new URL(`${app}/dist/${entry}`, APPS_URL));
 }

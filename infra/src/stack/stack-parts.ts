@@ -14,8 +14,8 @@ export type RunningPart = {
 export type StartPart = (onSpawn: (pid: number) => void) => Promise<RunningPart>;
 
 /**
- * The parts of a stack by name, in the order in which they were added: each can be started, ended, killed and paused alone. What
- * is running stands in the run record.
+ * The parts of a stack by name, in the order in which they were added: each can be started, ended,
+ * killed and paused alone. What is running stands in the run record.
  */
 export class StackParts {
   readonly #record: RunRecord;
@@ -95,7 +95,10 @@ export class StackParts {
     }
   }
 
-  /** Sends a signal to a part's process group; after SIGKILL it counts as ended and can be started again. */
+  /**
+   * Sends a signal to a part's process group; after SIGKILL it counts as ended and can be started
+   * again.
+   */
   async kill(name: string, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     const part = this.#get(name);
     if (signal === 'SIGKILL') {
@@ -107,7 +110,10 @@ export class StackParts {
     }
   }
 
-  /** Stops everything in the reverse order; goes on when one part fails, and reports the first failure at the end. */
+  /**
+   * Stops everything in the reverse order; goes on when one part fails, and reports the first
+   * failure at the end.
+   */
   async stopAll(): Promise<void> {
     const failures: unknown[] = [];
     for (const name of this.names.reverse()) {

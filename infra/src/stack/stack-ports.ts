@@ -2,7 +2,10 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { findFreePort } from '@sluice/temporal-server';
 
-/** Ports by what listens on them: `api`, `postgres`, `temporal`, `temporalUi`, and `service:<target>`. */
+/**
+ * Ports by what listens on them: `api`, `postgres`, `temporal`, `temporalUi`, and
+ * `service:<target>`.
+ */
 export type StackPorts = Readonly<Record<string, number>>;
 
 /** The ports that are tried first; a target's service begins at `service`. */
@@ -15,10 +18,11 @@ export const DEFAULT_PORTS = {
 } as const;
 
 /**
- * Chooses a free port for each name: the one of the last run, else the one asked for, else the default; the next free one when
- * that is taken. Remembers the choice.
+ * Chooses a free port for each name: the one of the last run, else the one asked for, else the
+ * default; the next free one when that is taken. Remembers the choice.
  *
- * @param asked - first choices; 0, or `any` for all, means any free port that nobody was told before.
+ * @param asked - first choices; 0, or `any` for all, means any free port that nobody was told
+ *   before.
  * @param onMoved - told about each port that was taken.
  */
 export async function chooseStackPorts(

@@ -49,7 +49,9 @@ export function tokenFileOf(layout: StackLayout, principal: string): string {
   return join(layout.keysDir, `${principal}.token`);
 }
 
-/** What the configuration holds instead of a token: the SHA-256 of its UTF-8 bytes, as `sha256:…`. */
+/**
+ * What the configuration holds instead of a token: the SHA-256 of its UTF-8 bytes, as `sha256:…`.
+ */
 export function hashToken(token: string): string {
   return `sha256:${createHash('sha256').update(token, 'utf8').digest('hex')}`;
 }

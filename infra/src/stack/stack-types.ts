@@ -16,7 +16,10 @@ export type StackOptions = {
   readonly principals?: readonly StackPrincipal[];
   /** Agents' `heartbeatSeconds`, `staleSeconds`, `offlineSeconds`. */
   readonly agents?: Readonly<Record<string, number>>;
-  /** Added to the environment of the part of that name (`api`, `worker`, `signer`, `agent-<target>`). */
+  /**
+   * Added to the environment of the part of that name (`api`, `worker`, `signer`,
+   * `agent-<target>`).
+   */
   readonly env?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Starts Temporal's web UI; true when absent. */
   readonly temporalUi?: boolean;
@@ -35,7 +38,10 @@ export type StackOptions = {
   readonly progress?: (line: string) => void;
 };
 
-/** A running stack: real processes, each of which can be ended, killed, paused and started again by its name. */
+/**
+ * A running stack: real processes, each of which can be ended, killed, paused and started again by
+ * its name.
+ */
 export type Stack = {
   readonly dataDir: string;
   readonly layout: StackLayout;

@@ -27,10 +27,12 @@ const DEFAULT_PRINCIPALS: readonly StackPrincipal[] = [
 ];
 
 /**
- * Starts Postgres, Temporal, signer, API, worker and agents as processes of their own, with generated secrets and configuration, and
- * waits until each is ready. The data folder is resumed when there is one. When anything fails, what was started is ended again.
+ * Starts Postgres, Temporal, signer, API, worker and agents as processes of their own, with
+ * generated secrets and configuration, and waits until each is ready. The data folder is resumed
+ * when there is one. When anything fails, what was started is ended again.
  *
- * @throws StackError, ToolError, EmbeddedPostgresError or TemporalServerError: the message says which part, why and what to do.
+ * @throws StackError, ToolError, EmbeddedPostgresError or TemporalServerError: the message says
+ *   which part, why and what to do.
  */
 export async function startStack(options: StackOptions): Promise<Stack> {
   const layout = getStackLayout(options.dataDir);
@@ -53,7 +55,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   }
 }
 
-/** Deletes a stack's data folder, wherever Postgres keeps its part of it. Leftover processes are ended first. */
+/**
+ * Deletes a stack's data folder, wherever Postgres keeps its part of it. Leftover processes are
+ * ended first.
+ */
 export async function removeStackData(dataDir: string): Promise<void> {
   const layout = getStackLayout(dataDir);
   const record = new RunRecord(layout.runRecord);

@@ -12,7 +12,10 @@ export type Tool = {
   /** Absolute path of the executable. */
   readonly path: string;
   readonly version: string;
-  /** `path`: found on PATH. `cache`: the locked version from the cache folder, downloaded or built now when it was not there. */
+  /**
+   * `path`: found on PATH. `cache`: the locked version from the cache folder, downloaded or built
+   * now when it was not there.
+   */
   readonly from: 'path' | 'cache';
 };
 
@@ -20,8 +23,9 @@ export type Tool = {
 export type GetToolOptions = { readonly lock?: ToolsLock; readonly room?: Partial<ToolRoom> };
 
 /**
- * Gives a tool of the lock: one on PATH in a supported version, else the locked version from the cache, else downloaded or
- * built and checked. Safe to call from several processes at once; progress goes to standard error.
+ * Gives a tool of the lock: one on PATH in a supported version, else the locked version from the
+ * cache, else downloaded or built and checked. Safe to call from several processes at once;
+ * progress goes to standard error.
  *
  * @throws ToolError with one line that says what is missing, why it is needed and how to get it.
  */

@@ -10,8 +10,9 @@ import { placeFolder } from './wheel-tool.ts';
 const BUILD_TIMEOUT_MS = 20 * 60_000;
 
 /**
- * The executable of a tool that is built with `go install`: from the cache, else built into it. The module and all it depends on are
- * checked by Go itself against the Go checksum database; that is the trust here, there is no sum of ours.
+ * The executable of a tool that is built with `go install`: from the cache, else built into it. The
+ * module and all it depends on are checked by Go itself against the Go checksum database; that is
+ * the trust here, there is no sum of ours.
  *
  * @throws ToolError `tool-needs-go`, `tool-download-failed` or `tool-not-runnable`.
  */

@@ -4,8 +4,8 @@ import { listExecutables } from './tool-on-path.ts';
 import type { ToolRoom } from './tool-room.ts';
 
 /**
- * Finds a Python 3 with pip: the ones on PATH in order, then the system's. A first `python3` that cannot be run (a shim of
- * another user, a broken environment) or has no pip is passed over.
+ * Finds a Python 3 with pip: the ones on PATH in order, then the system's. A first `python3` that
+ * cannot be run (a shim of another user, a broken environment) or has no pip is passed over.
  *
  * @param why - what Python is needed for, for the one line of the error.
  * @throws ToolError `tool-needs-python`.

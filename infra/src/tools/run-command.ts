@@ -17,7 +17,10 @@ export type CommandOptions = {
 
 const KEPT_OUTPUT = 65_536;
 
-/** Runs a command without a shell and never throws: a command that cannot be started has no status and the reason as output. */
+/**
+ * Runs a command without a shell and never throws: a command that cannot be started has no status
+ * and the reason as output.
+ */
 export function runCommand(
   file: string,
   args: readonly string[],

@@ -9,7 +9,10 @@ export type ToolErrorCode =
   | 'tool-sum-differs'
   | 'tool-not-runnable';
 
-/** A tool that cannot be had; the message is one line: what is missing, why it is needed, how to get it. */
+/**
+ * A tool that cannot be had; the message is one line: what is missing, why it is needed, how to
+ * get it.
+ */
 export class ToolError extends Error {
   readonly code: ToolErrorCode;
 

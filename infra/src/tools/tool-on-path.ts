@@ -10,8 +10,8 @@ import { isVersionInRange } from './version-range.ts';
 export type ToolOnPath = { readonly path: string; readonly version: string };
 
 /**
- * Finds the first executable of that name on PATH that runs and has a supported version; others are passed over with a
- * progress line.
+ * Finds the first executable of that name on PATH that runs and has a supported version; others are
+ * passed over with a progress line.
  */
 export async function findToolOnPath(
   tool: LockedTool,

@@ -27,8 +27,9 @@ export function getToolRoom(overrides: Partial<ToolRoom> = {}): ToolRoom {
 }
 
 /**
- * The one folder for everything downloaded or built: `$SLUICE_CACHE`, else `$XDG_CACHE_HOME/sluice`, else
- * `~/.cache/sluice`. Relative values are ignored, as the XDG specification asks.
+ * The one folder for everything downloaded or built: `$SLUICE_CACHE`, else
+ * `$XDG_CACHE_HOME/sluice`, else `~/.cache/sluice`. Relative values are ignored, as the XDG
+ * specification asks.
  */
 export function getCacheFolder(
   env: Readonly<Record<string, string | undefined>> = process.env,

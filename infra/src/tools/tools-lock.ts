@@ -16,7 +16,9 @@ export type WheelFile = {
   readonly innerSha256: string;
 };
 
-/** A wheel on PyPI; platforms are `<process.platform>-<process.arch>`, an absent one has no wheel. */
+/**
+ * A wheel on PyPI; platforms are `<process.platform>-<process.arch>`, an absent one has no wheel.
+ */
 export type WheelOrigin = {
   readonly kind: 'wheel';
   readonly package: string;

@@ -1,8 +1,8 @@
 const COMPARATOR = /^(>=|<=|>|<|=)(\d+)\.(\d+)\.(\d+)$/;
 
 /**
- * Tells whether a version lies in a range such as `>=1.9.0 <2.0.0` (comparators separated by spaces, all must hold).
- * Pre-release parts are not known here: a version with one is in no range.
+ * Tells whether a version lies in a range such as `>=1.9.0 <2.0.0` (comparators separated by
+ * spaces, all must hold). Pre-release parts are not known here: a version with one is in no range.
  *
  * @throws RangeError when the range is not of that form.
  */

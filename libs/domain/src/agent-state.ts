@@ -27,6 +27,7 @@ export function agentStateAt(
 ): AgentState {
   if (lastHeartbeatAt === undefined) return 'offline';
   const silence = (now - lastHeartbeatAt) / 1000;
-  if (silence >= settings.offlineSeconds) return 'offline';
-  return silence >= settings.staleSeconds ? 'stale' : 'online';
+  // Asked this way round, a time that is no number counts as silence.
+  if (silence < settings.staleSeconds) return 'online';
+  return silence < settings.offlineSeconds ? 'stale' : 'offline';
 }

@@ -49,8 +49,22 @@ export function parseStepType(ref: string): { readonly type: string; readonly ve
   return { type: match[1], version: Number(match[2]) };
 }
 
-/** Throws unless ids are unique names, every need exists, and there is no cycle. */
+/** More steps than this in one pipeline are refused. */
+export const MAX_STEPS = 200;
+
+/**
+ * Throws unless there are steps, and not too many, their ids are unique names, every need exists, and there is no cycle.
+ * @throws DomainError `pipeline-without-steps`, `pipeline-too-many-steps`, `step-id-invalid`, `step-id-twice`,
+ *   `step-type-invalid`, `step-need-unknown`, `pipeline-cycle`
+ */
 export function assertPipeline(pipeline: Pipeline): void {
+  const count = pipeline.steps.length;
+  if (count === 0) {
+    throw new DomainError('pipeline-without-steps', `Pipeline ${pipeline.name} would do nothing.`);
+  }
+  if (count > MAX_STEPS) {
+    throw new DomainError('pipeline-too-many-steps', `${count} steps; at most ${MAX_STEPS}.`);
+  }
   const ids = new Set<string>();
   for (const step of pipeline.steps) {
     if (!isName(step.id)) throw new DomainError('step-id-invalid', `Step id "${step.id}".`);

@@ -19,5 +19,6 @@ const GRANTS: Readonly<Record<Role, readonly Permission[]>> = {
 
 /** True when the role holds the permission; everything is denied until allowed. */
 export function isPermitted(role: Role, permission: Permission): boolean {
-  return GRANTS[role].includes(permission);
+  // A role comes out of a row: one that is not known here holds nothing.
+  return Object.hasOwn(GRANTS, role) && GRANTS[role].includes(permission);
 }

@@ -107,6 +107,12 @@ describe('a good image', () => {
     expect((await stat(join(destination, 'lib/hard'))).nlink).toBe(2);
   });
 
+  test('keeps long names and names beyond ASCII', async () => {
+    const name = `${'d'.repeat(120)}/${'ü'.repeat(100)}`;
+    await unpackEntries([{ name, content: 'text' }]);
+    expect(await readFile(join(destination, name), 'utf8')).toBe('text');
+  });
+
   test('loses setuid, setgid and sticky bits', async () => {
     await unpackEntries([
       { name: 'tool', content: 'x', mode: 0o6755 },

@@ -1,4 +1,4 @@
-import { verify } from 'node:crypto';
+import { type KeyObject, verify } from 'node:crypto';
 import {
   accepted,
   type Envelope,
@@ -8,7 +8,7 @@ import {
   type Statement,
 } from '@sluice/domain';
 import { canonicalJson, digestOfBytes } from '@sluice/pure';
-import { type KeyPair, keyIdOf, parsePublicKey } from './key-pair.ts';
+import { idOfKey, type KeyPair, parsePublicKey } from './key-pair.ts';
 import { hasExactlyKeys, isJsonObject } from './strict-json.ts';
 
 /** More signatures than this in one envelope are refused. */
@@ -75,16 +75,17 @@ export function verifyEnvelope(
   if (!read.ok) return read;
   const { payloadType, payload, signatures } = read.value;
   const message = preAuthEncoding(payloadType, payload);
+  let usable: readonly { readonly id: string; readonly key: KeyObject }[];
+  try {
+    usable = keys.map(({ id, publicKey }) => ({ id, key: parsePublicKey(publicKey) }));
+  } catch (error) {
+    return refused('key-unusable', `A key cannot be used: ${(error as Error).message}`);
+  }
   const keyIds: string[] = [];
   for (const { sig, keyid } of signatures) {
-    let signer: VerificationKey | undefined;
-    try {
-      signer = keys.find((key) => verify(null, message, parsePublicKey(key.publicKey), sig));
-      if (signer !== undefined && keyIdOf(signer.publicKey) !== signer.id) {
-        return refused('key-unusable', `Key ${signer.id} does not have the id of its public key.`);
-      }
-    } catch (error) {
-      return refused('key-unusable', `A key cannot be used: ${(error as Error).message}`);
+    const signer = usable.find(({ key }) => verify(null, message, key, sig));
+    if (signer !== undefined && idOfKey(signer.key) !== signer.id) {
+      return refused('key-unusable', `Key ${signer.id} does not have the id of its public key.`);
     }
     if (signer === undefined) {
       return refused(

@@ -50,7 +50,7 @@ export function parsePublicKey(pem: string): KeyObject {
  * @throws SigningError `public-key-invalid`
  */
 export function keyIdOf(publicKeyPem: string): string {
-  return idOf(parsePublicKey(publicKeyPem));
+  return idOfKey(parsePublicKey(publicKeyPem));
 }
 
 /** A new Ed25519 key pair that lives in memory only. */
@@ -153,13 +153,14 @@ export function readPrivateFile(path: string): string {
 function toKeyPair(privateKey: KeyObject): KeyPair {
   const publicKey = createPublicKey(privateKey);
   return {
-    keyId: idOf(publicKey),
+    keyId: idOfKey(publicKey),
     publicKey: publicKey.export({ format: 'pem', type: 'spki' }) as string,
     sign: (data) => new Uint8Array(sign(null, data, privateKey)),
   };
 }
 
-function idOf(publicKey: KeyObject): string {
+/** {@link keyIdOf} of a key that was read already. */
+export function idOfKey(publicKey: KeyObject): string {
   return digestOfBytes(new Uint8Array(publicKey.export({ format: 'der', type: 'spki' })));
 }
 

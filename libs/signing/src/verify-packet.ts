@@ -3,10 +3,11 @@ import {
   isDigest,
   PREDICATE_TYPES,
   type PromotionEndState,
+  type Refusal,
   STATEMENT_PAYLOAD_TYPE,
   type TrustRoot,
 } from '@sluice/domain';
-import { canonicalJson, digestOfBytes } from '@sluice/pure';
+import { digestOfBytes } from '@sluice/pure';
 import { statementDigest, verifyEnvelope } from './dsse.ts';
 import { readPromotionPredicate } from './packet.ts';
 import { add, type PacketProblem, readPacket } from './read-packet.ts';
@@ -42,6 +43,8 @@ interface CheckedStatement {
   readonly envelope: unknown;
   readonly read: ReadStatement | undefined;
   readonly keyIds: readonly string[];
+  /** Why no trusted key vouches for it; undefined when one does. */
+  readonly refusal: Refusal | undefined;
 }
 
 /**
@@ -134,18 +137,17 @@ function checkEnvelope(place: string, envelope: unknown, trustRoot: TrustRoot): 
     envelope,
     read: read.ok ? read.value : undefined,
     keyIds: verified.ok ? verified.value.keyIds : [],
+    refusal: verified.ok ? undefined : verified.refusal,
   };
 }
 
 /** Signatures first: what nobody trusted signed is not looked into further in the messages. */
 function reportSignatures(checked: readonly CheckedStatement[], problems: PacketProblem[]): void {
   const anyTrusted = checked.some(({ keyIds }) => keyIds.length > 0);
-  for (const { label, envelope, read, keyIds } of checked) {
-    if (keyIds.length === 0) {
-      const malformed = verifyEnvelope(envelope, []);
-      const code = malformed.ok ? 'key-not-trusted' : malformed.refusal.code;
-      if (code !== 'key-not-trusted') {
-        add(problems, label, code, malformed.ok ? '' : malformed.refusal.message);
+  for (const { label, envelope, read, refusal } of checked) {
+    if (refusal !== undefined) {
+      if (refusal.code !== 'key-not-trusted') {
+        add(problems, label, refusal.code, refusal.message);
       } else if (anyTrusted) {
         const what = 'Its content or signature was changed, or another key signed it:';
         add(problems, label, 'signature-invalid', `${what} no evidence key made this signature.`);

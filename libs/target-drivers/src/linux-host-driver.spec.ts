@@ -117,7 +117,7 @@ async function activationOf(
     environment: 'dev',
     promotionId: `dev/${counter}`,
     planDigest: `sha256:${'b'.repeat(64)}`,
-    health: { path: '/', port, intervalMs: 100, timeoutMs: 1000, successes: 2, failures: 20 },
+    health: { path: '/', port, intervalMs: 100, timeoutMs: 1000, successes: 2, failures: 100 },
     desired:
       tag === null
         ? null
@@ -220,7 +220,7 @@ describe('an activation that fails', () => {
     const first = await activationOf('1');
     await deploy(driver, first);
     const bad = await activationOf('2', { MODE: mode });
-    const outcome = await deploy(driver, { ...bad, health: { ...bad.health, failures: 5 } });
+    const outcome = await deploy(driver, { ...bad, health: { ...bad.health, failures: 30 } });
     expect(outcome).toMatchObject({
       ok: false,
       refusal: { code, message: expect.stringContaining(words) },
@@ -343,6 +343,13 @@ describe('the service', () => {
     await eventually(async () => (await ask()).VERSION === '1');
     expect(await recordedPid()).not.toBe(process.pid);
   });
+});
+
+test('what a killed process left half done is removed at the next start', async () => {
+  await mkdir(join(stateDir, 'images/.abc.1-2.tmp'), { recursive: true });
+  await writeFile(join(stateDir, 'images/.abc.1-2.tmp/half'), 'x');
+  await newDriver();
+  expect(await readdir(join(stateDir, 'images'))).toEqual([]);
 });
 
 test('an image is there whole or not at all', async () => {

@@ -95,7 +95,7 @@ describe('decoding', () => {
     });
   });
 
-  test("the engine's own notes pass, and nothing that only looks like one", async () => {
+  test("the engine's own note passes, and nothing that only looks like it", async () => {
     const metadata = { encoding: Buffer.from('json/plain') };
     const note: Payload = { metadata, data: Buffer.from('"ACTIVITY_ID_NOT_STARTED"') };
     expect(await codec.decode([note], acme)).toEqual([note]);

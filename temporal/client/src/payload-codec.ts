@@ -14,10 +14,7 @@ const KEY_ID_FIELD = 'sluice-key-id';
  * What the engine itself writes, as plain JSON, when an activity is cancelled that no worker had begun. Refusing it would
  * fail the workflow's task for ever; a fixed text says nothing and can be forged to no end.
  */
-const ENGINE_NOTES: ReadonlySet<string> = new Set([
-  '"ACTIVITY_ID_NOT_STARTED"',
-  '"ACTIVITY_ID_UNKNOWN"',
-]);
+const ENGINE_NOTE = '"ACTIVITY_ID_NOT_STARTED"';
 
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
@@ -27,7 +24,7 @@ const { Payload: PayloadMessage } = proto.temporal.api.common.v1;
  * Encrypts every payload whole (data and metadata) with AES-256-GCM under the key of its tenant, which the workflow's id names.
  * Stored data is nonce (12 random bytes), ciphertext, tag (16); the metadata that stays readable and the tenant are
  * authenticated with it. There is no way past it: what has no tenant or no key is not encoded, and what is not
- * encrypted, damaged or another tenant's is not decoded. The one exception: two fixed notes of the engine's own.
+ * encrypted, damaged or another tenant's is not decoded. The one exception: one fixed note of the engine's own.
  *
  * A key should encode fewer than 2^32 payloads (NIST SP 800-38D, random nonces): give the tenant a new one before, and keep the old
  * under `previous`.
@@ -128,7 +125,7 @@ function decrypt(
 }
 
 function isEngineNote({ metadata, data }: Payload): boolean {
-  return textOf(metadata?.encoding) === 'json/plain' && ENGINE_NOTES.has(textOf(data));
+  return textOf(metadata?.encoding) === 'json/plain' && textOf(data) === ENGINE_NOTE;
 }
 
 function open(data: Uint8Array, metadata: Metadata, { key, tenantId }: CodecKey): Uint8Array {

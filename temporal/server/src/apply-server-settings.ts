@@ -38,11 +38,13 @@ export type ApplySettingsResult = {
 };
 
 /**
- * Brings a Temporal server, dev server or cluster, to the settings of `server-settings.json` through its operator API:
- * namespace, retention and search attributes. Safe to repeat and to run from several processes at once.
+ * Brings a Temporal server, dev server or cluster, to the settings of `server-settings.json`
+ * through its operator API: namespace, retention and search attributes. Safe to repeat and to run
+ * from several processes at once.
  *
  * @param address - `host:port` of the frontend.
- * @throws TemporalServerError `temporal-search-attribute-type` when an attribute exists with another type.
+ * @throws TemporalServerError `temporal-search-attribute-type` when an attribute exists with
+ *   another type.
  */
 export async function applyServerSettings(
   address: string,
@@ -150,7 +152,8 @@ async function applySearchAttributes(
       await connection.operatorService.addSearchAttributes({ namespace, searchAttributes });
       return true;
     } catch (error) {
-      // Not found: a namespace registered a moment ago has not reached every cache of the server yet.
+      // Not found: a namespace registered a moment ago has not reached every cache of the server
+      // yet.
       if (grpcCode(error) === GRPC_NOT_FOUND) {
         return false;
       }

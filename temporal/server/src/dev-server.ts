@@ -54,12 +54,12 @@ export type DevServer = {
 };
 
 /**
- * Starts `temporal server start-dev` in a process group of its own, on 127.0.0.1 only, waits until it answers, and
- * applies the checked-in settings. The database file is in WAL mode: with the default settings every step costs a commit to
- * disk.
+ * Starts `temporal server start-dev` in a process group of its own, on 127.0.0.1 only, waits until
+ * it answers, and applies the checked-in settings. The database file is in WAL mode: with the
+ * default settings every step costs a commit to disk.
  *
- * @throws TemporalServerError `temporal-folder-newer`, `temporal-start-failed` or `temporal-start-timeout`, with the last
- *   lines of the log.
+ * @throws TemporalServerError `temporal-folder-newer`, `temporal-start-failed` or
+ *   `temporal-start-timeout`, with the last lines of the log.
  */
 export async function startDevServer(options: DevServerOptions): Promise<DevServer> {
   const settings = await loadServerSettings();

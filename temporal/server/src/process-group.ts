@@ -13,13 +13,13 @@ export function isAlive(pid: number): boolean {
 }
 
 /**
- * Ends a process that leads its own group, with its children: the signal first, SIGKILL after the grace time.
- * A process that is gone already counts as ended.
+ * Ends a process that leads its own group, with its children: the signal first, SIGKILL after the
+ * grace time. A process that is gone already counts as ended.
  *
  * @param pid - id of the group's leader, started with `detached: true`.
  * @param graceMs - milliseconds between the signal and SIGKILL.
- * @param signal - what asks it to stop. With `leaderOnly` the signal goes to the leader alone, for programs that
- *   end their children themselves and take the signal twice for haste.
+ * @param signal - what asks it to stop. With `leaderOnly` the signal goes to the leader alone,
+ *   for programs that end their children themselves and take the signal twice for haste.
  */
 export async function endProcessGroup(
   pid: number,

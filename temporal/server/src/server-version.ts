@@ -8,7 +8,8 @@ export type ServerVersion = { readonly cli: string; readonly server: string };
 /**
  * Asks a `temporal` executable for its versions.
  *
- * @throws TemporalServerError `temporal-not-runnable` when it does not run or answers something else.
+ * @throws TemporalServerError `temporal-not-runnable` when it does not run or answers something
+ *   else.
  */
 export async function readServerVersion(executable: string): Promise<ServerVersion> {
   const output = await new Promise<string>((resolve, reject) => {
@@ -35,8 +36,8 @@ export async function readServerVersion(executable: string): Promise<ServerVersi
 }
 
 /**
- * Refuses a data file that a newer server wrote: its schema may have moved on, and Temporal cannot go back.
- * A data file without a remembered version passes.
+ * Refuses a data file that a newer server wrote: its schema may have moved on, and Temporal cannot
+ * go back. A data file without a remembered version passes.
  *
  * @throws TemporalServerError `temporal-folder-newer` naming the version to use and `--reset`.
  */

@@ -33,8 +33,8 @@ export async function listHistoryFiles(folder: URL = HISTORIES): Promise<readonl
 }
 
 /**
- * A copy of a stored message with every payload decoded, and without what names the machine that recorded it: identities and
- * stack traces. Search attributes and headers never went through the codec.
+ * A copy of a stored message with every payload decoded, and without what names the machine that recorded it: identities, sticky
+ * queues and stack traces. Search attributes and headers never went through the codec.
  */
 export async function toReadableForm<T>(message: T, codec: PayloadCodec): Promise<T> {
   return (await visit(message, codec)) as T;
@@ -50,10 +50,13 @@ async function visit(value: unknown, codec: PayloadCodec): Promise<unknown> {
   // Long and other number classes have no members of their own to visit.
   if (Object.getPrototypeOf(value)?.constructor?.name === 'Long') return value;
   const copy: Record<string, unknown> = {};
+  // A sticky queue is named after its worker's process.
+  const isSticky = Boolean((value as { normalName?: string }).normalName);
   for (const [name, member] of Object.entries(value)) {
     const isPlain = name === 'searchAttributes' || name === 'header';
     if (name === 'identity') copy[name] = 'recorder';
     else if (name === 'stackTrace') copy[name] = '';
+    else if (name === 'name' && isSticky) copy[name] = 'sticky';
     else copy[name] = isPlain ? member : await visit(member, codec);
   }
   return copy;

@@ -42,7 +42,8 @@ async function toFileContent(env: WorkflowEnvironment, handle: WorkflowHandle): 
   const history = await handle.fetchHistory();
   const readable = await toReadableForm(history, createPayloadCodec(env.codecKeys));
   const result: unknown = await handle.result();
-  const file = { workflowId: handle.workflowId, result, history: historyToJSON(readable) };
+  const recorded: unknown = JSON.parse(historyToJSON(readable));
+  const file = { workflowId: handle.workflowId, result, history: recorded };
   return `${JSON.stringify(file, null, 1)}\n`;
 }
 

@@ -3,11 +3,15 @@ import type { Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { createPromotionScene, type PromotionScene, SCENE_TENANT } from '@sluice/activities/testing';
+import {
+  createPromotionScene,
+  type PromotionScene,
+  SCENE_TENANT,
+} from '@sluice/activities/testing';
 import { openCommand } from '@sluice/agent-protocol';
 import {
-  type Decision,
   DEFAULT_DEADLINES,
+  type Decision,
   type DecisionOutcome,
   PREDICATE_TYPES,
   STANDARD_PIPELINE,
@@ -23,8 +27,8 @@ import {
   setDeploymentState,
   setPromotionState,
   storeRules,
-  takeLease,
   type Tx,
+  takeLease,
   upsertDeployment,
   withTenant,
 } from '@sluice/persistence';
@@ -111,7 +115,9 @@ describe('keys', () => {
   });
 
   test('a second signer on the same socket does not start', async () => {
-    const service = { trustRoot: await client.readTrustRoot() } as Parameters<typeof serveSigner>[1];
+    const service = { trustRoot: await client.readTrustRoot() } as Parameters<
+      typeof serveSigner
+    >[1];
     await expect(serveSigner(socketPath, service, () => undefined)).rejects.toThrow(/listens/);
   });
 });

@@ -1,0 +1,38 @@
+import { expect, test } from '@jest/globals';
+import { readSignerSettings } from './signer/signer-settings.ts';
+import { readWorkerSettings } from './worker-settings.ts';
+
+const complete = {
+  SLUICE_DATABASE_URL: 'postgres://sluice_worker:secret@127.0.0.1:5432/sluice',
+  SLUICE_TEMPORAL_ADDRESS: '127.0.0.1:7233',
+  SLUICE_EVIDENCE_DIR: '/data/evidence',
+  SLUICE_CODEC_KEYS: '/data/keys/codec.json',
+  SLUICE_SIGNER_SOCKET: '/data/run/signer.sock',
+};
+
+test('what may be absent has a meaning', () => {
+  expect(readWorkerSettings(complete)).toMatchObject({
+    relayDatabaseUrl: 'postgres://sluice_relay:secret@127.0.0.1:5432/sluice',
+    linkerDatabaseUrl: 'postgres://sluice_linker:secret@127.0.0.1:5432/sluice',
+    temporalNamespace: 'sluice',
+    trivy: 'trivy',
+    port: null,
+  });
+  const named = readWorkerSettings({ ...complete, SLUICE_WORKER_PORT: '0' });
+  expect(named.port).toBe(0);
+});
+
+test('every problem is one line', () => {
+  const wrong = { ...complete, SLUICE_DATABASE_URL: 'nonsense', SLUICE_WORKER_PORT: '70000' };
+  expect(() => readWorkerSettings({ ...wrong, SLUICE_CODEC_KEYS: '' })).toThrow(
+    expect.objectContaining({
+      code: 'settings-invalid',
+      problems: expect.arrayContaining([
+        expect.stringContaining('SLUICE_CODEC_KEYS is not set'),
+        expect.stringContaining('SLUICE_WORKER_PORT is "70000"'),
+        expect.stringContaining('SLUICE_DATABASE_URL is no URL'),
+      ]),
+    }),
+  );
+  expect(() => readSignerSettings({})).toThrow(/SLUICE_SIGNER_KEYS[^]*SLUICE_TRUST_ROOT/);
+});

@@ -1,0 +1,32 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { createServices, startPostgres } from './infra/checks/test-services.mjs';
+const services = createServices();
+process.env.SLUICE_TEST_POSTGRES_URL = await startPostgres(services);
+const { createTestDatabase } = await import('./libs/persistence/dist/testing/index.js');
+const { addCodecKeys } = await import('./temporal/client/dist/index.js');
+const { startDevServer } = await import('./temporal/server/dist/index.js');
+const { getTool } = await import('./infra/dist/index.js');
+const tool = (await getTool('temporal')).path;
+const db = await createTestDatabase(); await db.addTenant('acme');
+const dir = mkdtempSync('/tmp/t/boot-'); await addCodecKeys(dir + '/codec.json', ['acme']);
+const freePort = () => new Promise(r => { const s = createServer().listen(0, '127.0.0.1', () => { const p = s.address().port; s.close(() => r(p)); }); });
+const free = await freePort(); const hp = await freePort();
+const env = { ...process.env, SLUICE_EVIDENCE_DIR: dir + '/ev', SLUICE_CODEC_KEYS: dir + '/codec.json', SLUICE_SIGNER_SOCKET: dir + '/s.sock', SLUICE_SIGNER_KEYS: dir + '/keys', SLUICE_TRUST_ROOT: dir + '/trust.json', SLUICE_WORKER_PORT: String(hp) };
+const t0 = Date.now(); const say = (...a) => console.log(((Date.now() - t0) / 1000).toFixed(1), ...a);
+const run = (script, more) => { const p = spawn(process.execPath, ['apps/worker/dist/' + script], { env: { ...env, ...more }, stdio: ['ignore', 'pipe', 'pipe'] }); p.stdout.on('data', d => say(script, 'OUT', String(d).trim())); p.stderr.on('data', d => { for (const l of String(d).trim().split('\n')) { try { const j = JSON.parse(l); if (!/state changed/.test(j.msg)) say(script, j.level, j.msg.slice(0,150), j.err?.message?.slice(0,140) ?? ''); } catch { say(script, 'ERR', l.slice(0,200)); } } }); p.on('exit', (c, s) => say(script, 'EXIT', c, s)); return p; };
+const signer = run('signer.js', { SLUICE_DATABASE_URL: db.urlOf('sluice_signer') });
+const worker = run('main.js', { SLUICE_DATABASE_URL: db.urlOf('sluice_worker'), SLUICE_TEMPORAL_ADDRESS: '127.0.0.1:' + free });
+const ready = async (want, limit) => { const end = Date.now() + limit; for (;;) { const s = await fetch(`http://127.0.0.1:${hp}/readyz`).then(r => r.status, () => 0); if (s === want || Date.now() > end) { say('readyz', s, 'wanted', want); return; } await new Promise(r => setTimeout(r, 300)); } };
+const start = () => startDevServer({ executable: tool, logFile: dir + '/t.log', uiPort: false, port: free, dbFile: dir + '/t.db' });
+try {
+  await ready(503, 30000); await new Promise(r => setTimeout(r, 3000));
+  let server = await start(); say('temporal started'); await ready(200, 60000);
+  await server.stop(); say('temporal stopped'); await new Promise(r => setTimeout(r, 15000)); await ready(503, 1000);
+  server = await start(); say('temporal again'); await ready(200, 40000);
+  say((await (await fetch(`http://127.0.0.1:${hp}/metrics`)).text()).split('\n').filter(l=>l.startsWith('sluice_out')).join('\n'));
+  const t1 = Date.now(); worker.kill('SIGTERM'); await new Promise(r => worker.once('exit', r)); say('stopped in', Date.now() - t1);
+  signer.kill('SIGTERM'); await new Promise(r => signer.once('exit', r)); await server.stop();
+} finally { worker.kill('SIGKILL'); signer.kill('SIGKILL'); await db.drop().catch(()=>{}); await services.stop(); }
+process.exit(0);
