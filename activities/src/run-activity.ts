@@ -48,9 +48,13 @@ export async function runActivity<T>(
       throw error;
     }
     if (scope.cancellation.aborted) {
+      const reason = errorMessageOf(scope.cancellation.reason);
       part.observe?.(activity, 'cancelled', secondsSince(started));
-      log.info({ reason: String(scope.cancellation.reason) }, 'activity cancelled');
-      throw new CancelledFailure(`${activity} was cancelled.`);
+      log.info({ reason }, 'activity cancelled');
+      // A worker that stops is no cancellation of the work: another attempt does it elsewhere or later.
+      throw reason === 'WORKER_SHUTDOWN'
+        ? activityFailure(FAILURES.unavailable, `${activity}: the worker stops; it is tried again.`)
+        : new CancelledFailure(`${activity} was cancelled.`);
     }
     part.observe?.(activity, 'failed', secondsSince(started));
     const failure = translate(activity, error);

@@ -60,7 +60,10 @@ afterAll(() => made?.remove());
 
 async function targetState(): Promise<unknown> {
   const { stack } = made;
-  const service = await readFile(join(stack.layout.agentsDir, 'dev-host-1', 'service.json'), 'utf8');
+  const service = await readFile(
+    join(stack.layout.agentsDir, 'dev-host-1', 'service.json'),
+    'utf8',
+  );
   return { service: JSON.parse(service), journal: await readJournal(stack, 'dev-host-1') };
 }
 
@@ -103,8 +106,8 @@ describe('1.0.0, which is clean', () => {
       connectionString: stack.databaseUrls['sluice_app'] ?? '',
       applicationName: 'first-release-test',
     });
-    const verdict = await withTenant(pool, stack.tenant, (tx) => verifyEventChain(tx)).finally(
-      () => pool.close(),
+    const verdict = await withTenant(pool, stack.tenant, (tx) => verifyEventChain(tx)).finally(() =>
+      pool.close(),
     );
     expect(verdict).toMatchObject({ ok: true, length: expect.any(Number) });
   });
@@ -163,7 +166,13 @@ test('the engine holds no plain text', async () => {
   expect(new Set(payloads.map(({ encoding }) => encoding))).toEqual(
     new Set(['binary/sluice-aes256gcm-v1']),
   );
-  const told = ['hello', 'deploy-key', clean.id.slice(7), clean.image.slice(7), leaking.id.slice(7)];
+  const told = [
+    'hello',
+    'deploy-key',
+    clean.id.slice(7),
+    clean.image.slice(7),
+    leaking.id.slice(7),
+  ];
   const all = [...payloads.map(({ text }) => text), ...texts];
   expect(told.filter((word) => all.some((text) => text.includes(word)))).toEqual([]);
 });

@@ -24,7 +24,11 @@ beforeAll(async () => {
     scannerMode: 'clean',
     environments: ENVIRONMENTS.map((name, position) => ({ name, position })),
     targets: [
-      ...ENVIRONMENTS.slice(0, 4).map((name) => ({ name: `host-${name}`, environment: name })),
+      ...ENVIRONMENTS.slice(0, 4).map((name) => ({
+        name: `host-${name}`,
+        environment: name,
+        health: { failures: 40 },
+      })),
       { name: 'host-pair-1', environment: 'pair' },
       { name: 'host-pair-2', environment: 'pair', settings: { EXITS_IN: '3.0.0' } },
     ],
@@ -78,9 +82,9 @@ test('a version that the verify step finds unhealthy is taken back by a signed r
 });
 
 test.each([
-  ['exits', '2.0.1', 'service-exited'],
-  ['sick', '2.0.2', 'service-unhealthy'],
-])('a version that %s is taken back by the agent itself', async (environment, version, code) => {
+  ['ends at once', 'exits', '2.0.1', 'service-exited'],
+  ['is never well', 'sick', '2.0.2', 'service-unhealthy'],
+])('a version that %s is taken back by the agent itself', async (_, environment, version, code) => {
   const promotion = await promoteFaulty(environment, version);
   expect(promotion.reason?.code).toBe(code);
   expect(promotion.deployments).toMatchObject([{ state: 'REVERTED', failure: { code } }]);

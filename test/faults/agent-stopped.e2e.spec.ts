@@ -59,8 +59,11 @@ test('a stopped agent is shown as stale, then offline, and a deployment to it fa
     state: 'FAILED',
     reason: { code: 'deploy-deadline-exceeded', message: expect.stringContaining(TARGET) },
   });
-  expect(deploy?.reason?.message).toContain(lastHeartbeat.slice(0, 19));
-  expect(promotion.deployments).toMatchObject([{ state: 'LOST' }]);
+  expect(promotion.deployments).toMatchObject([
+    { state: 'LOST', failure: { code: 'agent-silent', message: expect.stringContaining(TARGET) } },
+  ]);
+  const [lost] = promotion.deployments;
+  expect(lost?.failure?.message).toContain(`last heartbeat: ${lastHeartbeat.slice(0, 19)}`);
   expect(promotion.packet).not.toBeNull();
 });
 

@@ -40,34 +40,38 @@ afterAll(async () => {
   await rm(holdFile, { force: true });
 });
 
-test.each(CASES)('%s is %s in mid-promotion and started again: it goes on', async (engine, how) => {
-  const { client, stack, scanner } = made;
-  const environment = environmentOf(engine, how);
-  const parts = ['api', 'worker', 'signer', `agent-host-${environment}`];
-  const pids = parts.map((name) => stack.getPid(name));
-  const release = await client.release('1.0.0');
+test.each(CASES)(
+  '%s is %s in mid-promotion and started again: it goes on',
+  async (engine, how) => {
+    const { client, stack, scanner } = made;
+    const environment = environmentOf(engine, how);
+    const parts = ['api', 'worker', 'signer', `agent-host-${environment}`];
+    const pids = parts.map((name) => stack.getPid(name));
+    const release = await client.release('1.0.0');
 
-  // Once while the scanner runs, once while the agent deploys, once while the worker verifies.
-  await scanner.setMode('hold');
-  await writeFile(holdFile, '');
-  const id = await client.request(release.id, environment);
-  await client.untilStep(id, 'scan');
-  await interrupt(engine, how);
-  await scanner.setMode('clean');
-  await client.untilStep(id, 'deploy');
-  await interrupt(engine, how);
-  await client.untilStep(id, 'verify', 'RUNNING', 90);
-  expect(existsSync(holdFile)).toBe(true);
-  await interrupt(engine, how);
-  await rm(holdFile);
+    // Once while the scanner runs, once while the agent deploys, once while the worker verifies.
+    await scanner.setMode('hold');
+    await writeFile(holdFile, '');
+    const id = await client.request(release.id, environment);
+    await client.untilStep(id, 'scan');
+    await interrupt(engine, how);
+    await scanner.setMode('clean');
+    await client.untilStep(id, 'deploy');
+    await interrupt(engine, how);
+    await client.untilStep(id, 'verify', 'RUNNING', 90);
+    expect(existsSync(holdFile)).toBe(true);
+    await interrupt(engine, how);
+    await rm(holdFile);
 
-  const promotion = await client.untilSealed(id, 90);
-  expect(promotion).toMatchObject({ state: 'SUCCEEDED', reason: null });
-  expect(await findContradictions(stack, promotion)).toEqual([]);
-  const service = await findService(stack.getServicePort(`host-${environment}`));
-  expect(service).toMatchObject({ version: '1.0.0' });
-  expect(parts.map((name) => stack.getPid(name))).toEqual(pids);
-}, 180_000);
+    const promotion = await client.untilSealed(id, 90);
+    expect(promotion).toMatchObject({ state: 'SUCCEEDED', reason: null });
+    expect(await findContradictions(stack, promotion)).toEqual([]);
+    const service = await findService(stack.getServicePort(`host-${environment}`));
+    expect(service).toMatchObject({ version: '1.0.0' });
+    expect(parts.map((name) => stack.getPid(name))).toEqual(pids);
+  },
+  180_000,
+);
 
 async function interrupt(engine: string, how: string): Promise<void> {
   const { stack } = made;

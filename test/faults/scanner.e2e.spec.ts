@@ -58,7 +58,12 @@ async function promoteWith(version: string, mode: ScannerMode): Promise<Promotio
 test.each([
   ['hangs', '2.0.0', 'scan-deadline-exceeded', /scan .*4 s.*promote again/s],
   ['hangs and ignores SIGTERM', '2.0.1', 'scan-deadline-exceeded', /scan .*4 s.*promote again/s],
-  ['prints rubbish', '2.0.2', 'scanner-failed', /output about component app .*cannot be read.*Check/s],
+  [
+    'prints rubbish',
+    '2.0.2',
+    'scanner-failed',
+    /output about component app .*cannot be read.*Check/s,
+  ],
   ['ends badly', '2.0.3', 'scanner-failed', /status 1 .*the scanner is broken/s],
 ])('a scanner that %s fails the promotion with a clear code', async (_, version, code, says) => {
   const promotion = await promoteWith(version, VERSIONS[version] ?? 'hang');

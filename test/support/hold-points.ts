@@ -46,14 +46,18 @@ export async function installHoldPoints(url: string): Promise<HoldPoints> {
       await client.query('select pg_advisory_lock(hashtextextended($1, 0))', [key]);
     },
     untilReached: async (key) => {
-      await waitFor(`a transaction stands at ${key}`, async () => {
-        const { rowCount } = await client.query(
-          `select from pg_locks where locktype = 'advisory' and not granted
+      await waitFor(
+        `a transaction stands at ${key}`,
+        async () => {
+          const { rowCount } = await client.query(
+            `select from pg_locks where locktype = 'advisory' and not granted
               and ((classid::bigint << 32) | objid::bigint) = hashtextextended($1, 0)`,
-          [key],
-        );
-        return (rowCount ?? 0) > 0;
-      }, { seconds: 60 });
+            [key],
+          );
+          return (rowCount ?? 0) > 0;
+        },
+        { seconds: 60 },
+      );
     },
     releaseAll: async () => {
       await client.query('select pg_advisory_unlock_all()');

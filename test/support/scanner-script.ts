@@ -54,7 +54,10 @@ export async function createScannerScript(
     setMode: (value) => setMode('default', value),
     setModeOf: (image, value) => setMode(image.replace('sha256:', ''), value),
     listPids: async () =>
-      (await readFile(pids, 'utf8')).split('\n').filter((line) => line !== '').map(Number),
+      (await readFile(pids, 'utf8'))
+        .split('\n')
+        .filter((line) => line !== '')
+        .map(Number),
     uninstall: () => rm(path),
     install,
   };

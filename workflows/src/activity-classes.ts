@@ -32,7 +32,10 @@ const control: ActivityOptions = {
 };
 
 /** Records have no deadline of their own: while the database is away nothing else can be done. */
-export const records: Pick<InterpreterActivities, 'recordPromotion' | 'recordStep' | 'releaseLease'> &
+export const records: Pick<
+  InterpreterActivities,
+  'recordPromotion' | 'recordStep' | 'releaseLease'
+> &
   Pick<InterpreterActivities, 'listDeployments'> = proxyActivities<InterpreterActivities>(control);
 
 /** Sealing writes a packet beside its transaction; it is tried for as long as it takes. */

@@ -27,8 +27,7 @@ export async function interpretPipeline(run: PromotionRun, rules: FrozenRules): 
   }
   const running = new Map<string, Promise<void>>();
   for (;;) {
-    const ready =
-      run.stopCause === undefined ? readySteps(rules.pipeline, run.stepStates()) : [];
+    const ready = run.stopCause === undefined ? readySteps(rules.pipeline, run.stepStates()) : [];
     for (const step of ready) {
       run.setStep(step.id, 'running', null);
       const ended = runStep(run, rules, step).finally(() => running.delete(step.id));

@@ -259,15 +259,21 @@ describe('pipelines as data', () => {
 });
 
 describe('deadlines', () => {
-  test.each(['scan', 'gate'])('a %s that is unavailable for ever fails by its deadline', async (type) => {
-    const { result, records } = await promote({
-      rules: shortDeadlines({ [`${type}Seconds`]: 2 }),
-      steps: { [type]: unavailable },
-    });
-    expect(result).toMatchObject({ state: 'failed', reason: { code: `${type}-deadline-exceeded` } });
-    expect(result.reason?.message).toContain('the database is away');
-    expect(records.stepStates.get(type)).toBe('failed');
-  });
+  test.each(['scan', 'gate'])(
+    'a %s that is unavailable for ever fails by its deadline',
+    async (type) => {
+      const { result, records } = await promote({
+        rules: shortDeadlines({ [`${type}Seconds`]: 2 }),
+        steps: { [type]: unavailable },
+      });
+      expect(result).toMatchObject({
+        state: 'failed',
+        reason: { code: `${type}-deadline-exceeded` },
+      });
+      expect(result.reason?.message).toContain('the database is away');
+      expect(records.stepStates.get(type)).toBe('failed');
+    },
+  );
 
   test('a deploy that its agent never answers fails by its deadline, and its targets are reverted', async () => {
     const rules = composeRules({
@@ -275,7 +281,10 @@ describe('deadlines', () => {
       deadlines: { ...DEFAULT_DEADLINES, deploySeconds: 2 },
     });
     const { result } = await promote({ rules, steps: { deploy: unavailable } });
-    expect(result).toMatchObject({ state: 'reverted', reason: { code: 'deploy-deadline-exceeded' } });
+    expect(result).toMatchObject({
+      state: 'reverted',
+      reason: { code: 'deploy-deadline-exceeded' },
+    });
   });
 
   test('a revert that nobody answers is named by its deadline', async () => {

@@ -3,7 +3,10 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { DEFAULT_DEADLINES } from '@sluice/domain';
 import type { PromotionResult } from '@sluice/temporal-contract';
 import { bundleSources } from '../../test/src/workflows/bundle-workflows.ts';
-import type { FakeSettings, PromotionActivities } from '../../test/src/workflows/fake-activities.ts';
+import type {
+  FakeSettings,
+  PromotionActivities,
+} from '../../test/src/workflows/fake-activities.ts';
 import { createFakeActivities, unsuccessful } from '../../test/src/workflows/fake-activities.ts';
 import { composeRules } from '../../test/src/workflows/fake-records.ts';
 import type { CallName } from '../../test/src/workflows/fault-injection.ts';

@@ -38,8 +38,6 @@ export class PromotionRun {
   leaseSignals = 0;
   /** Set before the first step with effects is executed: from then on an unhappy end looks for targets to revert. */
   effectsBegun = false;
-  /** A deploy step ended without its own answer, so an attempt of it may still be dispatching. */
-  dispatchUncertain = false;
   /** Reason of the gate that said no. */
   denial: Reason | undefined = undefined;
   stopCause: StopCause | undefined = undefined;

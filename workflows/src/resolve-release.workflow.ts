@@ -5,8 +5,9 @@
  * long as it takes. Cancelling it (by the engine) refuses the request. There is nothing to compensate: blobs that
  * were brought in stand under their digests and harm nobody.
  */
-import { MAX_COMPONENTS } from '@sluice/domain';
+
 import type { Component, Refusal } from '@sluice/domain';
+import { MAX_COMPONENTS } from '@sluice/domain';
 import type {
   ComponentRequest,
   ResolveReleaseInput,

@@ -1,7 +1,6 @@
 import { parseStepType } from '@sluice/domain';
 import type { PromotionResult, Reason } from '@sluice/temporal-contract';
 import { LEASED_STEPS } from '@sluice/temporal-contract';
-import { sleep } from '@temporalio/workflow';
 import { records, revertWithin } from './activity-classes.ts';
 import { meaningOfFailure } from './failure-reason.ts';
 import type { Ending } from './interpret-pipeline.ts';
@@ -9,13 +8,13 @@ import { MAX_IN_FLIGHT, mapBounded } from './map-bounded.ts';
 import type { PromotionRun } from './promotion-run.ts';
 import { recordStepState } from './step-records.ts';
 
-/** An attempt that was told to stop may still be storing its command; it is given this long before targets are listed. */
-const DISPATCH_GRACE = '2s';
-
 /** The end state and reason that are sealed. */
 export type SettledEnding = Pick<PromotionResult, 'state' | 'reason'>;
 
 /**
+ * The state of an ended deploy step is recorded before this runs, and a dispatch checks it under the same lock: the list of
+ * deployments is complete.
+ *
  * Puts back every target that this promotion dispatched a deployment to. Without any, the ending stands. With all put back,
  * a failure or denial becomes `reverted` and a cancellation stays one; with any not put back the promotion has
  * `failed`, and the reason names the targets that need a person.
@@ -25,7 +24,6 @@ export async function revertDeployedTargets(
   ending: Ending,
 ): Promise<SettledEnding> {
   const { promotion } = run.input;
-  if (run.dispatchUncertain) await sleep(DISPATCH_GRACE);
   let targets: readonly string[];
   try {
     targets = await records.listDeployments({ promotion });

@@ -44,10 +44,10 @@ export async function runStep(
     }
     await settleStep(run, step, type, await executeOnPlaces(run, rules, step, type));
   } catch (error) {
-    const interrupted = run.stopCause !== undefined && isActivityFailure(error);
-    if (!isCancellation(error) && !interrupted) throw error;
-    if (LEASED_STEPS.has(type) && run.effectsBegun) run.dispatchUncertain = true;
-    await recordStepState(run, step.id, 'cancelled', run.stopCause?.reason ?? null);
+    const isStopped = run.stopCause !== undefined && isActivityFailure(error);
+    if (!isCancellation(error) && !isStopped) throw error;
+    // This record is also the fence: once it stands, no attempt that still runs dispatches anything for the step.
+    await recordStepState(run, step.id, 'cancelled', run.stopCause?.reason ?? interrupted(step));
   }
 }
 
@@ -93,7 +93,6 @@ async function executeOnce(
     const meaning = meaningOfFailure(error, type, what, seconds);
     if (meaning === undefined || meaning.kind === 'cancelled') throw error;
     if (run.stopCause !== undefined) throw error;
-    if (meaning.kind === 'deadline' && LEASED_STEPS.has(type)) run.dispatchUncertain = true;
     return { ...failed(meaning.reason), thrown: true };
   }
 }
@@ -141,8 +140,9 @@ async function settleStep(
   const reason = joinReasons(unhappy.map((execution) => execution.reason));
   if (denial !== undefined) run.denial = reason ?? undefined;
   const state = unhappy.length === 0 ? 'succeeded' : 'failed';
-  // One target's activity cannot know what the others came to, and one that threw wrote nothing.
-  if (expanded || unhappy.some(({ thrown }) => thrown)) {
+  // The last target's activity writes a common success; that not all succeeded none of them can know, and one that threw
+  // wrote nothing.
+  if (unhappy.some(({ thrown }) => expanded || thrown)) {
     await recordStepState(run, step.id, state, reason);
   } else {
     run.setStep(step.id, state, reason);
@@ -163,6 +163,11 @@ function joinReasons(reasons: readonly (Reason | null)[]): Reason | null {
 
 function failed(reason: Reason): Omit<Execution, 'thrown'> {
   return { outcome: 'failed', outputs: {}, reason };
+}
+
+function interrupted(step: PipelineStep): Reason {
+  const message = `Step ${step.id} was cancelled from outside of its promotion; promote again.`;
+  return { code: 'step-interrupted', message };
 }
 
 /** Why a step whose type no capability has registered cannot run. */

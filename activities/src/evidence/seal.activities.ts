@@ -1,5 +1,6 @@
 import { PREDICATE_TYPES, traceIdOf } from '@sluice/domain';
 import {
+  findAgent,
   findPromotion,
   insertEvent,
   setCurrentRelease,
@@ -180,9 +181,12 @@ async function settleDeployment(
   succeeded: boolean,
 ): Promise<void> {
   if (state === 'lost') {
+    const heartbeat = (await findAgent(tx, target))?.lastHeartbeatAt ?? 'never';
     const failure = {
       code: 'agent-silent',
-      message: `The agent of ${target} did not report an end: look at the target and at its agent.`,
+      message:
+        `The agent of ${target} did not report an end; its last heartbeat: ${heartbeat}. ` +
+        'Look at the target and at its agent, start the agent again, then promote again.',
     };
     await setDeploymentState(tx, { promotionId, target, state: 'lost', failure });
   }

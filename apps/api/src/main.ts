@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { createFolderStore } from '@sluice/evidence-store';
 import { createLogger, createMetrics, type Logger } from '@sluice/observability';
@@ -63,7 +63,6 @@ async function main(log: Logger): Promise<void> {
         { name: 'postgres', check: async () => void (await pool.query('select 1')) },
         { name: 'temporal', check: temporal.check },
         { name: 'trust-root', check: async () => void parseTrustRoot(await readTrustRoot()) },
-        { name: 'evidence-store', check: async () => void (await stat(settings.evidenceDir)) },
       ],
       releaseWaitMs: 10_000,
       now: Date.now,

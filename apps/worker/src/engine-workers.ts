@@ -39,6 +39,9 @@ const CONCURRENT_ACTIVITIES: Readonly<Record<TaskQueue, number>> = {
   [TASK_QUEUES.verify]: 50,
 };
 
+/** Each poller holds a call open; five keep up with the engine here. */
+const ACTIVITY_POLLERS = 5;
+
 const RESTART_PAUSE_MS = 1000;
 
 /**
@@ -109,6 +112,7 @@ function workerOptions(
     dataConverter: createDataConverter(options.codecKeys),
     activities: options.activities[taskQueue],
     maxConcurrentActivityTaskExecutions: CONCURRENT_ACTIVITIES[taskQueue],
+    maxConcurrentActivityTaskPolls: Math.min(ACTIVITY_POLLERS, CONCURRENT_ACTIVITIES[taskQueue]),
     shutdownGraceTime: '5s',
     shutdownForceTime: '15s',
     ...(isControl ? { workflowBundle: options.workflowBundle } : {}),

@@ -21,6 +21,7 @@ import {
 import { createSignerClient } from '@sluice/signing';
 import { createTemporalClient, loadCodecKeys } from '@sluice/temporal-client';
 import { installEngineRuntime } from './engine-runtime.ts';
+import { watchEngine } from './engine-watch.ts';
 import { runEngineWorkers } from './engine-workers.ts';
 import { serveHealth } from './health-server.ts';
 import { keepTrying } from './keep-trying.ts';
@@ -122,6 +123,10 @@ async function start(settings: WorkerSettings, logger: Logger): Promise<void> {
   );
   if (client === undefined) return;
   toStop.push(() => client.connection.close());
+  const endWatch = watchEngine(client, logger, (state) => {
+    parts['frontend'] = state;
+  });
+  toStop.push(async () => endWatch());
   const relays: Relay[] = [
     startOutboxRelay({
       pool: relayPool,

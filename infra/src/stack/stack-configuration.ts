@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import type { Deadlines, SettingValue } from '@sluice/domain';
+import type { Deadlines, HealthProbe, SettingValue } from '@sluice/domain';
 import { stringify } from 'yaml';
 import type { StackLayout } from './stack-layout.ts';
 import type { StackPorts } from './stack-ports.ts';
@@ -20,6 +20,8 @@ export type StackTarget = {
   readonly labels?: Readonly<Record<string, string>>;
   /** Added to `PORT`, which is chosen. */
   readonly settings?: Readonly<Record<string, SettingValue>>;
+  /** What differs from how the stack's targets are probed. */
+  readonly health?: Partial<Omit<HealthProbe, 'port'>>;
   /** Starts its agent with the stack; true when absent. */
   readonly agent?: boolean;
 };
@@ -91,7 +93,9 @@ function toTarget(target: StackTarget, port: number): Record<string, unknown> {
       intervalMs: 200,
       timeoutMs: 1_000,
       successes: 2,
-      failures: 25,
+      // 20 s: a busy laptop may take long to start a service. One that ends is noticed at once.
+      failures: 100,
+      ...target.health,
     },
   };
 }

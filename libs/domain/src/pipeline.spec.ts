@@ -41,12 +41,7 @@ describe('a step type', () => {
 describe('assertPipeline', () => {
   test('takes the built-in pipeline, and a diamond', () => {
     expect(() => assertPipeline(STANDARD_PIPELINE)).not.toThrow();
-    const diamond = pipeline(
-      step('d', ['b', 'c']),
-      step('b', ['a']),
-      step('c', ['a']),
-      step('a'),
-    );
+    const diamond = pipeline(step('d', ['b', 'c']), step('b', ['a']), step('c', ['a']), step('a'));
     expect(() => assertPipeline(diamond)).not.toThrow();
   });
 
@@ -95,9 +90,12 @@ describe('readySteps', () => {
     expect(ids({ a: state }, two)).toEqual(expected);
   });
 
-  test.each(['failed', 'cancelled', 'reverted'] as const)('one step %s stops all others', (state) => {
-    expect(ids({ a: state }, pipeline(step('a'), step('b')))).toEqual([]);
-  });
+  test.each(['failed', 'cancelled', 'reverted'] as const)(
+    'one step %s stops all others',
+    (state) => {
+      expect(ids({ a: state }, pipeline(step('a'), step('b')))).toEqual([]);
+    },
+  );
 
   test.each(['running', 'waiting', 'succeeded', 'skipped'] as const)(
     'one step %s stops no independent one',

@@ -31,9 +31,12 @@ describe('names', () => {
       expect(isVersion(version)).toBe(true);
     },
   );
-  test.each(['', '-1', '.1', '1 2', '1/2', '1\n', 'a'.repeat(129)])('%j is no version', (version) => {
-    expect(isVersion(version)).toBe(false);
-  });
+  test.each(['', '-1', '.1', '1 2', '1/2', '1\n', 'a'.repeat(129)])(
+    '%j is no version',
+    (version) => {
+      expect(isVersion(version)).toBe(false);
+    },
+  );
   test.each([
     ['sha256:', false],
     [DIGEST, true],

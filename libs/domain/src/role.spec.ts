@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { DomainError } from './domain-error.ts';
-import { PERMISSIONS, ROLES, isPermitted, type Role } from './role.ts';
+import { isPermitted, PERMISSIONS, ROLES, type Role } from './role.ts';
 import { traceIdOf } from './trace-context.ts';
 
 /** Every role and permission, written out: a grant more or less is a change here. */

@@ -5,7 +5,12 @@ export const ROLES = ['viewer', 'release-manager', 'approver', 'admin'] as const
 export type Role = (typeof ROLES)[number];
 
 /** What can be permitted. */
-export const PERMISSIONS = ['read', 'release.create', 'promotion.request', 'promotion.cancel'] as const;
+export const PERMISSIONS = [
+  'read',
+  'release.create',
+  'promotion.request',
+  'promotion.cancel',
+] as const;
 
 /** One of {@link PERMISSIONS}. */
 export type Permission = (typeof PERMISSIONS)[number];

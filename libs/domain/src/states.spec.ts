@@ -89,9 +89,9 @@ test('every state can be reached, and every open state leads to an end', () => {
     }
     return seen;
   };
-  expect(
-    reachable<PromotionState>('requested', PROMOTION_STATES, isPromotionTransition).size,
-  ).toBe(PROMOTION_STATES.length);
+  expect(reachable<PromotionState>('requested', PROMOTION_STATES, isPromotionTransition).size).toBe(
+    PROMOTION_STATES.length,
+  );
   expect(reachable<StepState>('pending', STEP_STATES, isStepTransition).size).toBe(
     STEP_STATES.length,
   );

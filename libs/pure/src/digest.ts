@@ -1,6 +1,6 @@
-import type { Plan, Release } from '@sluice/domain';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
+import type { Plan, Release } from '@sluice/domain';
 import { canonicalJson } from './canonical-json.ts';
 
 /** `sha256:<hex>` of bytes, or of a text's UTF-8 bytes. */

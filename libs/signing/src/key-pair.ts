@@ -10,6 +10,9 @@ import { digestOfBytes } from '@sluice/pure';
 import { SigningError } from './signing-error.ts';
 
 const MAX_KEY_FILE_BYTES = 4096;
+const MAX_PARSED = 256;
+const parsed = new Map<string, KeyObject>();
+const ids = new WeakMap<KeyObject, string>();
 
 /** An Ed25519 key that can sign. The private half never leaves this process: JSON of it shows nothing. */
 export interface KeyPair {
@@ -30,6 +33,8 @@ export function parsePublicKey(pem: string): KeyObject {
   if (pem.length > MAX_KEY_FILE_BYTES || !/^-----BEGIN PUBLIC KEY-----\r?\n/.test(pem)) {
     throw new SigningError('public-key-invalid', `This is no public key. ${problem}`);
   }
+  const known = parsed.get(pem);
+  if (known !== undefined) return known;
   let key: KeyObject;
   try {
     key = createPublicKey({ key: pem, format: 'pem', type: 'spki' });
@@ -42,6 +47,9 @@ export function parsePublicKey(pem: string): KeyObject {
       `The key is of type ${key.asymmetricKeyType}. ${problem}`,
     );
   }
+  // Parsing costs more than verifying; keys are few and never change.
+  if (parsed.size >= MAX_PARSED) parsed.clear();
+  parsed.set(pem, key);
   return key;
 }
 
@@ -161,7 +169,12 @@ function toKeyPair(privateKey: KeyObject): KeyPair {
 
 /** {@link keyIdOf} of a key that was read already. */
 export function idOfKey(publicKey: KeyObject): string {
-  return digestOfBytes(new Uint8Array(publicKey.export({ format: 'der', type: 'spki' })));
+  const known = ids.get(publicKey);
+  if (known !== undefined) return known;
+  const der = publicKey.export({ format: 'der', type: 'spki' });
+  const id = digestOfBytes(new Uint8Array(der));
+  ids.set(publicKey, id);
+  return id;
 }
 
 function codeOf(error: unknown): unknown {

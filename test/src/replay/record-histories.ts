@@ -26,7 +26,9 @@ async function record(names: readonly string[]): Promise<void> {
     for (const name of names) {
       const story = STORIES[name];
       if (story === undefined) {
-        throw new Error(`There is no story "${name}"; there are: ${Object.keys(STORIES).join(', ')}`);
+        throw new Error(
+          `There is no story "${name}"; there are: ${Object.keys(STORIES).join(', ')}`,
+        );
       }
       const handle = await story(env);
       const content = await toFileContent(env, handle);

@@ -47,6 +47,15 @@ export function createFakeActivities(settings: FakeSettings): {
 } {
   const records = settings.records ?? new FakeRecords();
   const deployed = new Set<string>();
+  const happy = new Map<string, Set<string>>();
+
+  /** Like the real one: the last target writes the common success, and nobody a failure. */
+  const settleTarget = (stepId: string, target = '', { outcome }: StepResult): boolean => {
+    const good = happy.get(stepId) ?? new Set<string>();
+    happy.set(stepId, good);
+    if (outcome === 'succeeded') good.add(target);
+    return settings.rules.targets.every((name) => good.has(name));
+  };
 
   const runStep = async (input: ExecuteStepInput): Promise<StepResult> => {
     const { stepId, type, target } = input;
@@ -58,8 +67,9 @@ export function createFakeActivities(settings: FakeSettings): {
       if (type === 'deploy' && target !== undefined) deployed.add(target);
       const script = settings.steps?.[type];
       const result = await (script?.(input) ?? succeeded(`${stepId}/${target ?? ''}`));
+      const done = perTarget ? settleTarget(stepId, target, result) : true;
       if (type === 'deploy') records.journal.push(`deploy ${target} ${result.outcome}`);
-      if (!perTarget) {
+      if (done) {
         records.setStep(stepId, result.outcome === 'succeeded' ? 'succeeded' : 'failed');
       }
       return result;
