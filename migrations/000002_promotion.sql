@@ -230,6 +230,6 @@ grant insert on sluice.release_requests, sluice.promotions, sluice.promotion_ste
 grant update (cancel_requested_at) on sluice.promotions to sluice_app;
 grant update (state, failure_code, failure_message, settled_at) on sluice.deployments to sluice_app;
 grant select on
-  sluice.releases, sluice.promotions, sluice.decisions, sluice.plans, sluice.deployments, sluice.current_releases,
+  sluice.evidence, sluice.releases, sluice.promotions, sluice.decisions, sluice.plans, sluice.deployments, sluice.current_releases,
   sluice.leases, sluice.statements
   to sluice_signer;

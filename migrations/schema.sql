@@ -608,6 +608,7 @@ grant insert, select on table sluice.events to sluice_app;
 grant select, update (hash, position, previous_hash) on table sluice.events to sluice_linker;
 grant insert, select on table sluice.events to sluice_worker;
 grant select on table sluice.evidence to sluice_app;
+grant select on table sluice.evidence to sluice_signer;
 grant insert, select on table sluice.evidence to sluice_worker;
 grant insert, select on table sluice.idempotency_keys to sluice_app;
 grant select on table sluice.lease_queue to sluice_app;

@@ -1,6 +1,7 @@
 export { type ActivityScope, currentActivityScope, withHeartbeats } from './activity-scope.ts';
 export { type ActivitiesByQueue, createActivities, listStepTypes } from './create-activities.ts';
 export type { ActivityDependencies } from './dependencies.ts';
+export { composeCommandPayload } from './deploy/command-payload.ts';
 export { type ReportedActivity, settleReportedActivity } from './deploy/settle-command.ts';
 export { PACKET_MEDIA_TYPE } from './evidence/seal.activities.ts';
 export { activityFailure } from './failures.ts';

@@ -35,6 +35,8 @@ beforeAll(async () => {
     images: [serviceImage('1.0.0'), serviceImage('2.0.0')],
     scannerMode: 'clean',
     targets: [{ name: TARGET, environment: 'dev' }],
+    // Forged commands with high sequences hide true ones until the next poll, not for ever.
+    env: { [`agent-${TARGET}`]: { SLUICE_AGENT_POLL_SECONDS: '2' } },
     ...(ROOT ? { agentIdentity: NOBODY } : {}),
   });
   const { client, stack, folder } = made;
@@ -63,7 +65,7 @@ async function inject(envelope: Envelope, payload: string, digest: string): Prom
     stack,
     `insert into sluice.commands (tenant_id, target_id, sequence, command_digest, kind, promotion_id, release_digest,
         idempotency_key, envelope, payload, fencing_token, expires_at, workflow_id, run_id, activity_id)
-     select tenant_id, target_id, (select max(sequence) + 1 from sluice.commands), $1, kind, promotion_id, release_digest,
+     select tenant_id, target_id, (select max(sequence) + 1000 from sluice.commands), $1, kind, promotion_id, release_digest,
         'injected ' || $1, $2, $3, fencing_token, expires_at, workflow_id, run_id, 'none'
        from sluice.commands order by sequence limit 1`,
     [digest, JSON.stringify(envelope), payload],

@@ -67,7 +67,9 @@ async function writeSources(folder: string): Promise<void> {
     })),
     { ...enormous, manifestPadding: 32 * 1024 * 1024 },
   ]);
-  await writeImageLayout(join(folder, 'damaged'), [serviceImage('1.0.0')]);
+  // Of its own content: what another source brought in before would be taken from the store.
+  const layers = [[{ path: 'server.mjs', content: Buffer.from(`// ${'damaged '.repeat(99)}`) }]];
+  await writeImageLayout(join(folder, 'damaged'), [{ ...serviceImage('1.0.0'), layers }]);
   const blobs = join(folder, 'damaged', 'blobs', 'sha256');
   for (const name of await readdir(blobs)) {
     const bytes = await readFile(join(blobs, name));
@@ -139,7 +141,10 @@ describe.each(ENVIRONMENTS)('an image with a hostile layer: %s', (environment) =
     const code = HOSTILE[environment]?.code;
     expect(promotion).toMatchObject({ state: 'REVERTED', reason: { code } });
     expect(promotion?.reason?.message).toMatch(
-      new RegExp(`${host} refused the deploy: Layer sha256:.*(Rebuild|smaller)`, 's'),
+      new RegExp(
+        `${host} refused the deploy: Layer sha256:.*(Rebuild|smaller|Use a relative link)`,
+        's',
+      ),
     );
     expect(promotion?.deployments).toMatchObject([{ state: 'REFUSED', failure: { code } }]);
     expect(promotion?.packet).not.toBeNull();

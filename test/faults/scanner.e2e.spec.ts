@@ -18,13 +18,21 @@ let made: TestStack;
 beforeAll(async () => {
   made = await startTestStack({
     images: ['1.0.0', '3.0.0', ...Object.keys(VERSIONS)].map((tag) => serviceImage(tag)),
-    environments: [{ name: 'dev', position: 1, deadlines: { scanSeconds: 4 } }],
-    targets: [{ name: 'dev-host-1', environment: 'dev' }],
+    environments: [
+      { name: 'dev', position: 1 },
+      { name: 'short', position: 2, deadlines: { scanSeconds: 8 } },
+    ],
+    targets: [
+      { name: 'host-dev', environment: 'dev' },
+      { name: 'host-short', environment: 'short' },
+    ],
     scannerMode: 'clean',
   });
   const { client } = made;
-  const promotion = await client.promote((await client.release('1.0.0')).id, 'dev');
-  expect(promotion.state).toBe('SUCCEEDED');
+  const { id } = await client.release('1.0.0');
+  for (const environment of ['dev', 'short']) {
+    expect((await client.promote(id, environment)).state).toBe('SUCCEEDED');
+  }
 }, 120_000);
 
 afterAll(() => made?.remove());
@@ -43,31 +51,32 @@ async function expectScanFailed(promotion: PromotionAnswer, code: string, says: 
   expect(promotion.deployments).toEqual([]);
   expect(promotion.packet).not.toBeNull();
   const { scanner, stack } = made;
+  const host = `host-${promotion.id.split('/')[0]}`;
   expect((await scanner.listPids()).filter(isAlive)).toEqual([]);
   expect(await findContradictions(stack, promotion)).toEqual([]);
-  expect(await findService(stack.getServicePort('dev-host-1'))).toMatchObject({ version: '1.0.0' });
+  expect(await findService(stack.getServicePort(host))).toMatchObject({ version: '1.0.0' });
 }
 
-async function promoteWith(version: string, mode: ScannerMode): Promise<PromotionAnswer> {
+async function promoteWith(environment: string, version: string): Promise<PromotionAnswer> {
   const { client, scanner } = made;
   const release = await client.release(version);
-  await scanner.setModeOf(release.image, mode);
-  return client.promote(release.id, 'dev');
+  await scanner.setModeOf(release.image, VERSIONS[version] ?? 'clean');
+  return client.promote(release.id, environment);
 }
 
 test.each([
-  ['hangs', '2.0.0', 'scan-deadline-exceeded', /scan .*4 s.*promote again/s],
-  ['hangs and ignores SIGTERM', '2.0.1', 'scan-deadline-exceeded', /scan .*4 s.*promote again/s],
-  [
-    'prints rubbish',
-    '2.0.2',
-    'scanner-failed',
-    /output about component app .*cannot be read.*Check/s,
-  ],
-  ['ends badly', '2.0.3', 'scanner-failed', /status 1 .*the scanner is broken/s],
-])('a scanner that %s fails the promotion with a clear code', async (_, version, code, says) => {
-  const promotion = await promoteWith(version, VERSIONS[version] ?? 'hang');
-  await expectScanFailed(promotion, code, says);
+  ['hangs', '2.0.0'],
+  ['hangs and ignores SIGTERM', '2.0.1'],
+])('a scanner that %s is ended with all its children by the deadline', async (_, version) => {
+  const promotion = await promoteWith('short', version);
+  await expectScanFailed(promotion, 'scan-deadline-exceeded', /scan .*8 s.*promote again/s);
+});
+
+test.each([
+  ['prints rubbish', '2.0.2', /output about component app .*cannot be read.*Check/s],
+  ['ends badly', '2.0.3', /status 1 .*the scanner is broken/s],
+])('a scanner that %s fails the promotion long before the deadline', async (_, version, says) => {
+  await expectScanFailed(await promoteWith('dev', version), 'scanner-failed', says);
 });
 
 test('a scanner that is missing fails the promotion and says how to get it', async () => {

@@ -84,9 +84,15 @@ async function killWorkerEverywhere(): Promise<void> {
     await client.untilStep(`${environment}/1`, step, state, 120);
     if (holdKey !== undefined) await holds.untilReached(holdKey);
   };
-  // A relay that stands still delivers nothing else: its turn comes when the others are in place.
-  await Promise.all(ENVIRONMENTS.filter((name) => name !== 'deployed').map(bringThere));
-  await bringThere('deployed');
+  // The worker scans two images at once, and a relay that stands still delivers nothing: their turn comes last.
+  const last = ['deployed', 'scanning', 'scanned'];
+  await Promise.all(ENVIRONMENTS.filter((name) => !last.includes(name)).map(bringThere));
+  await stack.pause('agent-host-deployed');
+  await client.request(release.id, 'deployed');
+  await client.untilStep('deployed/1', 'deploy', 'RUNNING');
+  await Promise.all(['scanning', 'scanned'].map(bringThere));
+  await stack.resume('agent-host-deployed');
+  await holds.untilReached(PLACES['deployed']?.holdKey ?? '');
   await holds.untilReached('releases:2.0.0');
   await waitFor('the scanner holds', async () => (await scanner.listPids()).length > 0);
 

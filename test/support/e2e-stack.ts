@@ -62,7 +62,8 @@ export async function startTestStack(options: TestStackOptions): Promise<TestSta
     const sources = named.map((name) => ({ name, path: join(folder, name) }));
     const stack = await startStack({
       temporalUi: false,
-      postgresSettings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' },
+      // What is committed survives the end of the process, though not that of the machine.
+      postgresSettings: { fsync: 'off' },
       agents: QUICK_AGENTS,
       trivyExecutable: scanner.path,
       ...(sources.length === 0 ? {} : { sources }),

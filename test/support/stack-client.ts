@@ -186,7 +186,7 @@ export class StackClient {
         last = await this.promotion(id);
         return isWanted(last) && last;
       },
-      { seconds },
+      { seconds, everyMs: 200 },
       () => ({ state: last?.state, reason: last?.reason, steps: last?.steps }),
     );
   }

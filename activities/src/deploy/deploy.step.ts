@@ -40,7 +40,6 @@ async function deploy(parts: DeployParts, run: StepRun): Promise<StepOutcome> {
       planDigest: digest,
       side: plan.desired,
       validSeconds: rules.deadlines.deploySeconds,
-      traceparent: input.traceparent,
     },
     scope,
   );

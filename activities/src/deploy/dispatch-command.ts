@@ -30,7 +30,6 @@ export interface DispatchOrder {
   readonly side: PlanSide | null;
   /** How long the command is valid. */
   readonly validSeconds: number;
-  readonly traceparent: string;
 }
 
 /** How far an agent's clock may be behind the worker's. Milliseconds. */
@@ -51,7 +50,7 @@ export async function dispatchCommand(
   const now = (parts.now ?? Date.now)();
   return withTenant(parts.pool, order.tenantId, async (tx) => {
     const payload = canonicalJson(
-      await composeCommandPayload(tx, target, order.side, order.traceparent),
+      await composeCommandPayload(tx, target, order.side, promotion.traceparent),
     );
     const stored = await findCommandByIdempotencyKey(tx, key);
     if (stored !== undefined) return stored;

@@ -49,7 +49,6 @@ export function createRevertActivities(
               planDigest: deployment.planDigest,
               side: plan.current,
               validSeconds: requireRules(promotion).deadlines.revertSeconds,
-              traceparent,
             },
             scope,
           );

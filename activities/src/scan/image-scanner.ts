@@ -12,6 +12,8 @@ export interface ScannableImage {
   readonly layout: string;
   /** An empty folder for the scanner's own files. */
   readonly scratch: string;
+  /** Milliseconds that this scan may take; the scanner's own limit when absent or longer. */
+  readonly timeoutMs?: number;
 }
 
 /** What a scanner says of one image; the same image gives the same value. */

@@ -69,7 +69,7 @@ export function runProgram(run: ProgramRun): Promise<ProgramResult> {
         stop(
           new ProgramError(
             'program-timeout',
-            `${run.file} did not end within ${run.timeoutMs / 1000} s and was stopped.`,
+            `${run.file} did not end within ${Math.round(run.timeoutMs / 100) / 10} s and was stopped.`,
           ),
         ),
       run.timeoutMs,

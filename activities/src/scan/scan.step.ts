@@ -3,11 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Component, PREDICATE_TYPES } from '@sluice/domain';
 import { getRelease, withTenant } from '@sluice/persistence';
-import { TASK_QUEUES } from '@sluice/temporal-contract';
+import { FAILURES, TASK_QUEUES } from '@sluice/temporal-contract';
+import { ApplicationFailure } from '@temporalio/common';
 import { withHeartbeats } from '../activity-scope.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { recordStatement, signStatement, statementContext } from '../evidence/statement-signing.ts';
 import { putDocument, recordBlobs, type StoredBlob } from '../evidence/stored-document.ts';
+import { activityFailure } from '../failures.ts';
 import {
   failedResult,
   type StepOutcome,
@@ -25,6 +27,11 @@ const MEDIA_TYPES = {
   sbom: 'application/vnd.cyclonedx+json',
   findings: 'application/vnd.sluice.findings+json',
 } as const;
+
+/** Milliseconds. */
+const END_RESERVE_MS = 3000;
+
+const SCANNER_ATTEMPTS = 3;
 
 interface ScannedImage {
   readonly component: Component;
@@ -67,7 +74,9 @@ async function scan(parts: ScanParts, run: StepRun): Promise<StepOutcome> {
   }
   const images: ScannedImage[] = [];
   for (const component of release.body.components) {
-    images.push(await scanImage(parts, component, run));
+    images.push(
+      await scanImage(parts, component, run).catch((error) => assertWorthRetrying(error, run)),
+    );
   }
   const scanner = images[0]?.scan.scanner ?? { name: 'none', version: '0' };
   const findings = joinFindings(
@@ -117,8 +126,9 @@ async function scan(parts: ScanParts, run: StepRun): Promise<StepOutcome> {
 async function scanImage(
   { evidence, scanner }: ScanParts,
   component: Component,
-  { scope }: StepRun,
+  run: StepRun,
 ): Promise<ScannedImage> {
+  const { scope } = run;
   const folder = await mkdtemp(join(tmpdir(), 'sluice-scan-'));
   try {
     const layout = join(folder, 'image');
@@ -134,6 +144,7 @@ async function scanImage(
         createdAt: image.createdAt,
         layout,
         scratch,
+        timeoutMs: remainingMs(run),
       },
       scope.cancellation,
     );
@@ -146,6 +157,28 @@ async function scanImage(
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/**
+ * What is left until the step's deadline, less what ending the scanner's processes by force takes: none of them
+ * must outlive the step.
+ */
+function remainingMs({ input, rules }: StepRun): number {
+  const wholeMs = rules.deadlines.scanSeconds * 1000;
+  const until = Date.parse(input.scheduledAt) + wholeMs - Math.min(END_RESERVE_MS, wholeMs / 2);
+  const left = until - Date.now();
+  if (left > 0) return left;
+  throw activityFailure(
+    FAILURES.scannerFailed,
+    `No time is left to scan again: the step's ${rules.deadlines.scanSeconds} s have nearly passed.`,
+  );
+}
+
+/** A scanner that fails every time is named as what it is, long before the step's deadline. */
+function assertWorthRetrying(error: unknown, { scope }: StepRun): never {
+  const { type, message } = error as { readonly type?: unknown; readonly message: string };
+  if (type !== FAILURES.scannerFailed || scope.attempt < SCANNER_ATTEMPTS) throw error;
+  throw ApplicationFailure.create({ type: FAILURES.scannerFailed, message, nonRetryable: true });
 }
 
 /** The one document of a single image, or a list that names each image's by digest. */

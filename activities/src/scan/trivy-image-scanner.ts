@@ -33,11 +33,12 @@ export class TrivyImageScanner implements ImageScanner {
   }
 
   async scan(image: ScannableImage, cancellation: AbortSignal): Promise<ImageScan> {
+    const until = Date.now() + Math.min(this.#settings.timeoutMs, image.timeoutMs ?? Infinity);
     const version = await this.#readVersion(image.scratch, cancellation);
     const reportFile = join(image.scratch, 'report.json');
     const sbomFile = join(image.scratch, 'sbom.json');
-    const seconds = Math.max(1, Math.ceil(this.#settings.timeoutMs / 1000));
-    await this.#run(image, cancellation, [
+    const seconds = Math.max(1, Math.ceil((until - Date.now()) / 1000));
+    await this.#run(image, until, cancellation, [
       'image',
       '--input',
       image.layout,
@@ -64,7 +65,7 @@ export class TrivyImageScanner implements ImageScanner {
     ]);
     const text = await readBounded(reportFile);
     const reading = this.#read(image, () => readTrivyReport(text, image.component));
-    await this.#run(image, cancellation, [
+    await this.#run(image, until, cancellation, [
       'convert',
       '--format',
       'cyclonedx',
@@ -118,13 +119,14 @@ export class TrivyImageScanner implements ImageScanner {
 
   async #run(
     image: ScannableImage,
+    until: number,
     cancellation: AbortSignal,
     args: readonly string[],
   ): Promise<void> {
     const { status, stderrTail } = await this.#start(
       image.scratch,
       args,
-      this.#settings.timeoutMs,
+      Math.max(1, until - Date.now()),
       cancellation,
     );
     if (status === 0) return;

@@ -42,6 +42,9 @@ const CONCURRENT_ACTIVITIES: Readonly<Record<TaskQueue, number>> = {
 /** Each poller holds a call open; five keep up with the engine here. */
 const ACTIVITY_POLLERS = 5;
 
+/** Activities may send heartbeats this often, not more. */
+const HEARTBEAT_THROTTLE = '2s';
+
 const RESTART_PAUSE_MS = 1000;
 
 /**
@@ -113,6 +116,9 @@ function workerOptions(
     activities: options.activities[taskQueue],
     maxConcurrentActivityTaskExecutions: CONCURRENT_ACTIVITIES[taskQueue],
     maxConcurrentActivityTaskPolls: Math.min(ACTIVITY_POLLERS, CONCURRENT_ACTIVITIES[taskQueue]),
+    // A cancellation comes back with a heartbeat: by default they are sent so seldom that a scan runs on for 16 s.
+    maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
+    defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
     shutdownGraceTime: '5s',
     shutdownForceTime: '15s',
     ...(isControl ? { workflowBundle: options.workflowBundle } : {}),

@@ -138,6 +138,11 @@ describe('a request of an agent', () => {
     expect(await codeOf(await signed(impostor))).toBe('signature-invalid');
   });
 
+  test('a public key that is none is a refusal, not a throw', async () => {
+    const outcome = await verifyAgentRequest(await signed(), () => 'rubbish', now);
+    expect(!outcome.ok && outcome.refusal.code).toBe('signature-malformed');
+  });
+
   test('a nonce must have 1 to 128 characters', async () => {
     expect(await codeOf(await signed(pair, 'n'.repeat(128)))).toBe('ok');
     expect(await codeOf(await signed(pair, 'n'.repeat(129)))).toBe('signature-malformed');

@@ -105,9 +105,9 @@ export async function verifyHttpSignature(
   if (publicKey === undefined) {
     return refused('key-unknown', `Key ${said.value.keyId} is not known here, or was revoked.`);
   }
-  const key = parsePublicKey(publicKey);
   let genuine: boolean | null;
   try {
+    const key = parsePublicKey(publicKey);
     genuine = await httpbis.verifyMessage(
       {
         keyLookup: () =>

@@ -1,9 +1,11 @@
+import { composeCommandPayload } from '@sluice/activities';
 import { createCommandEnvelope } from '@sluice/agent-protocol';
 import {
   type AgentCommand,
   COMMAND_SCHEMA,
   isPromotionEnd,
   type Plan,
+  type PlanSide,
   parseStepType,
 } from '@sluice/domain';
 import {
@@ -21,7 +23,7 @@ import {
   type Tx,
   withTenant,
 } from '@sluice/persistence';
-import { planDigest } from '@sluice/pure';
+import { canonicalJson, digestOfBytes, planDigest } from '@sluice/pure';
 import { type KeyPair, type SignCommandRequest, statementDigest } from '@sluice/signing';
 import { environmentLease, type FrozenRules } from '@sluice/temporal-contract';
 import { findRequestProblem } from './command-request.ts';
@@ -31,10 +33,10 @@ import type { SigningAnswer } from './signer-server.ts';
 /**
  * Signs a command only when the signer's own look into the records allows it: the promotion runs, nobody
  * cancelled it, it holds its environment's lease (whose token goes into the command), the plan is the stored
- * one of this target, every gate said allow under the frozen policy, and the agent's key is good. Refusals:
+ * one of this target and the payload is what that plan and the records make, every gate said allow under the frozen policy, and the agent's key is good. Refusals:
  * `request-invalid`, `promotion-unknown`, `promotion-ended`, `promotion-cancelled`, `target-not-in-promotion`,
  * `lease-not-held`, `plan-unknown`, `plan-differs`, `decision-missing`, `decision-not-allow`,
- * `nothing-to-revert`, `agent-unknown`, `agent-revoked`, `sequence-used`.
+ * `payload-differs`, `nothing-to-revert`, `agent-unknown`, `agent-revoked`, `sequence-used`.
  */
 export async function signCommand(
   pool: Pool,
@@ -89,8 +91,10 @@ async function composeCommand(
   if (isRefusal(agent)) return agent;
   const used = await findSequenceProblem(tx, request);
   if (used !== undefined) return used;
-  const { tenantId, payloadDigest, idempotencyKey, sequence, notBefore, expiresAt } = request;
   const side = kind === 'deploy' ? plan.desired : plan.current;
+  const differs = await findPayloadProblem(tx, promotion, request, side);
+  if (differs !== undefined) return differs;
+  const { tenantId, payloadDigest, idempotencyKey, sequence, notBefore, expiresAt } = request;
   return {
     schema: COMMAND_SCHEMA,
     tenantId,
@@ -127,6 +131,22 @@ async function readPlan(tx: Tx, request: SignCommandRequest): Promise<Plan | Ref
     );
   }
   return plan;
+}
+
+/** The payload is what the agent executes: its digest is signed only when the plan and the records make the same one. */
+async function findPayloadProblem(
+  tx: Tx,
+  promotion: PromotionRecord,
+  { target, payloadDigest }: SignCommandRequest,
+  side: PlanSide | null,
+): Promise<Refused | undefined> {
+  const payload = await composeCommandPayload(tx, target, side, promotion.traceparent);
+  return digestOfBytes(canonicalJson(payload)) === payloadDigest
+    ? undefined
+    : refusal(
+        'payload-differs',
+        `The payload for ${target} is not what the plan of ${promotion.promotionId} and the records make.`,
+      );
 }
 
 async function findDeployProblem(

@@ -3,6 +3,7 @@ import type { Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { composeCommandPayload } from '@sluice/activities';
 import {
   createPromotionScene,
   type PromotionScene,
@@ -56,6 +57,8 @@ let client: SignerClient;
 let release: string;
 let promotion: PromotionRecord;
 let planDigest: string;
+let payloadDigest: string;
+let emptyPayloadDigest: string;
 
 beforeAll(async () => {
   scene = await createPromotionScene({ policyDigest });
@@ -99,6 +102,10 @@ beforeEach(async () => {
     await tx.query(`delete from sluice.lease_queue where tenant_id = $1`, [tx.tenantId]);
     await takeLease(tx, { resource: 'environment:dev', holder: `promotion:${promotionId}` });
     planDigest = await storePlan(tx, release);
+    const { traceparent } = promotion;
+    const side = { release, components: [], settings: {} };
+    payloadDigest = digestOf(await composeCommandPayload(tx, 'dev-1', side, traceparent));
+    emptyPayloadDigest = digestOf(await composeCommandPayload(tx, 'dev-1', null, traceparent));
   });
 });
 
@@ -159,6 +166,7 @@ describe('commands', () => {
     ['an unknown plan', 'plan-unknown', { planDigest: digestOfBytes('none') }],
     ['a foreign target', 'target-not-in-promotion', foreignTarget],
     ['an unknown promotion', 'promotion-unknown', { promotionId: 'dev/999' }],
+    ['another payload', 'payload-differs', { payloadDigest: digestOfBytes('other settings') }],
     ['a field too many', 'request-invalid', { extra: true }],
     ['a day too long', 'request-invalid', { expiresAt: '2099-01-01T00:00:00Z' }],
     ['one that expired', 'request-invalid', { expiresAt: '2020-01-01T00:00:00Z' }],
@@ -171,7 +179,7 @@ describe('commands', () => {
   });
 
   test('a revert needs a dispatched deployment, and no decision', async () => {
-    const revert = { ...order(), kind: 'revert' as const };
+    const revert = { ...order(), kind: 'revert' as const, payloadDigest: emptyPayloadDigest };
     const wanted = { ...revert, idempotencyKey: keyOf(revert) };
     await refused(wanted, 'nothing-to-revert');
     await asWorker((tx) => dispatch(tx, 900));
@@ -259,7 +267,7 @@ function order(): SignCommandRequest {
     target: 'dev-1',
     kind: 'deploy' as const,
     planDigest,
-    payloadDigest: digestOfBytes('payload'),
+    payloadDigest,
     sequence: 1000,
     notBefore: new Date(now - 1000).toISOString(),
     expiresAt: new Date(now + 60_000).toISOString(),
