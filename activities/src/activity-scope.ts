@@ -7,6 +7,8 @@ export interface ActivityScope {
   readonly activityId: string;
   /** 1 for the first attempt. */
   readonly attempt: number;
+  /** When all attempts together must have ended, milliseconds since the epoch; absent when nothing ends them. */
+  readonly deadline?: number;
   /** Aborted when the workflow cancels the activity, its deadline passes or the worker shuts down. */
   readonly cancellation: AbortSignal;
   heartbeat(detail: unknown): void;
@@ -17,12 +19,16 @@ export interface ActivityScope {
 /** The scope of the running Temporal activity; throws outside of one. */
 export function currentActivityScope(): ActivityScope {
   const context = Context.current();
-  const { workflowExecution, activityId, attempt } = context.info;
+  const { workflowExecution, activityId, attempt, ...info } = context.info;
+  const { scheduledTimestampMs, scheduleToCloseTimeoutMs } = info;
   return {
     workflowId: workflowExecution?.workflowId ?? '',
     runId: workflowExecution?.runId ?? '',
     activityId,
     attempt,
+    ...(scheduleToCloseTimeoutMs > 0
+      ? { deadline: scheduledTimestampMs + scheduleToCloseTimeoutMs }
+      : {}),
     cancellation: context.cancellationSignal,
     heartbeat: (detail) => context.heartbeat(detail),
     completeLater: () => {

@@ -4,6 +4,7 @@
  *
  *   SLUICE_TEST_POSTGRES_URL       superuser URL; make a database of your own from a template
  *   SLUICE_TEST_TEMPORAL_ADDRESS   host:port; use task queues and workflow ids of your own
+ *   SLUICE_TRIVY                   the real scanner, from the tool lock
  *
  * Nothing is started with SLUICE_TEST_SERVICES=none, and what the environment already names is
  * used as it is. Jest transforms nothing here, so this uses the built packages and builds first.
@@ -16,6 +17,7 @@ export default async function globalSetup() {
   const { errors } = await buildAll();
   for (const error of errors) console.error(`build: ${error}`);
 
+  const { getTool } = await import('@sluice/infra');
   const services = createServices();
   globalThis.__sluiceTestServices = services;
   const provide = async (variable, start) => {
@@ -25,6 +27,7 @@ export default async function globalSetup() {
   const results = await Promise.allSettled([
     provide('SLUICE_TEST_POSTGRES_URL', startPostgres),
     provide('SLUICE_TEST_TEMPORAL_ADDRESS', startTemporal),
+    provide('SLUICE_TRIVY', async () => (await getTool('trivy')).path),
   ]);
   const failed = results.find(({ status }) => status === 'rejected');
   if (failed) {

@@ -53,12 +53,21 @@ export function* rawArchive(entries: Iterable<RawEntry>): Generator<Buffer, void
 
 /** As many entries as asked for, made as they are written: each hides a file that is not there. */
 export function* manyEntries(count: number): Generator<Buffer, void, undefined> {
-  const block: Buffer[] = [];
-  for (let number = 0; number < count; number += 1) {
-    block.push(...rawArchive([{ path: `gone/.wh.${number}`, type: '0' }]));
-    if (block.length === 1000) yield Buffer.concat(block.splice(0));
+  const [first = Buffer.alloc(0)] = rawArchive([{ path: 'gone/.wh.0000000', type: '0' }]);
+  const zeroSum = Number.parseInt(first.toString('latin1', 148, 154), 8);
+  const batch = 1000;
+  for (let from = 0; from < count; from += batch) {
+    const blocks = Buffer.alloc(batch * 512, first);
+    for (let place = 0; place < batch; place += 1) {
+      const at = place * 512;
+      const digits = String(from + place).padStart(7, '0');
+      blocks.write(digits, at + 9, 'latin1');
+      // Each header differs from the first by its digits alone, and so does its sum.
+      const sum = [...digits].reduce((total, digit) => total + Number(digit), zeroSum);
+      blocks.write(sum.toString(8).padStart(6, '0'), at + 148, 'latin1');
+    }
+    yield blocks;
   }
-  yield Buffer.concat(block);
 }
 
 /** Writes an OCI image layout of such images. */

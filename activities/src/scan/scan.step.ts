@@ -144,7 +144,7 @@ async function scanImage(
         createdAt: image.createdAt,
         layout,
         scratch,
-        timeoutMs: remainingMs(run),
+        timeoutMs: assertTimeLeft(run),
       },
       scope.cancellation,
     );
@@ -160,24 +160,30 @@ async function scanImage(
 }
 
 /**
- * What is left until the step's deadline, less what ending the scanner's processes by force takes: none of them
+ * Milliseconds until the step's deadline, less what ending the scanner's processes by force takes: none of them
  * must outlive the step.
  */
-function remainingMs({ input, rules }: StepRun): number {
+function remainingMs({ scope, rules }: StepRun): number {
   const wholeMs = rules.deadlines.scanSeconds * 1000;
-  const until = Date.parse(input.scheduledAt) + wholeMs - Math.min(END_RESERVE_MS, wholeMs / 2);
-  const left = until - Date.now();
+  const until = scope.deadline ?? Date.now() + wholeMs;
+  return until - Math.min(END_RESERVE_MS, wholeMs / 2) - Date.now();
+}
+
+function assertTimeLeft(run: StepRun): number {
+  const left = remainingMs(run);
   if (left > 0) return left;
   throw activityFailure(
     FAILURES.scannerFailed,
-    `No time is left to scan again: the step's ${rules.deadlines.scanSeconds} s have nearly passed.`,
+    `No time is left to scan: the step's ${run.rules.deadlines.scanSeconds} s have nearly passed. ` +
+      "Look at the worker's log for what took it, then promote again.",
   );
 }
 
-/** A scanner that fails every time is named as what it is, long before the step's deadline. */
-function assertWorthRetrying(error: unknown, { scope }: StepRun): never {
+/** A scanner that fails every time, or hangs, is named as what it is, not as a deadline that passed. */
+function assertWorthRetrying(error: unknown, run: StepRun): never {
   const { type, message } = error as { readonly type?: unknown; readonly message: string };
-  if (type !== FAILURES.scannerFailed || scope.attempt < SCANNER_ATTEMPTS) throw error;
+  const isLast = run.scope.attempt >= SCANNER_ATTEMPTS || remainingMs(run) <= 0;
+  if (type !== FAILURES.scannerFailed || !isLast) throw error;
   throw ApplicationFailure.create({ type: FAILURES.scannerFailed, message, nonRetryable: true });
 }
 

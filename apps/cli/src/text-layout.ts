@@ -47,12 +47,14 @@ export function table(columns: readonly Column[], rows: readonly (readonly strin
     .join('');
 }
 
-/** Lines of at most {@link MAX_WIDTH} characters, broken at blanks, each after the first indented. */
+/** Lines of at most {@link MAX_WIDTH} characters, broken at blanks; the first keeps its leading blanks, the others are indented. */
 export function wrapped(text: string, indent = 0): string {
   const lines: string[] = [];
   let line = '';
-  for (const word of printable(text).split(' ')) {
-    const room = MAX_WIDTH - (lines.length === 0 ? 0 : indent);
+  const clean = printable(text);
+  const lead = /^ */.exec(clean)?.[0] ?? '';
+  for (const word of clean.slice(lead.length).split(' ')) {
+    const room = MAX_WIDTH - (lines.length === 0 ? lead.length : indent);
     if (line !== '' && line.length + 1 + word.length > room) {
       lines.push(line);
       line = word;
@@ -61,7 +63,7 @@ export function wrapped(text: string, indent = 0): string {
     }
   }
   lines.push(line);
-  return lines.map((part, at) => `${at === 0 ? '' : ' '.repeat(indent)}${part}\n`).join('');
+  return lines.map((part, at) => `${at === 0 ? lead : ' '.repeat(indent)}${part}\n`).join('');
 }
 
 function fit(text: string, width: number): string {

@@ -49,6 +49,8 @@ export async function run({ quick, say }) {
     targets: names.map((name) => ({ name, environment: name, agent: false })),
     env: { api: { SLUICE_LOG_LEVEL: 'warn' }, worker: { SLUICE_LOG_LEVEL: 'warn' } },
   });
+  const abandon = () => stack.stop().finally(() => process.exit(130));
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, abandon);
   const database = new pg.Pool({ connectionString: stack.databaseUrls.postgres, max: 2 });
   const bare = spawn(
     process.execPath,
@@ -123,6 +125,9 @@ async function promoteAll(ask, database, release, environments) {
          from sluice.promotions where promotion_id = any($1)`,
       [ids],
     );
+    if (performance.now() - started > 120_000) {
+      throw new Error(`The bench's promotions did not end in two minutes; see the worker log.`);
+    }
     if (rows[0].unwanted > 0)
       throw new Error('A promotion of the bench did not succeed; see the worker log.');
     if (rows[0].sealed === ids.length) return (performance.now() - started) / 1000;

@@ -1,9 +1,10 @@
-import { isName, PREDICATE_TYPES } from '@sluice/domain';
+import { isName, PREDICATE_TYPES, parseStepType } from '@sluice/domain';
 import {
   findDecision,
   findDeployment,
   findPromotion,
   findRelease,
+  listDeployments,
   listStatements,
   type Pool,
   type PromotionRecord,
@@ -21,6 +22,7 @@ import {
   readPromotionPredicate,
   type SignStatementRequest,
 } from '@sluice/signing';
+import type { FrozenRules } from '@sluice/temporal-contract';
 import { type Refused, refusal } from './refusal.ts';
 import type { SigningAnswer } from './signer-server.ts';
 
@@ -132,9 +134,10 @@ async function findDeploymentProblem(
 
 async function findPromotionProblem(
   tx: Tx,
-  { promotionId }: PromotionRecord,
+  promotion: PromotionRecord,
   { statement }: ReadStatement,
 ): Promise<Refused | undefined> {
+  const { promotionId } = promotion;
   const predicate = readPromotionPredicate(statement);
   if (predicate === undefined) {
     return refusal('statement-malformed', 'The predicate is no promotion that ended.');
@@ -149,9 +152,26 @@ async function findPromotionProblem(
       `The list leaves out ${hidden.statementDigest} (${hidden.predicateType}).`,
     );
   }
-  if (predicate.state !== 'succeeded') return undefined;
-  const decision = await findDecision(tx, promotionId);
-  return decision?.body.decision === 'allow'
-    ? undefined
-    : refusal('decision-not-allow', `No gate allowed ${promotionId}: it can't have succeeded.`);
+  return predicate.state === 'succeeded' ? findSuccessProblem(tx, promotion) : undefined;
+}
+
+/** Every gate of the frozen pipeline has allowed; where there is no gate, nothing may have gone to a target. */
+async function findSuccessProblem(
+  tx: Tx,
+  { promotionId, rules }: PromotionRecord,
+): Promise<Refused | undefined> {
+  if (rules === null) {
+    return refusal('decision-not-allow', `${promotionId} never began: it can't have succeeded.`);
+  }
+  const { pipeline } = rules as unknown as FrozenRules;
+  const gates = pipeline.steps.filter(({ type }) => parseStepType(type).type === 'gate');
+  for (const gate of gates) {
+    if ((await findDecision(tx, promotionId, gate.id))?.body.decision !== 'allow') {
+      const what = `Gate ${gate.id} did not allow ${promotionId}: it can't have succeeded.`;
+      return refusal('decision-not-allow', what);
+    }
+  }
+  if (gates.length > 0 || (await listDeployments(tx, promotionId)).length === 0) return undefined;
+  const what = `No gate allowed ${promotionId}, which deployed: it can't have succeeded.`;
+  return refusal('decision-not-allow', what);
 }
