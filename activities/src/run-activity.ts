@@ -81,7 +81,12 @@ const FAILURE_BY_CODE: Readonly<Record<string, FailureType>> = {
 function translate(activity: string, error: unknown): Error {
   if (isEngineError(error)) return error as Error;
   const code = errorCodeOf(error);
-  const type = code === undefined ? undefined : FAILURE_BY_CODE[code];
+  const type =
+    code === undefined
+      ? undefined
+      : isCancelPending(error)
+        ? FAILURES.unavailable
+        : FAILURE_BY_CODE[code];
   const message = `${activity}: ${errorMessageOf(error)}`;
   if (type !== undefined) return activityFailure(type, message, error);
   if (isUnavailable(error)) {
@@ -92,6 +97,11 @@ function translate(activity: string, error: unknown): Error {
     );
   }
   return activityFailure(FAILURES.unavailable, message, error);
+}
+
+/** Somebody cancelled and the signal is on its way: the workflow ends this activity, no answer of it counts. */
+function isCancelPending(error: unknown): boolean {
+  return (error as { refusalCode?: unknown } | null)?.refusalCode === 'promotion-cancelled';
 }
 
 function isAsynchronous(error: unknown): boolean {

@@ -35,6 +35,8 @@ export async function deliverMessage(
       if (await isStartPending(pool, message.tenantId, workflowId)) {
         throw new Error(`Workflow ${workflowId} is not started yet; ${signal} waits for it.`);
       }
+      // Another relay may have started it between the two looks: only now a "gone" means that it is over.
+      if ((await engine.signalWorkflow(workflowId, signal, input)) === 'sent') return undefined;
       return `the workflow is over: ${signal} had nobody to reach`;
     }
     case 'complete-activity': {

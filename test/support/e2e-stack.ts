@@ -52,7 +52,7 @@ export async function startTestStack(options: TestStackOptions): Promise<TestSta
   // As root, Postgres runs as a user of its own, who must be able to enter.
   await chmod(folder, 0o755);
   const dataDir = join(folder, 'data');
-  const guard = startGuard(dataDir);
+  const guard = startGuard(folder);
   try {
     await prepare?.(folder);
     const { path: trivy } = await getTool('trivy');
@@ -90,9 +90,9 @@ export async function startTestStack(options: TestStackOptions): Promise<TestSta
   }
 }
 
-function startGuard(dataDir: string): { dismiss(): Promise<void> } {
+function startGuard(folder: string): { dismiss(): Promise<void> } {
   const script = fileURLToPath(new URL('./stack-guard.mjs', import.meta.url));
-  const guard = spawn(process.execPath, [script, dataDir], {
+  const guard = spawn(process.execPath, [script, folder], {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
   });

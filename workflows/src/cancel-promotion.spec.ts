@@ -297,6 +297,18 @@ test('who cancelled and why is the reason, cut to a bearable length', async () =
   expect(result.reason?.message).toHaveLength(500);
 });
 
+test('a reason that the cut would end in half a character can still be signed', async () => {
+  const { reached, reach } = createPoint();
+  const { result, records } = await promoteAndCancel(
+    { steps: { gate: () => hang(reach) } },
+    reached,
+    (handle) =>
+      handle.signal('cancelPromotion', { requestedBy: 'm', reason: `${'x'.repeat(483)}\u{1F680}` }),
+  );
+  expect(result.reason?.message).toMatch(/^Cancelled by m: x+\uFFFD$/);
+  expect(records.sealed?.state).toBe('cancelled');
+});
+
 describe('the queue', () => {
   test('a waiting promotion is queued and goes on when the signal says that it may', async () => {
     const rules = composeRules();

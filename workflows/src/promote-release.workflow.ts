@@ -12,7 +12,7 @@
  * Compensation: when a promotion that may have touched targets does not succeed, every target that a deployment was
  * dispatched to is reverted; what could not be reverted makes the promotion `failed` and is named in its reason.
  */
-import { assertPipeline, DEFAULT_DEADLINES } from '@sluice/domain';
+import { assertPipeline, cutText, DEFAULT_DEADLINES } from '@sluice/domain';
 import type {
   CancelPromotionSignal,
   LeaseGrantedSignal,
@@ -64,7 +64,7 @@ function listenToMessages(run: PromotionRun): void {
   const stop = (message: string): void =>
     run.stop({ state: 'cancelled', reason: { code: 'promotion-cancelled', message } });
   setHandler(cancelPromotion, ({ requestedBy, reason }) =>
-    stop(`Cancelled by ${requestedBy}: ${reason}`.slice(0, MAX_REASON)),
+    stop(cutText(`Cancelled by ${requestedBy}: ${reason}`, MAX_REASON)),
   );
   CancellationScope.current().cancelRequested.catch(() => stop('Cancelled through the engine.'));
 }

@@ -1,4 +1,4 @@
-import { isPromotionTransition } from '@sluice/domain';
+import { cutText, isPromotionTransition } from '@sluice/domain';
 import type { PromotionResult } from '@sluice/temporal-contract';
 import { environmentLease } from '@sluice/temporal-contract';
 import { ApplicationFailure, log, sleep } from '@temporalio/workflow';
@@ -11,6 +11,9 @@ import { recordStepState } from './step-records.ts';
 
 /** After this long without a seal the environment is given free for others, unless it would be with stale records. */
 const SEAL_PATIENCE = '15 minutes';
+
+/** A sealed reason's text; what a failed revert says of many targets is cut. */
+const MAX_REASON = 8000;
 
 /**
  * The epilogue of every end state: targets are put back where the ending asks for it, steps that never ran are
@@ -40,8 +43,10 @@ async function seal(
 ): Promise<{ readonly packetDigest: string }> {
   const { promotion, traceparent } = run.input;
   const endedAt = new Date(Date.now()).toISOString();
+  // A message may come from a tool or a host, cut anywhere: half a character could never be signed.
+  const sealed = reason && { ...reason, message: cutText(reason.message, MAX_REASON) };
   try {
-    return await sealing.sealPromotion({ promotion, state, reason, endedAt, traceparent });
+    return await sealing.sealPromotion({ promotion, state, reason: sealed, endedAt, traceparent });
   } catch (error) {
     const meaning = meaningOfFailure(error, 'seal', `Seal of ${promotion.promotionId}`, 0);
     if (meaning === undefined || meaning.kind === 'cancelled') throw error;

@@ -111,9 +111,19 @@ test('revert sends one signed command with the plan’s current side and takes t
   expect(others).toEqual([]);
   expect(command).toMatchObject({ kind: 'revert', releaseDigest: null });
   expect(JSON.parse(command?.payload ?? '')).toMatchObject({ desired: null });
-  await scene.report(must(command), 'reverted', null);
+  await scene.report(must(command), 'confirmed', null);
   expect(await revert('dev-1')).toMatchObject({ outcome: 'succeeded' });
   expect(await deploymentState('dev-1')).toBe('reverted');
+});
+
+test('a revert that the agent had to take back fails: what was to go is still there', async () => {
+  await expect(deploy('dev-1')).rejects.toMatchObject({ name: 'CompleteAsyncError' });
+  await scene.report(must((await commands())[0]), 'confirmed', release);
+  await deploy('dev-1');
+  await expect(revert('dev-1')).rejects.toMatchObject({ name: 'CompleteAsyncError' });
+  await scene.report(must((await commands())[1]), 'reverted', release);
+  expect(await revert('dev-1')).toMatchObject({ outcome: 'failed' });
+  expect(await deploymentState('dev-1')).toBe('confirmed');
 });
 
 test('a target that put itself back, or was never reached, needs no revert command', async () => {

@@ -1,4 +1,10 @@
-import { type AgentCommand, type AgentReport, traceIdOf } from '@sluice/domain';
+import {
+  type AgentCommand,
+  type AgentReport,
+  deploymentStateAfter,
+  isCarriedOut,
+  traceIdOf,
+} from '@sluice/domain';
 import {
   type CommandRecord,
   findFinalReport,
@@ -95,7 +101,7 @@ export async function recordRevert(
   return effect.result;
 }
 
-/** What an agent's final report means: a revert that ended as it should is a success of the revert. */
+/** What an agent's final report means for the activity that waits for it. */
 export function resultOfReport(
   command: Pick<CommandRecord, 'target' | 'kind' | 'envelope'>,
   { body: report, envelope }: Pick<ReportRecord, 'body' | 'envelope'>,
@@ -105,8 +111,7 @@ export function resultOfReport(
     Buffer.from(command.envelope.payload, 'base64').toString('utf8'),
   ) as AgentCommand;
   const outputs = { plan: signed.planDigest, report: statementDigest(envelope) };
-  const good = kind === 'deploy' ? ['confirmed'] : ['confirmed', 'reverted'];
-  if (good.includes(report.stage)) return succeededResult(outputs);
+  if (isCarriedOut(report.stage)) return succeededResult(outputs);
   const failure = report.failure ?? {
     code: `deployment-${report.stage}`,
     message: 'The agent gave no reason.',
@@ -131,7 +136,7 @@ async function recordDeployment(
   report: AgentReport,
 ): Promise<void> {
   const { promotionId, target, kind } = command;
-  const state = deploymentStateOf(kind, report.stage);
+  const state = deploymentStateAfter(kind, report.stage);
   if (state !== undefined) {
     try {
       await setDeploymentState(tx, { promotionId, target, state, failure: report.failure });
@@ -154,15 +159,6 @@ async function recordDeployment(
     },
     traceId: traceIdOf(promotion.traceparent) ?? null,
   });
-}
-
-/** A refused revert leaves the deployment as it was: what lies there did not change. */
-function deploymentStateOf(
-  kind: CommandRecord['kind'],
-  stage: AgentReport['stage'],
-): 'confirmed' | 'reverted' | 'refused' | undefined {
-  if (kind === 'revert') return stage === 'refused' ? undefined : 'reverted';
-  return stage === 'confirmed' || stage === 'reverted' || stage === 'refused' ? stage : undefined;
 }
 
 /** The step that a command belongs to: `<environment>/<number>/<step>/<target>/<kind>`. */

@@ -1,4 +1,4 @@
-import { PREDICATE_TYPES, traceIdOf } from '@sluice/domain';
+import { isPromotionTransition, PREDICATE_TYPES, traceIdOf } from '@sluice/domain';
 import {
   findAgent,
   findPromotion,
@@ -159,6 +159,10 @@ async function recordSeal(
   await recordBlobs(tx, [sealed.packet]);
   for (const deployment of facts.deployments) {
     await settleDeployment(tx, promotionId, deployment, state === 'succeeded');
+  }
+  // A late `queued` of an attempt that was given up must not keep the end from being written.
+  if (!isPromotionTransition(promotion.state, state)) {
+    await setPromotionState(tx, { promotionId, state: 'running' });
   }
   await setPromotionState(tx, { promotionId, state, reason, endedAt });
   await setPacketDigest(tx, promotionId, sealed.packet.digest);

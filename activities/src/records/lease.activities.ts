@@ -1,5 +1,6 @@
 import { traceIdOf } from '@sluice/domain';
 import {
+  assertPromotionOpen,
   enqueueOutbox,
   findLease,
   getPromotion,
@@ -33,6 +34,8 @@ export function createLeaseActivities(
     takeLease: ({ promotion: { tenantId, promotionId }, resource }) =>
       runActivity(parts, 'takeLease', { tenantId, promotionId }, () =>
         withTenant(parts.pool, tenantId, async (tx) => {
+          // An attempt that was given up may come late: nobody would give back what it takes after the end.
+          await assertPromotionOpen(tx, promotionId);
           const holder = leaseHolder(promotionId);
           const before = await findLease(tx, resource);
           const answer = await takeLease(tx, { resource, holder });

@@ -43,6 +43,18 @@ test('freezeRules of a promotion that is not there fails for good', async () => 
   ).rejects.toMatchObject({ type: 'NotFound', nonRetryable: true });
 });
 
+test('a promotion that has ended takes no lease: a late attempt would hold it for ever', async () => {
+  const { promotionId } = await scene.addPromotion(release);
+  const promotion = { tenantId: SCENE_TENANT, promotionId };
+  await scene.database.query(
+    `update sluice.promotions set state = 'cancelled', ended_at = now() where promotion_id = '${promotionId}'`,
+  );
+  const { takeLease } = createLeaseActivities(parts());
+  await expect(takeLease({ promotion, resource: 'environment:dev' })).rejects.toMatchObject({
+    type: 'IllegalTransition',
+  });
+});
+
 test('a lease is granted once, queued for the next, and the next is told when it is released', async () => {
   const [one, two] = [await scene.addPromotion(release), await scene.addPromotion(release)].map(
     ({ promotionId }) => ({ tenantId: SCENE_TENANT, promotionId }),

@@ -204,5 +204,6 @@ function lastLines(text: string): string {
     .split('\n')
     .slice(-3)
     .join(' | ')
-    .slice(-600);
+    .slice(-600)
+    .replace(/\p{Surrogate}/gu, '\uFFFD');
 }

@@ -1,3 +1,4 @@
+import { cutText } from '@sluice/domain';
 import {
   type MisconfigurationFinding,
   SEVERITIES,
@@ -159,7 +160,7 @@ function asText(value: unknown, name: string): string {
   if (typeof value !== 'string' || value === '') {
     throw new ReportError(`${name} of a finding is no text.`);
   }
-  return value.slice(0, 2000);
+  return cutText(value, 2000);
 }
 
 function optionalText(value: unknown, name: string): string {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { createAgentClient } from '@sluice/agent-protocol';
-import { type CommandPayload, PAYLOAD_SCHEMA, refused } from '@sluice/domain';
+import { accepted, type CommandPayload, PAYLOAD_SCHEMA, refused } from '@sluice/domain';
 import { createLogger } from '@sluice/observability';
 import { digestOf } from '@sluice/pure';
 import { generateKeyPair, type KeyPair } from '@sluice/signing';
@@ -121,6 +121,17 @@ describe('a good command', () => {
       failure: { code: 'service-unhealthy' },
       activeRelease: digestOf('1'),
     });
+  });
+
+  test('that fails with half a character in its last words is reported all the same', async () => {
+    driver.healthy = refused('service-exited', `Its last words: ${'\u{1F680}'.slice(1)} gone`);
+    const report = await plane.finalReport(plane.dispatch(payloadOf('1')).sequence);
+    expect(report.failure?.message).toBe('Its last words: \uFFFD gone');
+    await stopAgent();
+    await startAgent();
+    driver.healthy = accepted(true);
+    const next = plane.dispatch(payloadOf('2'));
+    expect(await plane.finalReport(next.sequence)).toMatchObject({ stage: 'confirmed' });
   });
 
   test('heartbeats carry the active release and the last sequence', async () => {

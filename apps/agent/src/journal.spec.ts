@@ -74,3 +74,15 @@ test('damage elsewhere stops the agent', async () => {
     message: expect.stringContaining('Line 1'),
   });
 });
+
+test('what a failed write left of a line does not damage the next one', async () => {
+  const journal = await Journal.open(path);
+  await journal.append(entryOf(1, 'accepted'));
+  await appendFile(path, '{"sequence":1,"sta');
+  await journal.append(entryOf(1, 'refused'));
+  await journal.append(entryOf(2, 'accepted'));
+  await journal.close();
+  const again = await Journal.open(path);
+  expect(again.entries.map(({ stage }) => stage)).toEqual(['accepted', 'refused', 'accepted']);
+  await again.close();
+});

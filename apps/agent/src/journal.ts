@@ -41,10 +41,13 @@ export class JournalError extends Error {
 export class Journal {
   readonly #file: FileHandle;
   readonly #entries: JournalEntry[];
+  /** Bytes of whole lines. */
+  #size: number;
 
-  private constructor(file: FileHandle, entries: JournalEntry[]) {
+  private constructor(file: FileHandle, entries: JournalEntry[], size: number) {
     this.#file = file;
     this.#entries = entries;
+    this.#size = size;
   }
 
   /**
@@ -65,6 +68,7 @@ export class Journal {
       return new Journal(
         file,
         lines.map((line, at) => readLine(line, at + 1, path)),
+        whole,
       );
     } catch (error) {
       await file.close();
@@ -117,8 +121,12 @@ export class Journal {
   async append(entry: JournalEntry): Promise<JournalEntry> {
     const written = this.find(entry.commandDigest, entry.stage);
     if (written !== undefined) return written;
-    await this.#file.appendFile(`${JSON.stringify(entry)}\n`);
+    // What a failed write (a full disk) left of its line must not stand before the next one.
+    if ((await this.#file.stat()).size !== this.#size) await this.#file.truncate(this.#size);
+    const line = Buffer.from(`${JSON.stringify(entry)}\n`);
+    await this.#file.appendFile(line);
     await this.#file.datasync();
+    this.#size += line.byteLength;
     this.#entries.push(entry);
     return entry;
   }

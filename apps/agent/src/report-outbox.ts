@@ -4,6 +4,7 @@ import type { AgentClient } from '@sluice/agent-protocol';
 import { createReportEnvelope } from '@sluice/agent-protocol';
 import {
   type AgentReport,
+  cutText,
   type Envelope,
   REPORT_SCHEMA,
   REPORT_STAGES,
@@ -15,6 +16,8 @@ import type { JournalEntry, JournalStage } from './journal.ts';
 
 const SENT = '.sent';
 const SENT_KEPT = 100;
+/** The protocol takes no longer one. */
+const MAX_FAILURE_MESSAGE = 4096;
 
 /** Who signs and for whom. */
 export interface ReportAuthor {
@@ -49,7 +52,7 @@ export class ReportOutbox {
 
   /** Stores the report of a journal line; one that is stored or was sent already stays as it is. */
   async add(entry: JournalEntry): Promise<void> {
-    const { stage, sequence, commandDigest } = entry;
+    const { stage, sequence, commandDigest, failure } = entry;
     if (!isReported(stage)) return;
     const { keyPair, tenantId, target } = this.#author;
     const order = String(sequence).padStart(16, '0');
@@ -65,7 +68,11 @@ export class ReportOutbox {
       sequence,
       stage,
       at: entry.at,
-      failure: stage === 'refused' || stage === 'reverted' ? entry.failure : null,
+      // A service's last words may begin or end in half a character, which canonical JSON refuses.
+      failure:
+        failure !== null && (stage === 'refused' || stage === 'reverted')
+          ? { ...failure, message: cutText(failure.message, MAX_FAILURE_MESSAGE) }
+          : null,
       activeRelease: entry.activeRelease,
     };
     const envelope = createReportEnvelope(report, keyPair);
@@ -107,5 +114,9 @@ export class ReportOutbox {
 /** True when the control plane read the report and will not take it, whenever it is asked. */
 function isForGood(error: unknown): boolean {
   const { code, status } = error as { code?: unknown; status?: unknown };
-  return code === 'control-plane-refused' && [400, 404, 409, 413, 422].includes(status as number);
+  if (code !== 'control-plane-refused') return false;
+  // Another target's report: this agent was enrolled anew over an old state folder.
+  const { refusalCode } = error as { refusalCode?: unknown };
+  if (refusalCode === 'target-foreign' || refusalCode === 'command-foreign') return true;
+  return [400, 404, 409, 413, 422].includes(status as number);
 }

@@ -19,6 +19,8 @@ export interface ApiParts {
   /** The tenant that the configuration file names. */
   readonly tenantId: string;
   readonly agents: AgentSettings;
+  /** Scheme and host under which agents reach the API through a proxy; null when they reach it as it listens. */
+  readonly publicUrl: URL | null;
   /** The trust root file's text as it is now. */
   readonly readTrustRoot: () => Promise<string>;
   /** The enrolment key's bytes; undefined where agents can't be enrolled by token. */

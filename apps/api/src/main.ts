@@ -56,6 +56,7 @@ async function main(log: Logger): Promise<void> {
       wakeups,
       tenantId: configuration.tenant,
       agents: configuration.agents,
+      publicUrl: settings.publicUrl,
       readTrustRoot,
       readEnrolmentKey: async () =>
         enrolmentKeyFile === null ? undefined : readEnrolmentKeyFile(enrolmentKeyFile),

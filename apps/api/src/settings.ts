@@ -17,6 +17,8 @@ export interface ApiSettings {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
+  /** Where agents reach the API through a proxy; null when nothing stands between. */
+  readonly publicUrl: URL | null;
 }
 
 /** Everything that is wrong in the environment, one line each. */
@@ -62,6 +64,7 @@ export function readSettings(
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
     problems.push(`SLUICE_API_PORT is "${env.SLUICE_API_PORT}": write a port from 0 to 65535.`);
   }
+  const publicUrl = readPublicUrl(env.SLUICE_PUBLIC_URL ?? '', problems);
   if (problems.length > 0) throw new SettingsError(problems);
   return {
     databaseUrl,
@@ -73,5 +76,17 @@ export function readSettings(
     enrolmentKeyFile: enrolmentKey === '' ? null : path(enrolmentKey),
     host: env.SLUICE_API_HOST ?? '127.0.0.1',
     port,
+    publicUrl,
   };
+}
+
+function readPublicUrl(text: string, problems: string[]): URL | null {
+  if (text === '') return null;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url !== undefined && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/`)
+    return url;
+  problems.push(
+    `SLUICE_PUBLIC_URL is "${text}": write scheme and host as agents call it, https://sluice.example.`,
+  );
+  return null;
 }

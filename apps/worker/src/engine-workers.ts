@@ -67,6 +67,8 @@ export function runEngineWorkers(options: EngineWorkersOptions): EngineWorkers {
         stopping.signal,
       );
       if (made === undefined) return;
+      // Stopped while they were made: nobody would shut them down any more.
+      if (stopping.signal.aborted) return;
       options.onState('running');
       announce();
       await runWorkers(made, logger, stopping.signal);

@@ -14,6 +14,9 @@ import { serveSigner } from './signer/signer-server.ts';
 import { readSignerSettings } from './signer/signer-settings.ts';
 import { signStatement } from './signer/statement-signing.ts';
 
+/** New keys count from a little earlier: an agent whose clock is behind must not refuse the first commands. */
+const CLOCK_TOLERANCE_MS = 5 * 60_000;
+
 const log = createLogger({ service: 'signer', level: process.env['SLUICE_LOG_LEVEL'] });
 
 try {
@@ -21,7 +24,7 @@ try {
   const { command, evidence, trustRoot } = openSignerKeys(
     settings.keysDir,
     settings.trustRootFile,
-    new Date().toISOString(),
+    new Date(Date.now() - CLOCK_TOLERANCE_MS).toISOString(),
   );
   const pool = createPool({
     connectionString: settings.databaseUrl,

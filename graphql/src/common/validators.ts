@@ -38,11 +38,12 @@ export function IsPromotionId(options?: ValidationOptions): PropertyDecorator {
   );
 }
 
-/** Text that people read: no control characters but line ends, not blank. */
+/** Text that people read: no control characters but line ends, no half characters, not blank. */
 export function IsPlainText(max: number, options?: ValidationOptions): PropertyDecorator {
   return rule(
     'isPlainText',
-    (value) => value.trim() !== '' && value.length <= max && !/[^\P{Cc}\n\t]/u.test(value),
+    (value) =>
+      value.trim() !== '' && value.length <= max && !/[^\P{Cc}\n\t]|\p{Surrogate}/u.test(value),
     `write 1 to ${max} characters of plain text`,
     options,
   );

@@ -2,8 +2,8 @@ import { Inject } from '@nestjs/common';
 import { Parent, ResolveField, Resolver } from '@nestjs/graphql';
 import { GRAPHQL_PARTS, type GraphqlParts } from '../common/tokens.ts';
 
-/** A packet holds statements with their findings, never blobs: more than this is no packet. */
-const MAX_PACKET_BYTES = 16 * 1024 * 1024;
+/** As large as a seal may write and a verifier reads: more than this is no packet. */
+const MAX_PACKET_BYTES = 64 * 1024 * 1024;
 
 /** The sealed evidence of a promotion. */
 @Resolver('EvidencePacket')

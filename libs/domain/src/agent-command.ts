@@ -51,6 +51,23 @@ export function isFinalStage(stage: ReportStage): boolean {
   return stage === 'confirmed' || stage === 'reverted' || stage === 'refused';
 }
 
+/**
+ * True when a command was carried out. `reverted` never is: of a deployment it says that the old version was put back,
+ * of a revert that putting back failed and the version that was to go is still there.
+ */
+export function isCarriedOut(stage: ReportStage): boolean {
+  return stage === 'confirmed';
+}
+
+/** What a final report makes of the deployment; undefined where the deployment stays what it was. */
+export function deploymentStateAfter(
+  kind: CommandKind,
+  stage: ReportStage,
+): 'confirmed' | 'reverted' | 'refused' | undefined {
+  if (kind === 'revert') return isCarriedOut(stage) ? 'reverted' : undefined;
+  return stage === 'confirmed' || stage === 'reverted' || stage === 'refused' ? stage : undefined;
+}
+
 /** What an agent says about one command, signed by the agent's key in a DSSE envelope. */
 export interface AgentReport {
   readonly schema: typeof REPORT_SCHEMA;

@@ -3,6 +3,7 @@ export * from './agent-state.ts';
 export * from './audit-event.ts';
 export * from './command-payload.ts';
 export * from './component.ts';
+export * from './cut-text.ts';
 export * from './decision.ts';
 export * from './domain-error.ts';
 export * from './environment.ts';

@@ -134,7 +134,7 @@ async function unpackLayer(
   const failures = [reading, writing].flatMap((side) =>
     side.status === 'rejected' ? [side.reason as unknown] : [],
   );
-  if (failures.length > 0) throw firstCause(failures, digest);
+  if (failures.length > 0) throw firstCause(failures, digest, request.signal?.aborted === true);
   const found = `sha256:${hash.digest('hex')}`;
   if (diffId !== undefined && diffId !== found) {
     throw new OciError(
@@ -216,12 +216,14 @@ async function writeEntry(
 }
 
 /** Picks the failure that says most: ours before the streams', and one of both sides is always there. */
-function firstCause(failures: readonly unknown[], digest: string): unknown {
+function firstCause(failures: readonly unknown[], digest: string, stopped: boolean): unknown {
   const ours = failures.find(isOciError);
   if (ours !== undefined) return ours;
-  const aborted = failures.find((failure) => (failure as Error).name === 'AbortError');
-  const [first] = failures;
-  if (aborted !== undefined || isSystemError(first)) return aborted ?? first;
+  const isAbort = (failure: unknown): boolean => (failure as Error).name === 'AbortError';
+  if (stopped) return failures.find(isAbort) ?? failures[0];
+  // A stream that ends before its source aborts the source: that is the archive's fault, nobody stopped it.
+  const first = failures.find((failure) => !isAbort(failure)) ?? failures[0];
+  if (isSystemError(first)) return first;
   const reason = first instanceof Object && 'message' in first ? String(first.message) : 'unknown';
   return new OciError(
     'layer-invalid',

@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { chmodSync, mkdtempSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
@@ -31,6 +31,8 @@ test('a key file is made with mode 600 and gives the same key when it is loaded'
   expect(loadKeyPair(path).sign(Buffer.from('x'))).toEqual(made.sign(Buffer.from('x')));
   expect(keyIdOf(made.publicKey)).toBe(made.keyId);
   expect(codeOf(() => createKeyFile(path))).toBe('key-file-exists');
+  expect(loadKeyPair(path).keyId).toBe(made.keyId);
+  expect(readdirSync(folder).filter((name) => name.endsWith('.tmp'))).toEqual([]);
 });
 
 test.each([0o640, 0o604, 0o660, 0o644])('mode %o is refused', (mode) => {

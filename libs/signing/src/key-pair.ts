@@ -3,9 +3,21 @@ import {
   createPublicKey,
   generateKeyPairSync,
   type KeyObject,
+  randomBytes,
   sign,
 } from 'node:crypto';
-import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
 import { digestOfBytes } from '@sluice/pure';
 import { SigningError } from './signing-error.ts';
 
@@ -67,14 +79,19 @@ export function generateKeyPair(): KeyPair {
 }
 
 /**
- * Makes a new key and writes it as PKCS#8 PEM with mode 600, synced to disk. Never overwrites.
+ * Makes a new key and writes it as PKCS#8 PEM with mode 600, synced to disk. Never overwrites; after a crash the
+ * whole key is there or none.
  * @throws SigningError `key-file-exists`
  */
 export function createKeyFile(path: string): KeyPair {
   const { privateKey } = generateKeyPairSync('ed25519');
-  let file: number;
+  const aside = `${path}.${randomBytes(6).toString('hex')}.tmp`;
   try {
-    file = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
+    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
+    writeSynced(aside, flags, privateKey.export({ format: 'pem', type: 'pkcs8' }) as string);
+    // A link, for a rename would replace the key that another process made meanwhile.
+    linkSync(aside, path);
+    writeSynced(dirname(path), constants.O_RDONLY, '');
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw error;
     throw new SigningError(
@@ -82,14 +99,20 @@ export function createKeyFile(path: string): KeyPair {
       `Key file ${path} exists already; load it, or name another path.`,
       error,
     );
+  } finally {
+    rmSync(aside, { force: true });
   }
+  return toKeyPair(privateKey);
+}
+
+function writeSynced(path: string, flags: number, text: string): void {
+  const file = openSync(path, flags, 0o600);
   try {
-    writeSync(file, privateKey.export({ format: 'pem', type: 'pkcs8' }) as string);
+    if (text !== '') writeSync(file, text);
     fsyncSync(file);
   } finally {
     closeSync(file);
   }
-  return toKeyPair(privateKey);
 }
 
 /**

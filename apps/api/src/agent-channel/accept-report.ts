@@ -2,7 +2,9 @@ import { openReport, parseReportRequest } from '@sluice/agent-protocol';
 import {
   type AgentCommand,
   type AgentReport,
+  deploymentStateAfter,
   type Envelope,
+  isCarriedOut,
   isFinalStage,
   traceIdOf,
 } from '@sluice/domain';
@@ -118,15 +120,6 @@ async function settle(
   });
 }
 
-/** A refused revert changed nothing: the deployment stays what it was. */
-function deploymentStateAfter(
-  kind: CommandRecord['kind'],
-  stage: AgentReport['stage'],
-): 'confirmed' | 'reverted' | 'refused' | undefined {
-  if (kind === 'revert') return stage === 'refused' ? undefined : 'reverted';
-  return stage === 'confirmed' || stage === 'reverted' || stage === 'refused' ? stage : undefined;
-}
-
 /** What a final report makes of the step that waits for it. */
 export function stepResultOf(
   { kind, target, envelope: signed }: Pick<CommandRecord, 'kind' | 'target' | 'envelope'>,
@@ -137,8 +130,7 @@ export function stepResultOf(
     Buffer.from(signed.payload, 'base64').toString('utf8'),
   ) as AgentCommand;
   const outputs = { report: statementDigest(envelope), plan: command.planDigest };
-  const isGood = report.stage === 'confirmed' || (kind === 'revert' && report.stage === 'reverted');
-  if (isGood) return { outcome: 'succeeded', outputs, reason: null };
+  if (isCarriedOut(report.stage)) return { outcome: 'succeeded', outputs, reason: null };
   const { code, message } = report.failure ?? {
     code: `deployment-${report.stage}`,
     message: 'The agent gave no reason; look at its log.',

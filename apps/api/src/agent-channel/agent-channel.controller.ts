@@ -125,6 +125,7 @@ export class AgentChannelController {
   }
 
   #authenticate(request: Request) {
-    return authenticateAgent(this.#parts.pool, request, this.#parts.now());
+    const { pool, now, publicUrl } = this.#parts;
+    return authenticateAgent(pool, request, now(), publicUrl);
   }
 }

@@ -19,14 +19,21 @@ export interface AgentCaller {
   readonly publicKey: string;
 }
 
-/** A request in the form that is signed. */
-export function signedForm(request: Request): AgentRequest {
+/**
+ * A request in the form that is signed.
+ * @param publicUrl under which agents reach this API; null when nothing stands between
+ */
+export function signedForm(request: Request, publicUrl: URL | null): AgentRequest {
   const headers = Object.entries(request.headers).flatMap(([name, value]) =>
     typeof value === 'string' ? [[name, value] as const] : [],
   );
   return {
     method: request.method,
-    url: targetUri(request.protocol, request.headers.host ?? '', request.originalUrl),
+    url: targetUri(
+      publicUrl?.protocol.slice(0, -1) ?? request.protocol,
+      publicUrl?.host ?? request.headers.host ?? '',
+      request.originalUrl,
+    ),
     headers: Object.fromEntries(headers),
     body: bodyOf(request),
   };
@@ -40,10 +47,11 @@ export async function authenticateAgent(
   pool: Pool,
   request: Request,
   now: number,
+  publicUrl: URL | null,
 ): Promise<AgentCaller> {
   let identity: Awaited<ReturnType<typeof findAgentByKey>>;
   const verified = await verifyAgentRequest(
-    readSignedForm(request),
+    readSignedForm(request, publicUrl),
     async (keyId) => {
       identity = await findAgentByKey(pool, keyId);
       return identity?.publicKey;
@@ -75,9 +83,9 @@ export async function authenticateAgent(
   return { tenantId, target, keyId, publicKey };
 }
 
-function readSignedForm(request: Request): AgentRequest {
+function readSignedForm(request: Request, publicUrl: URL | null): AgentRequest {
   try {
-    return signedForm(request);
+    return signedForm(request, publicUrl);
   } catch {
     throw new AgentRefusal(400, 'request-malformed', 'The request has no usable Host and path.');
   }

@@ -31,7 +31,7 @@ export async function enrolAgent(
   const { token, publicKey, version } = parsed.value;
   const keyId = readKeyId(publicKey);
   const signed = await verifyAgentRequest(
-    signedForm(request),
+    signedForm(request, parts.publicUrl),
     (id) => (id === keyId ? publicKey : undefined),
     parts.now(),
   );
@@ -71,7 +71,10 @@ async function store(parts: ApiParts, enrolment: Enrolment): Promise<void> {
   const { tenantId, target, tokenId, keyId, publicKey, version, traceId } = enrolment;
   try {
     await withTenant(parts.pool, tenantId, async (tx) => {
+      const earlier = await findAgent(tx, target);
       if (!(await consumeEnrolmentToken(tx, { tokenId, target }))) {
+        // Its answer was lost (a crash, a broken connection): the very key that holds the target gets it again.
+        if (earlier?.keyId === keyId && earlier.revokedAt === null) return;
         throw new AgentRefusal(
           401,
           'enrolment-token-used',
@@ -85,7 +88,6 @@ async function store(parts: ApiParts, enrolment: Enrolment): Promise<void> {
           `There is no target ${target}; declare it in the configuration first.`,
         );
       }
-      const earlier = await findAgent(tx, target);
       await storeAgent(tx, { target, keyId, publicKey, version });
       await insertEvent(tx, {
         type: 'agent.enrolled',

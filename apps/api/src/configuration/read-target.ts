@@ -96,8 +96,8 @@ function readSetting(reader: ValueReader, value: unknown, path: string): Setting
     secret: reader.text(
       entry.secret,
       join(path, 'secret'),
-      (text) => /^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$/.test(text),
-      'write the name of a secret that the agent knows',
+      (text) => /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/.test(text),
+      "write the name of a file in the agent's secrets folder",
     ),
   };
 }

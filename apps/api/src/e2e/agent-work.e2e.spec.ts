@@ -153,9 +153,9 @@ test.each(['refused', 'reverted'] as const)(
   },
 );
 
-test('a revert succeeds when it put things back, and fails when it was refused', async () => {
+test('a revert succeeds when it put things back, and fails when it was refused or taken back', async () => {
   for (const [stage, outcome, state] of [
-    ['reverted', 'succeeded', 'reverted'],
+    ['reverted', 'failed', 'confirmed'],
     ['confirmed', 'succeeded', 'reverted'],
     ['refused', 'failed', 'confirmed'],
   ] as const) {

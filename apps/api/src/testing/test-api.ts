@@ -106,6 +106,7 @@ export async function startTestApi(
   options: {
     readonly releaseWaitMs?: number;
     readonly readinessChecks?: readonly ReadinessCheck[];
+    readonly publicUrl?: URL;
   } = {},
 ): Promise<TestApi> {
   const database = await createTestDatabase();
@@ -136,6 +137,7 @@ export async function startTestApi(
     wakeups,
     tenantId: TENANT,
     agents: DEFAULT_AGENT_SETTINGS,
+    publicUrl: options.publicUrl ?? null,
     readTrustRoot: async () => testTrustRoot(),
     readEnrolmentKey: async () => ENROLMENT_KEY,
     readinessChecks: options.readinessChecks ?? [],

@@ -39,3 +39,17 @@ test('notifyAll and close end every wait', async () => {
   await again;
   two.close();
 });
+
+test('one that is closed twice leaves alone who came between', async () => {
+  const wakeups = createSharedWakeups();
+  const first = wakeups.subscribe('commands', 'acme/one');
+  first.close();
+  const second = wakeups.subscribe('commands', 'acme/one');
+  first.close();
+  const started = performance.now();
+  const waiting = second.next(5000);
+  wakeups.notify('commands', 'acme/one');
+  await waiting;
+  expect(performance.now() - started).toBeLessThan(2000);
+  second.close();
+});

@@ -58,7 +58,8 @@ export function createSharedWakeups(): SharedWakeups {
         },
         close() {
           group.delete(wake);
-          if (group.size === 0) subscriptions.delete(key);
+          // Closed twice, it must not take away the group of one who came between.
+          if (group.size === 0 && subscriptions.get(key) === group) subscriptions.delete(key);
           wake();
         },
       };

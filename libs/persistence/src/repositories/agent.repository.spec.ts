@@ -26,6 +26,7 @@ import {
 } from './command.repository.ts';
 import { findCurrentRelease, setCurrentRelease } from './current-release.repository.ts';
 import { listDeployments, setDeploymentState, upsertDeployment } from './deployment.repository.ts';
+import { takeLease } from './lease.repository.ts';
 import { getPlan, insertPlan } from './plan.repository.ts';
 import { findFinalReport, insertReport, listReports } from './report.repository.ts';
 
@@ -68,7 +69,10 @@ const enrol = (name: string, key: string) =>
     }),
   );
 
-async function dispatch(key = `deploy:${count}`): Promise<{ sequence: number; digest: string }> {
+async function dispatch(
+  key = `deploy:${count}`,
+  fencingToken = 1,
+): Promise<{ sequence: number; digest: string }> {
   const digest = digestOfBytes(`command ${key}`);
   const sequence = await inWorker(async (tx) => {
     const next = await nextCommandSequence(tx, target);
@@ -82,7 +86,7 @@ async function dispatch(key = `deploy:${count}`): Promise<{ sequence: number; di
       idempotencyKey: key,
       envelope,
       payload: '{}',
-      fencingToken: 1,
+      fencingToken,
       expiresAt: '2030-01-01T00:00:00Z',
       workflowId: 'w',
       runId: 'r',
@@ -216,4 +220,21 @@ test('what runs on a target is said once per promotion', async () => {
   expect(first).toMatchObject({ releaseDigest, promotionId, side });
   await set();
   expect(await inWorker((tx) => findCurrentRelease(tx, target))).toEqual(first);
+});
+
+test('a target that came from another environment is commanded with a token above the last one it saw', async () => {
+  await dispatch(`deploy:${count}`, 57);
+  await database.query(
+    `insert into sluice.environments (tenant_id, environment_id, position, pipeline_id, policy_id, deadlines)
+     values ('acme', 'moved-to', 99, 'standard', 'release-gate', '{}')`,
+  );
+  await database.query(
+    `update sluice.targets set environment_id = 'moved-to' where tenant_id = 'acme' and target_id = '${target}'`,
+  );
+  const take = (environment: string) =>
+    inWorker((tx) =>
+      takeLease(tx, { resource: `environment:${environment}`, holder: 'promotion:x' }),
+    );
+  expect(await take('moved-to')).toEqual({ state: 'granted', fencingToken: 58 });
+  expect(await take('never-commanded')).toEqual({ state: 'granted', fencingToken: 1 });
 });

@@ -19,14 +19,26 @@ export async function linkEvents(pool: Pool): Promise<number> {
       order by tenant_id`,
   );
   let linked = 0;
+  const failures: unknown[] = [];
   for (const { tenantId } of rows) {
-    for (;;) {
-      const count = await inTransaction(pool, (tx) => linkBatch(tx, tenantId));
-      linked += count;
-      if (count < BATCH) break;
+    try {
+      linked += await linkTenant(pool, tenantId);
+    } catch (error) {
+      // One tenant's trouble must not hold up the chains of those behind it.
+      failures.push(error);
     }
   }
+  if (failures.length > 0) throw failures[0];
   return linked;
+}
+
+async function linkTenant(pool: Pool, tenantId: string): Promise<number> {
+  let linked = 0;
+  for (;;) {
+    const count = await inTransaction(pool, (tx) => linkBatch(tx, tenantId));
+    linked += count;
+    if (count < BATCH) return linked;
+  }
 }
 
 /**

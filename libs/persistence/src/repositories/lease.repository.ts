@@ -6,7 +6,7 @@ export interface LeaseRecord {
   readonly resource: string;
   /** `promotion:<id>`; null when it is free. */
   readonly holder: string | null;
-  /** Grows by one with each grant to a new holder; 0 before the first. */
+  /** Grows with each grant to a new holder; 0 before the first. */
   readonly fencingToken: number;
   readonly acquiredAt: string | null;
 }
@@ -174,7 +174,11 @@ async function lockLease(tx: Tx, resource: string): Promise<LeaseRecord | undefi
   );
 }
 
-/** Gives a free, locked lease to the first in line that is ready. */
+/**
+ * Gives a free, locked lease to the first in line that is ready. The token is above the lease's last one and above
+ * what any target of the environment was last commanded with: one that came from another environment knows
+ * that one's tokens, and would refuse lower ones for ever.
+ */
 async function grantNext(tx: Tx, resource: string): Promise<LeaseGrant | undefined> {
   return firstOf(
     await tx.query<LeaseGrant>(
@@ -187,7 +191,15 @@ async function grantNext(tx: Tx, resource: string): Promise<LeaseGrant | undefin
              limit 1)
          returning holder)
        update sluice.leases l
-          set holder = next.holder, fencing_token = l.fencing_token + 1, acquired_at = now()
+          set holder = next.holder, acquired_at = now(),
+              fencing_token = 1 + greatest(l.fencing_token, (
+                select max(last.fencing_token) from sluice.targets t
+                 cross join lateral (
+                   select c.fencing_token from sluice.commands c
+                    where c.tenant_id = $1 and c.target_id = t.target_id
+                    order by c.sequence desc
+                    limit 1) last
+                 where t.tenant_id = $1 and 'environment:' || t.environment_id = $2))
          from next
         where l.tenant_id = $1 and l.resource = $2
        returning l.resource, l.holder, l.fencing_token as "fencingToken"`,

@@ -100,6 +100,23 @@ export async function getPromotion(tx: Tx, promotionId: string): Promise<Promoti
 }
 
 /**
+ * Keeps a promotion from ending until this transaction does. Throws `illegal-transition` when it has ended, `not-found`
+ * for no promotion.
+ */
+export async function assertPromotionOpen(tx: Tx, promotionId: string): Promise<void> {
+  const { rows } = await tx.query<{ state: PromotionState }>(
+    `select state from sluice.promotions where tenant_id = $1 and promotion_id = $2 for share`,
+    [tx.tenantId, promotionId],
+  );
+  const { state } = existing(rows[0], `promotion ${promotionId}`, tx.tenantId);
+  if (!isPromotionEnd(state)) return;
+  throw new PersistenceError(
+    'illegal-transition',
+    `Promotion ${promotionId} is ${state}: it has ended and takes nothing more.`,
+  );
+}
+
+/**
  * Changes a promotion's state by the domain's transition table; true when it changed, false when it was in
  * this state already. The first `running` sets `startedAt`, an end state `endedAt`.
  * Throws `illegal-transition` for a change that the table does not have, `not-found` for no promotion.
