@@ -25,6 +25,20 @@ function checkNode() {
   }
 }
 
+/** Before anything is installed or built; imported here, for a Node that is too old has no parser. */
+async function checkArguments() {
+  const { DEMO_USAGE, readDemoArguments } = await import('./options.mjs');
+  try {
+    if (readDemoArguments(process.argv.slice(2)).help) {
+      process.stdout.write(`${DEMO_USAGE}\n`);
+      process.exit(0);
+    }
+  } catch (error) {
+    say(`${error.message}\n${DEMO_USAGE}`);
+    process.exit(2);
+  }
+}
+
 // Python's pip fetches the wheels of two tools. Nobody needs it once they are in the cache or on
 // PATH.
 function checkPython() {
@@ -137,6 +151,7 @@ function modifiedAt(file) {
 }
 
 checkNode();
+await checkArguments();
 checkPython();
 await installDependencies();
 await build();

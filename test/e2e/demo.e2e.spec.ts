@@ -6,6 +6,7 @@ import { isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { getTool, removeStackData } from '@sluice/infra';
+import { runNode } from '../support/cli.ts';
 
 const CHECKOUT = fileURLToPath(new URL('../../', import.meta.url));
 const DEFAULT_PORTS = [7070, 5433, 7233, 8233, 8080];
@@ -56,7 +57,11 @@ function takePort(port: number): Promise<void> {
 }
 
 /** Runs the README's first command as an ordinary user with an empty home. */
-function runDemo(args: readonly string[]): Promise<DemoEnd> {
+async function runDemo(args: readonly string[]): Promise<DemoEnd> {
+  // The checkout is not that user's here: what is stale in it is built for them.
+  await runNode([join(CHECKOUT, 'infra/build/build.mjs'), '--quiet'], {
+    PATH: process.env['PATH'] ?? '',
+  });
   return new Promise((resolve, reject) => {
     const child = spawn(
       process.execPath,

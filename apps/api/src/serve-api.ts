@@ -7,7 +7,7 @@ import express from 'express';
 import { rawBody } from './agent-channel/raw-body.middleware.ts';
 import { ApiModule } from './api.module.ts';
 import type { ApiParts } from './api-parts.ts';
-import { createExplorer } from './explorer/explorer.ts';
+import { createExplorer, redirectRoot } from './explorer/explorer.ts';
 import { MAX_GRAPHQL_BYTES } from './graphql-options.ts';
 import { createNestLogger } from './nest-logger.ts';
 import { createTraceMiddleware } from './trace/trace.middleware.ts';
@@ -35,6 +35,7 @@ export async function serveApi(
   app.disable('x-powered-by');
   app.use(createTraceMiddleware(parts.log, parts.metrics));
   app.use(setSafeDefaults);
+  app.use(redirectRoot);
   app.use('/explorer', createExplorer());
   app.use('/agent', rawBody);
   app.use('/graphql', jsonBody);

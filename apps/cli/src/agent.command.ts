@@ -8,6 +8,7 @@ import { parse } from 'yaml';
 import type { CliIo } from './cli-io.ts';
 import { act, type CommandContext, readInput } from './command-context.ts';
 import { CliError, EXIT_CODES, type ExitCode } from './exit-codes.ts';
+import { clause, wrapped } from './text-layout.ts';
 
 const MAX_TTL_SECONDS = 30 * 24 * 3600;
 const MAX_CONFIGURATION_BYTES = 1024 * 1024;
@@ -36,7 +37,7 @@ export function addAgentCommands(
       '--key <file>',
       'the enrolment key (default: SLUICE_ENROLLMENT_KEY, else the configured)',
     )
-    .option('--tenant <name>', 'the tenant, where no configuration is given')
+    .option('--tenant <name>', 'the tenant, where no configuration names it')
     .option('--ttl <duration>', 'how long the token is valid: 30m, 24h, 7d', '24h');
   act<EnrolOptions>(token, io, settle, mintToken);
 }
@@ -47,6 +48,10 @@ function mintToken(context: CommandContext, options: EnrolOptions): ExitCode {
   const configFile = options.config ?? (env['SLUICE_CONFIG'] || undefined);
   const configuration = configFile === undefined ? {} : readConfiguration(configFile);
   const tenantId = options.tenant ?? configuration.tenant;
+  if (configuration.tenant !== undefined && tenantId !== configuration.tenant) {
+    const message = `--tenant is "${tenantId}", but ${configFile} is of ${configuration.tenant}.`;
+    throw usage('tenant-differs', message, 'Leave --tenant out, or name its configuration.');
+  }
   if (tenantId === undefined) {
     const next = 'Name the configuration with --config, or the tenant with --tenant.';
     throw usage('tenant-missing', 'No tenant is given.', next);
@@ -68,6 +73,10 @@ function mintToken(context: CommandContext, options: EnrolOptions): ExitCode {
   const claims = { tenantId, target, id: randomBytes(18).toString('base64url'), expiresAt };
   const token = mintEnrolmentToken(claims, readKey(keyFile));
   context.print({ token, tenant: tenantId, target, expiresAt }, () => `${token}\n`);
+  if (configuration.targets === undefined) {
+    const what = `Nothing says that there is a target ${target}: it was not checked against a`;
+    context.io.err(wrapped(`${what} configuration. To check it, give --config.`, 2));
+  }
   if (context.options.json !== true) {
     context.io.err(`For target ${target}, once, until ${expiresAt}.\n`);
   }
@@ -82,13 +91,13 @@ interface ReadConfiguration {
 
 /** Only what this command needs; the API checks the whole file when it starts. */
 function readConfiguration(path: string): ReadConfiguration {
-  const bytes = readInput(path, 'The configuration');
+  const bytes = readInput(path, 'The configuration', MAX_CONFIGURATION_BYTES);
   let root: unknown;
   try {
-    if (bytes.byteLength > MAX_CONFIGURATION_BYTES) throw new Error('it is too long');
     root = parse(Buffer.from(bytes).toString('utf8'), { maxAliasCount: 100 });
   } catch (error) {
-    const message = `${resolve(path)} is no YAML: ${(error as Error).message.split('\n')[0]}.`;
+    const [problem = ''] = (error as Error).message.split('\n');
+    const message = `${resolve(path)} is no YAML: ${clause(problem)}.`;
     throw usage('configuration-invalid', message, 'Correct it.');
   }
   const { tenant, enrolment, targets } = (root ?? {}) as Record<string, unknown>;
@@ -109,7 +118,7 @@ function readKey(path: string): Uint8Array {
     text = readPrivateFile(path).trim();
   } catch (error) {
     const next = 'Run this as the user that the API runs as.';
-    throw usage('enrolment-key-unusable', (error as Error).message, next);
+    throw usage('enrolment-key-unusable', `${clause((error as Error).message)}.`, next);
   }
   const key = Buffer.from(text, 'base64');
   if (key.byteLength === ENROLMENT_KEY_BYTES && key.toString('base64') === text) {

@@ -1,12 +1,15 @@
 import { readPrivateFile } from '@sluice/signing';
 import type { CliIo } from './cli-io.ts';
 import { CliError, EXIT_CODES } from './exit-codes.ts';
+import { clause } from './text-layout.ts';
 
 /** Where the API is looked for when nothing names it. */
 export const DEFAULT_API_URL = 'http://127.0.0.1:7070';
 
 const MAX_ANSWER_BYTES = 128 * 1024 * 1024;
 const TIMEOUT_MS = 30_000;
+/** What an Authorization header can carry; anything else would fail in fetch, which prints it. */
+const TOKEN = /^[\x21-\x7e]{1,512}$/;
 
 /** How the API is reached. */
 export interface ApiOptions {
@@ -60,8 +63,19 @@ export function apiUrl(options: ApiOptions, io: CliIo): string {
   throw new CliError(EXIT_CODES.usage, 'api-url-invalid', `"${text}" is no http address.`, next);
 }
 
-/** The bearer token: --token, --token-file, SLUICE_TOKEN, SLUICE_TOKEN_FILE, in this order. */
-export function readToken(options: ApiOptions, { env }: CliIo): string | undefined {
+/**
+ * The bearer token: --token, --token-file, SLUICE_TOKEN, SLUICE_TOKEN_FILE, in this order.
+ * @throws CliError `token-invalid`, `token-file-unusable`; no message shows the token
+ */
+export function readToken(options: ApiOptions, io: CliIo): string | undefined {
+  const token = findToken(options, io);
+  if (token === undefined || TOKEN.test(token)) return token;
+  const message = 'The token is not 1 to 512 visible ASCII characters without blanks between them.';
+  const next = 'Copy it again, as one line; it is not shown here.';
+  throw new CliError(EXIT_CODES.usage, 'token-invalid', message, next);
+}
+
+function findToken(options: ApiOptions, { env }: CliIo): string | undefined {
   if (options.token !== undefined) return options.token.trim();
   const environment = options.tokenFile === undefined ? env['SLUICE_TOKEN'] : undefined;
   if (environment !== undefined && environment !== '') return environment.trim();
@@ -71,7 +85,7 @@ export function readToken(options: ApiOptions, { env }: CliIo): string | undefin
     return readPrivateFile(file).trim();
   } catch (error) {
     const next = 'Name a file that only you may read and that holds the token.';
-    const { message } = error as Error;
+    const message = `${clause((error as Error).message)}.`;
     throw new CliError(EXIT_CODES.usage, 'token-file-unusable', message, next);
   }
 }
@@ -82,7 +96,7 @@ export function unreachable(url: string, error: unknown): CliError {
   return new CliError(
     EXIT_CODES.unreachable,
     'api-unreachable',
-    `The API at ${url} did not answer: ${cause?.message || message || 'unknown'}.`,
+    `The API at ${url} did not answer: ${clause(cause?.message || message || 'unknown')}.`,
     'Is it running? Name its address with --api or SLUICE_API_URL; sluice doctor looks closer.',
   );
 }

@@ -1,10 +1,13 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readSync, statSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { type ApiClient, type ApiOptions, createApiClient } from './api-client.ts';
 import type { CliIo } from './cli-io.ts';
 import { CliError, EXIT_CODES, type ExitCode } from './exit-codes.ts';
 import type { RefusalView } from './operations.ts';
+import { clause } from './text-layout.ts';
+
+const CHUNK_BYTES = 64 * 1024;
 
 /** Options that every command takes. */
 export interface GlobalOptions extends ApiOptions {
@@ -59,13 +62,41 @@ export function assertNotRefused<T extends { readonly __typename: string }>(
   throw new CliError(EXIT_CODES.failed, code, message);
 }
 
-/** Reads a file that the command line names. */
-export function readInput(path: string, what: string): Uint8Array {
+/**
+ * Reads a file or pipe that the command line names.
+ * @throws CliError `file-unreadable`, also for a device, which might never end; `file-too-large`
+ */
+export function readInput(path: string, what: string, maxBytes: number): Uint8Array {
+  let bytes: Uint8Array | undefined;
   try {
-    return readFileSync(path);
+    const stats = statSync(path);
+    if (!stats.isFile() && !stats.isFIFO()) throw new Error('it is neither a file nor a pipe');
+    bytes = readAtMost(path, maxBytes);
   } catch (error) {
-    const message = `${what} ${resolve(path)} cannot be read: ${(error as Error).message}.`;
+    const message = `${what} ${resolve(path)} cannot be read: ${clause((error as Error).message)}.`;
     throw new CliError(EXIT_CODES.usage, 'file-unreadable', message, 'Check the path.');
+  }
+  if (bytes !== undefined) return bytes;
+  const message = `${what} ${resolve(path)} has more than ${maxBytes} bytes.`;
+  throw new CliError(EXIT_CODES.usage, 'file-too-large', message, 'Check the path.');
+}
+
+/** The whole content, or undefined when it is longer; never reads more than a byte beyond. */
+function readAtMost(path: string, maxBytes: number): Uint8Array | undefined {
+  const file = openSync(path, 'r');
+  try {
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    for (;;) {
+      const chunk = new Uint8Array(Math.min(CHUNK_BYTES, maxBytes + 1 - size));
+      const count = readSync(file, chunk);
+      if (count === 0) return Buffer.concat(chunks, size);
+      size += count;
+      if (size > maxBytes) return undefined;
+      chunks.push(chunk.subarray(0, count));
+    }
+  } finally {
+    closeSync(file);
   }
 }
 
@@ -74,7 +105,7 @@ export function writeOutput(path: string, document: string): string {
   try {
     writeFileSync(path, document);
   } catch (error) {
-    const message = `${resolve(path)} cannot be written: ${(error as Error).message}.`;
+    const message = `${resolve(path)} cannot be written: ${clause((error as Error).message)}.`;
     const next = 'Name a path in a folder that exists.';
     throw new CliError(EXIT_CODES.usage, 'file-unwritable', message, next);
   }

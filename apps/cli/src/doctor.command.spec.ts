@@ -64,6 +64,13 @@ test('nobody there is status 3', async () => {
   expect(states).toMatchObject({ api: 'failed' });
 });
 
+test('nobody is sent from the doctor to the doctor', async () => {
+  const io = { ...fakeIo(), fetch: globalThis.fetch };
+  await runCli(['doctor', '--api', 'http://127.0.0.1:1'], io);
+  expect(io.outText()).toContain('Start it, or name its address');
+  expect(io.outText()).not.toContain('sluice doctor');
+});
+
 test('somebody else there is status 3', async () => {
   expect((await examine(await serve({}))).status).toBe(3);
 });

@@ -65,7 +65,8 @@ async function examineApi(io: CliIo, url: string): Promise<Finding[]> {
     alive = await io.fetch(`${url}/healthz`, { signal: AbortSignal.timeout(TIMEOUT_MS) });
     await alive.body?.cancel();
   } catch (error) {
-    const { message, next } = unreachable(url, error);
+    const { message } = unreachable(url, error);
+    const next = 'Start it, or name its address with --api or SLUICE_API_URL.';
     return [{ check: 'api', state: 'failed', detail: message, next }];
   }
   const after = io.now();
@@ -123,8 +124,8 @@ async function examineToken({ io, options }: CommandContext): Promise<Finding> {
     return { check: 'token', state: 'ok', detail, next: '' };
   } catch (error) {
     if ((error as { name?: unknown }).name !== 'CliError') throw error;
-    const { message, next } = error as CliError;
-    return failed(message, next);
+    const { code, message, next } = error as CliError;
+    return failed(message, code === 'api-unreachable' ? "Look at the API's log." : next);
   }
 }
 

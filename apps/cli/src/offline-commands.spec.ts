@@ -1,3 +1,5 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -62,6 +64,47 @@ test('one changed byte is status 4 and names the statement', async () => {
   expect(JSON.parse(json.outText())).toMatchObject({ ok: false, promotion: null });
 });
 
+test('a changed statement is named in a reformatted packet too', async () => {
+  const value = JSON.parse(packet);
+  const payload = Buffer.from(value.statements[0].payload, 'base64').toString();
+  value.statements[0].payload = Buffer.from(payload.replace('allow', 'bllow')).toString('base64');
+  const path = file('reformatted.json', JSON.stringify(value, null, 2));
+  const io = fakeIo({}, {});
+  expect(await runCli(['verify', path, '--trust-root', trustRootFile], io)).toBe(4);
+  expect(io.outText()).toContain('packet: packet-not-canonical');
+  expect(io.outText()).toContain(`statements[0] (${PREDICATE_TYPES.decision}): signature-invalid`);
+});
+
+test('a packet comes through a pipe, and may end in a line break', async () => {
+  const source = file('broken-line.json', `${packet}\n`);
+  const pipe = join(folder, 'pipe');
+  execFileSync('mkfifo', [pipe]);
+  const writer = spawn('sh', ['-c', 'cat "$1" > "$2"', 'sh', source, pipe]);
+  const io = fakeIo({}, {});
+  expect(await runCli(['verify', pipe, '--trust-root', trustRootFile], io)).toBe(0);
+  await once(writer, 'close');
+});
+
+test.each([
+  ['an endless device', '/dev/zero', 'file-unreadable'],
+  ['a folder', folder, 'file-unreadable'],
+  [
+    'a trust root that is too long',
+    file('long.json', ' '.repeat(1024 * 1024 + 1)),
+    'file-too-large',
+  ],
+])('%s is a usage error, and is not read to its end', async (_, path, code) => {
+  const commands = [
+    ['verify', trustRootFile, '--trust-root', path],
+    ['agent', 'enroll-token', '--target', 'dev-1', '--config', path],
+  ];
+  for (const args of commands) {
+    const io = fakeIo({}, {});
+    expect(await runCli([...args, '--json'], io)).toBe(2);
+    expect(JSON.parse(io.outText()).error.code).toBe(code);
+  }
+});
+
 test('a trust root that is none is a wrong file, not a verdict', async () => {
   const path = file('packet.json', packet);
   const io = fakeIo({}, {});
@@ -92,10 +135,16 @@ test('a key and a tenant do without a configuration', async () => {
   const args = ['agent', 'enroll-token', '--target', 'x', '--tenant', 'acme', '--json'];
   expect(await runCli(args, io)).toBe(0);
   expect(JSON.parse(io.outText())).toMatchObject({ tenant: 'acme', target: 'x' });
+  expect(io.errText().replace(/\s+/g, ' ')).toContain('not checked against a configuration');
 });
 
 test.each([
   ['an unknown target', ['--target', 'dev-2', '--config', config], 'target-unknown'],
+  [
+    "a tenant that is not the configuration's",
+    ['--target', 'dev-1', '--tenant', 'acme', '--config', config],
+    'tenant-differs',
+  ],
   ['no tenant', ['--target', 'dev-1', '--key', keyFile], 'tenant-missing'],
   ['no key', ['--target', 'dev-1', '--tenant', 'a'], 'enrolment-key-missing'],
   ['a bad name', ['--target', '../x', '--tenant', 'a', '--key', keyFile], 'name-invalid'],
@@ -119,6 +168,13 @@ test.each([
   const io = fakeIo({}, {});
   expect(await runCli(['agent', 'enroll-token', ...args, '--json'], io)).toBe(2);
   expect(JSON.parse(io.outText()).error.code).toBe(code);
+});
+
+test('a YAML error ends in one full stop', async () => {
+  const io = fakeIo({}, {});
+  const broken = file('broken.yaml', 'tenant: default\n  targets: [\n');
+  expect(await runCli(['agent', 'enroll-token', '--target', 'a', '--config', broken], io)).toBe(2);
+  expect(io.errText().replace(/\s+/g, ' ')).toMatch(/column \d+\. Correct it\./);
 });
 
 test('no error ever shows the key', async () => {

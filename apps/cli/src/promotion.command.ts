@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { isName } from '@sluice/domain';
 import type { Command } from 'commander';
 import type { ApiClient } from './api-client.ts';
 import type { CliIo } from './cli-io.ts';
@@ -99,6 +100,7 @@ async function cancelPromotion(
   options: CancelOptions,
   [promotion = '']: readonly string[],
 ): Promise<ExitCode> {
+  assertPromotionId(promotion);
   const api = context.api();
   const { reason, idempotencyKey = randomUUID() } = options;
   const input = { promotion, reason, idempotencyKey };
@@ -116,6 +118,7 @@ async function showPromotion(
   options: ShowOptions,
   [id = '']: readonly string[],
 ): Promise<ExitCode> {
+  assertPromotionId(id);
   const api = context.api();
   const promotion = await ended(context, api, await getPromotion(api, id), options);
   const files: { packet?: string; trustRoot?: string } = {};
@@ -129,12 +132,20 @@ async function showPromotion(
   return printPromotion(context, promotion, options, files);
 }
 
+function assertPromotionId(id: string): void {
+  const [environment = '', number = '', rest] = id.split('/');
+  if (isName(environment) && /^[1-9]\d{0,8}$/.test(number) && rest === undefined) return;
+  const message = `"${id}" names no promotion.`;
+  const next = 'Write environment/number, such as dev/1.';
+  throw new CliError(EXIT_CODES.usage, 'promotion-reference-invalid', message, next);
+}
+
 async function getPromotion(api: ApiClient, id: string): Promise<PromotionView> {
   const { promotion } = await api.run<{ promotion: PromotionView | null }>(OPERATIONS.promotion, {
     id,
   });
   if (promotion !== null) return promotion;
-  const next = 'Write environment/number, such as dev/1.';
+  const next = 'Check its environment and its number.';
   throw new CliError(
     EXIT_CODES.failed,
     'promotion-not-found',

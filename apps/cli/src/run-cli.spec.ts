@@ -218,6 +218,9 @@ test('a refusal by the API is status 1 with its code', async () => {
 test.each([
   [['release', 'show', 'shop'], 2, 'release-reference-invalid'],
   [['release', 'create', 'shop', '1', '-c', 'web'], 2, 'component-invalid'],
+  [['promotion', 'show', 'xx'], 2, 'promotion-reference-invalid'],
+  [['promotion', 'show', 'dev/0'], 2, 'promotion-reference-invalid'],
+  [['promotion', 'cancel', 'dev/1/2', '--reason', 'x'], 2, 'promotion-reference-invalid'],
   [['release', 'list', '--first', '0'], 2, 'option-invalid'],
   [['release', 'list', '--api', 'nowhere'], 2, 'api-url-invalid'],
   [['release', 'list', '--token-file', '/nowhere/token'], 2, 'token-file-unusable'],
@@ -238,6 +241,27 @@ test('without a token nothing is sent', async () => {
   expect(await runCli(['release', 'list'], io)).toBe(2);
   expect(io.errText()).toContain('SLUICE_TOKEN');
   expect(io.asked).toEqual([]);
+});
+
+test.each(['two\nlines', 'with blank', 'tab\tbed', 'schlüssel', '', 'x'.repeat(513)])(
+  'the token %j is a usage error, and neither sent nor shown',
+  async (token) => {
+    const io = fakeIo({}, {});
+    expect(await runCli(['release', 'list', '--json', '--token', token], io)).toBe(2);
+    const { error } = JSON.parse(io.outText());
+    expect(error.code).toBe('token-invalid');
+    if (token !== '') expect(`${error.message}${error.next}`).not.toContain(token);
+    expect(io.asked).toEqual([]);
+  },
+);
+
+test('the message inside a sentence loses its own full stop', async () => {
+  const io = {
+    ...fakeIo(),
+    fetch: () => Promise.reject(new Error('fetch failed: bad value..')),
+  };
+  expect(await runCli(['release', 'list'], io)).toBe(3);
+  expect(io.errText().replace(/\s+/g, ' ')).toContain('bad value. Is it running?');
 });
 
 test('a token that the API does not know is status 1', async () => {

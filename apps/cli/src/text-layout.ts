@@ -71,3 +71,8 @@ function fit(text: string, width: number): string {
   if (characters.length <= width) return text + ' '.repeat(width - characters.length);
   return `${characters.slice(0, width - 1).join('')}…`;
 }
+
+/** A message without its final stop or colon, so that it can stand inside a sentence. */
+export function clause(message: string): string {
+  return message.replace(/[\s.:;,]+$/, '');
+}

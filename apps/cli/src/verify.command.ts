@@ -1,6 +1,12 @@
 import { resolve } from 'node:path';
 import type { TrustRoot } from '@sluice/domain';
-import { type PacketVerification, parseTrustRoot, verifyPacket } from '@sluice/signing';
+import {
+  MAX_PACKET_BYTES,
+  MAX_TRUST_ROOT_BYTES,
+  type PacketVerification,
+  parseTrustRoot,
+  verifyPacket,
+} from '@sluice/signing';
 import type { Command } from 'commander';
 import type { CliIo } from './cli-io.ts';
 import { act, readInput } from './command-context.ts';
@@ -19,14 +25,14 @@ export function addVerifyCommand(
     .requiredOption('--trust-root <file>', 'public keys, from whom you trust');
   act<{ readonly trustRoot: string }>(verify, io, settle, (context, options, [packet = '']) => {
     const trustRoot = readTrustRoot(options.trustRoot);
-    const outcome = verifyPacket(readInput(packet, 'The packet'), trustRoot);
+    const outcome = verifyPacket(readInput(packet, 'The packet', MAX_PACKET_BYTES), trustRoot);
     context.print(outcome, () => describe(resolve(packet), outcome));
     return outcome.ok ? EXIT_CODES.ok : EXIT_CODES.unverified;
   });
 }
 
 function readTrustRoot(path: string): TrustRoot {
-  const bytes = readInput(path, 'The trust root');
+  const bytes = readInput(path, 'The trust root', MAX_TRUST_ROOT_BYTES);
   try {
     return parseTrustRoot(bytes);
   } catch (error) {

@@ -10,6 +10,7 @@ export function toGuide(stack: Stack, story: Story, from: string): string {
   const packet = first === undefined ? '' : shown(first.packetFile);
   return `
 GraphQL explorer   ${stack.explorerUrl}
+  in "Set Headers": Authorization = Bearer <content of ${shown(tokenFileOf(stack.layout, 'viewer'))}>
 Temporal's web UI  ${stack.temporalUiUrl ?? '(not started)'}
 the service        ${story.serviceUrl}
 data and logs      ${shown(stack.dataDir)}

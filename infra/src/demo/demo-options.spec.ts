@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import type { Stack } from '../stack/stack-types.ts';
@@ -24,6 +25,17 @@ test('all arguments', () => {
 
 test('an argument that is not known is refused', () => {
   expect(() => parseDemoOptions(['--twice'])).toThrow('--twice');
+  expect(() => parseDemoOptions(['--data', ''])).toThrow('--data needs');
+});
+
+test.each([
+  [['--help'], 0, 'stdout'],
+  [['--once', '--twice'], 2, 'stderr'],
+] as const)('%s is answered before anything is installed', (args, status, stream) => {
+  const start = join(import.meta.dirname, '../../demo/start.mjs');
+  const answer = spawnSync(process.execPath, [start, ...args], { encoding: 'utf8' });
+  expect([answer.status, answer[stream]]).toEqual([status, expect.stringContaining('usage: npm')]);
+  expect(answer.stdout + answer.stderr).not.toContain('building');
 });
 
 test('the guide quotes what a shell would split and shows no token', () => {
@@ -43,5 +55,6 @@ test('the guide quotes what a shell would split and shows no token', () => {
   const guide = toGuide(stack, story, '/somewhere/else');
   expect(guide).toContain("--trust-root '/a b/demo/evidence-out/trust-root.json'");
   expect(guide).toContain('http://127.0.0.1:7070/explorer');
+  expect(guide).toContain("Authorization = Bearer <content of '/a b/demo/keys/viewer.token'>");
   expect(guide).not.toContain('secret-token');
 });

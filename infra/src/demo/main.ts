@@ -3,11 +3,12 @@
  * until Ctrl-C. Started by infra/demo/start.mjs.
  */
 
+import { DEMO_USAGE } from '../../demo/options.mjs';
 import type { Stack } from '../stack/stack-types.ts';
 import { removeStackData, startStack } from '../stack/start-stack.ts';
 import { toGuide } from './demo-guide.ts';
 import type { DemoOptions } from './demo-options.ts';
-import { DEMO_USAGE, parseDemoOptions } from './demo-options.ts';
+import { parseDemoOptions } from './demo-options.ts';
 import { toDocument, toTable } from './demo-report.ts';
 import type { Story } from './demo-story.ts';
 import { tellStory } from './demo-story.ts';

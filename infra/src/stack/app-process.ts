@@ -4,6 +4,7 @@ import { mkdir, open, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { endProcessGroup } from '@sluice/temporal-server';
+import { readLogSince } from '../embedded-postgres/data-folder.ts';
 import { StackError } from './stack-error.ts';
 
 const READY_TIMEOUT_MS = 90_000;
@@ -43,21 +44,22 @@ export type AppProcess = {
  * not pipes, so that it outlives us if it must.
  *
  * @param onSpawn - called with the process id before it is ready.
- * @throws StackError `stack-part-failed` or `stack-part-timeout` with the last lines of its log.
+ * @throws StackError `stack-part-failed`, `stack-part-timeout`, or `stack-port-taken` when it ended
+ *   because something else listens on its port; with the last lines of its log.
  */
 export async function startApp(
   launch: AppLaunch,
   onSpawn: (pid: number) => void,
 ): Promise<AppProcess> {
   await mkdir(dirname(launch.logFile), { recursive: true });
-  const child = await spawnApp(launch);
+  const { child, logOffset } = await spawnApp(launch);
   const { pid } = child;
   if (pid === undefined) {
     throw new StackError('stack-part-failed', `The ${launch.name} could not be started.`);
   }
   onSpawn(pid);
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  const ready = await untilReady(launch, child, pid);
+  const ready = await untilReady(launch, child, pid, logOffset);
   return {
     pid,
     ready,
@@ -72,10 +74,11 @@ export async function startApp(
   };
 }
 
-async function spawnApp(launch: AppLaunch): Promise<ChildProcess> {
+async function spawnApp(launch: AppLaunch): Promise<{ child: ChildProcess; logOffset: number }> {
   const log = await open(launch.logFile, 'a');
   const out = await open(`${launch.logFile}.out`, 'w');
   try {
+    const logOffset = (await log.stat()).size;
     const child = spawn(process.execPath, [launch.script, ...(launch.args ?? [])], {
       env: launch.env,
       detached: true,
@@ -84,7 +87,7 @@ async function spawnApp(launch: AppLaunch): Promise<ChildProcess> {
     });
     child.on('error', () => undefined);
     child.unref();
-    return child;
+    return { child, logOffset };
   } finally {
     await log.close();
     await out.close();
@@ -95,6 +98,7 @@ async function untilReady(
   launch: AppLaunch,
   child: ChildProcess,
   pid: number,
+  logOffset: number,
 ): Promise<Record<string, unknown>> {
   const deadline = Date.now() + READY_TIMEOUT_MS;
   for (;;) {
@@ -104,12 +108,17 @@ async function untilReady(
     }
     if (child.exitCode !== null || child.signalCode !== null) {
       const how = child.signalCode ?? `status ${child.exitCode}`;
-      throw await partError('stack-part-failed', launch, `ended while it started (${how})`);
+      throw await partError(
+        'stack-part-failed',
+        launch,
+        `ended while it started (${how})`,
+        logOffset,
+      );
     }
     if (Date.now() > deadline) {
       await endProcessGroup(pid, 2_000);
       const what = `was not ready within ${READY_TIMEOUT_MS / 1000} s`;
-      throw await partError('stack-part-timeout', launch, what);
+      throw await partError('stack-part-timeout', launch, what, logOffset);
     }
     await sleep(30);
   }
@@ -136,9 +145,16 @@ async function partError(
   code: 'stack-part-failed' | 'stack-part-timeout',
   launch: AppLaunch,
   what: string,
+  logOffset: number,
 ): Promise<StackError> {
-  const log = await readFile(launch.logFile, 'utf8').catch(() => '');
+  const log = await readLogSince(launch.logFile, logOffset).catch(() => '');
   const tail = log.trimEnd().split('\n').slice(-6).map(toPlainLine).join('\n');
+  if (code === 'stack-part-failed' && log.includes('EADDRINUSE')) {
+    return new StackError(
+      'stack-port-taken',
+      `The ${launch.name} ${what}, for something else listens on its port; end that, or start again to take another one. Its log is ${launch.logFile}; the last lines:\n${tail}`,
+    );
+  }
   return new StackError(
     code,
     `The ${launch.name} ${what}. Its log is ${launch.logFile}; the last lines:\n${tail}`,

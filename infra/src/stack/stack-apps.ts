@@ -39,7 +39,10 @@ export type PlannedApp = AppLaunch & {
  * The control plane's own processes, in the order in which they start: the signer makes the trust
  * root that the API reads.
  */
-export function planApps(plan: AppPlan): PlannedApp[] {
+export const APP_NAMES = ['signer', 'api', 'worker'] as const;
+
+/** How each of the {@link APP_NAMES} is run. */
+export function planApps(plan: AppPlan): Readonly<Record<(typeof APP_NAMES)[number], PlannedApp>> {
   const { layout, ports, databaseUrls } = plan;
   const shared = {
     ...inheritedEnvironment(),
@@ -55,20 +58,19 @@ export function planApps(plan: AppPlan): PlannedApp[] {
     logFile: logFileOf(layout, name),
     env: { ...shared, ...env, ...plan.env[name] },
   });
-  return [
-    app('signer', getAppScript('worker', 'signer.js'), {
+  return {
+    signer: app('signer', getAppScript('worker', 'signer.js'), {
       SLUICE_DATABASE_URL: databaseUrls['sluice_signer'] ?? '',
       SLUICE_SIGNER_KEYS: layout.signerKeysDir,
     }),
-    app('api', getAppScript('api'), {
+    api: app('api', getAppScript('api'), {
       SLUICE_DATABASE_URL: databaseUrls['sluice_app'] ?? '',
       SLUICE_CONFIG: layout.configFile,
       SLUICE_ENROLLMENT_KEY: layout.enrolmentKey,
       SLUICE_API_HOST: '127.0.0.1',
       SLUICE_API_PORT: String(ports['api']),
-      SLUICE_CODEC_KEYS: layout.codecKeys,
     }),
-    app('worker', getAppScript('worker'), {
+    worker: app('worker', getAppScript('worker'), {
       SLUICE_DATABASE_URL: databaseUrls['sluice_worker'] ?? '',
       SLUICE_RELAY_DATABASE_URL: databaseUrls['sluice_relay'] ?? '',
       SLUICE_LINKER_DATABASE_URL: databaseUrls['sluice_linker'] ?? '',
@@ -76,7 +78,7 @@ export function planApps(plan: AppPlan): PlannedApp[] {
       SLUICE_TRIVY: plan.trivy,
       SLUICE_TRIVY_CACHE: layout.trivyCache,
     }),
-  ];
+  };
 }
 
 /**

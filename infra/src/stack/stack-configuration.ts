@@ -6,6 +6,10 @@ import type { StackPorts } from './stack-ports.ts';
 import type { StackPrincipal, StackSecrets } from './stack-secrets.ts';
 import { hashToken } from './stack-secrets.ts';
 
+/** The first line of every configuration that a stack wrote. */
+export const CONFIGURATION_HEADER =
+  '# Written anew at each start; the API applies it when it starts.\n';
+
 /** An environment of a stack; deadlines in seconds, absent ones are the product's defaults. */
 export type StackEnvironment = {
   readonly name: string;
@@ -70,8 +74,7 @@ export async function writeConfiguration(
     enrolment: { keyFile: layout.enrolmentKey },
     ...(agents === undefined ? {} : { agents }),
   };
-  const header = '# Written anew at each start; the API applies it when it starts.\n';
-  await writeFile(layout.configFile, header + stringify(document));
+  await writeFile(layout.configFile, CONFIGURATION_HEADER + stringify(document));
 }
 
 /** The name under which a target's service port is kept. */

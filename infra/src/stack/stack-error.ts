@@ -1,10 +1,14 @@
 /** Stable codes of the ways in which a stack can fail. */
 export type StackErrorCode =
   | 'stack-in-use'
+  | 'stack-folder-unusable'
+  | 'stack-folder-foreign'
+  | 'stack-data-other-version'
   | 'stack-not-built'
   | 'stack-part-unknown'
   | 'stack-part-failed'
   | 'stack-part-timeout'
+  | 'stack-port-taken'
   | 'stack-port-lost';
 
 /** A stack that cannot start or go on; the message says which part, why, and where its log is. */

@@ -6,6 +6,8 @@ const APPS_URL = new URL('../../../apps/', import.meta.url);
 /** Where everything of a stack lies below its data folder. All paths are absolute. */
 export type StackLayout = {
   readonly dataDir: string;
+  /** Tells that the folder is a stack's and may be deleted. */
+  readonly mark: string;
   readonly postgresDir: string;
   readonly temporalDb: string;
   readonly evidenceDir: string;
@@ -29,6 +31,7 @@ export function getStackLayout(dataDir: string): StackLayout {
   const root = resolve(dataDir);
   return {
     dataDir: root,
+    mark: join(root, '.sluice-stack'),
     postgresDir: join(root, 'postgres'),
     temporalDb: join(root, 'temporal', 'temporal.db'),
     evidenceDir: join(root, 'evidence'),

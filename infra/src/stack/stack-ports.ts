@@ -17,6 +17,8 @@ export const DEFAULT_PORTS = {
   service: 8080,
 } as const;
 
+const MAX_MOVES = 3;
+
 /**
  * Chooses a free port for each name: the one of the last run, else the one asked for, else the
  * default; the next free one when that is taken. Remembers the choice.
@@ -43,8 +45,35 @@ export async function chooseStackPorts(
     chosen[name] = port;
   }
   await mkdir(dirname(file), { recursive: true });
-  await writeFile(file, `${JSON.stringify({ ...last, ...chosen }, null, 2)}\n`);
+  await rememberStackPorts(file, chosen);
   return chosen;
+}
+
+/** Remembers ports for the next run; those of other names stay. */
+export async function rememberStackPorts(file: string, ports: StackPorts): Promise<void> {
+  const last = await readPorts(file);
+  await writeFile(file, `${JSON.stringify({ ...last, ...ports }, null, 2)}\n`);
+}
+
+/**
+ * Starts what listens on a port: the port was free when it was chosen, and another program may have
+ * taken it since. On `stack-port-taken` it is moved and started again, three times at most.
+ */
+export async function startOnFreePort(
+  start: () => Promise<void>,
+  move: () => Promise<void>,
+): Promise<void> {
+  for (let moves = 0; ; moves += 1) {
+    try {
+      await start();
+      return;
+    } catch (error) {
+      if (moves === MAX_MOVES || (error as { code?: unknown }).code !== 'stack-port-taken') {
+        throw error;
+      }
+      await move();
+    }
+  }
 }
 
 async function readPorts(file: string): Promise<Record<string, number>> {

@@ -51,6 +51,7 @@ export type Stack = {
   readonly explorerUrl: string;
   readonly temporalAddress: string;
   readonly temporalNamespace: string;
+  /** The list of the namespace's workflows; absent without the web UI. */
   readonly temporalUiUrl: string | undefined;
   /** Connection strings by role (`postgres`, `sluice_app`, …); they hold passwords. */
   readonly databaseUrls: Readonly<Record<string, string>>;

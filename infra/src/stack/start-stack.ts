@@ -1,21 +1,23 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
+import { findFreePort } from '@sluice/temporal-server';
 import { removeEmbeddedPostgres } from '../embedded-postgres/data-location.ts';
 import { packSamples } from '../samples/pack-samples.ts';
 import { getTool } from '../tools/get-tool.ts';
 import { endOrphanedServices } from './orphaned-services.ts';
 import { RunRecord } from './run-record.ts';
 import type { AppPlan } from './stack-apps.ts';
-import { planAgents, planApps, startPlanned } from './stack-apps.ts';
+import { APP_NAMES, planAgents, planApps, startPlanned } from './stack-apps.ts';
 import type { StackConfiguration } from './stack-configuration.ts';
 import { servicePort, writeConfiguration } from './stack-configuration.ts';
 import { prepareDatabase } from './stack-database.ts';
 import type { Engines } from './stack-engines.ts';
 import { declareEngines } from './stack-engines.ts';
+import { assertStackFolder, deleteStackFolder, openStackFolder } from './stack-folder.ts';
 import type { StackLayout } from './stack-layout.ts';
 import { getStackLayout, logFileOf } from './stack-layout.ts';
 import { StackParts } from './stack-parts.ts';
 import type { StackPorts } from './stack-ports.ts';
-import { chooseStackPorts } from './stack-ports.ts';
+import { chooseStackPorts, rememberStackPorts, startOnFreePort } from './stack-ports.ts';
 import type { StackPrincipal, StackSecrets } from './stack-secrets.ts';
 import { ensureSecrets } from './stack-secrets.ts';
 import type { Stack, StackOptions } from './stack-types.ts';
@@ -37,7 +39,7 @@ const DEFAULT_PRINCIPALS: readonly StackPrincipal[] = [
 export async function startStack(options: StackOptions): Promise<Stack> {
   const layout = getStackLayout(options.dataDir);
   const progress = options.progress ?? (() => undefined);
-  await mkdir(layout.dataDir, { recursive: true });
+  await openStackFolder(layout);
   const record = new RunRecord(layout.runRecord);
   const ended = [...(await record.takeOver()), ...(await endServices(layout))];
   if (ended.length > 0) {
@@ -57,16 +59,21 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 
 /**
  * Deletes a stack's data folder, wherever Postgres keeps its part of it. Leftover processes are
- * ended first.
+ * ended first. Nothing happens when there is none.
+ *
+ * @throws StackError `stack-folder-foreign` when the folder is not a stack's: nothing is deleted.
  */
 export async function removeStackData(dataDir: string): Promise<void> {
   const layout = getStackLayout(dataDir);
+  if (!(await assertStackFolder(layout))) {
+    return;
+  }
   const record = new RunRecord(layout.runRecord);
   await record.takeOver();
   await endServices(layout);
   record.close();
   await removeEmbeddedPostgres(layout.postgresDir);
-  await rm(layout.dataDir, { recursive: true, force: true });
+  await deleteStackFolder(layout);
 }
 
 async function startParts(
@@ -78,14 +85,16 @@ async function startParts(
   const configuration = await completeConfiguration(options, layout);
   const { tenant, targets } = configuration;
   const hasUi = options.temporalUi ?? true;
-  const ports = await chooseStackPorts(
+  const onMoved = (name: string, wanted: number, chosen: number): void =>
+    progress(`port ${wanted} (${name}) is taken; using ${chosen}`);
+  const ports: Record<string, number> = await chooseStackPorts(
     layout.portsFile,
     [
       ...['api', 'postgres', 'temporal', ...(hasUi ? ['temporalUi'] : [])],
       ...targets.map(({ name }) => servicePort(name)),
     ],
     options.ports ?? {},
-    (name, wanted, chosen) => progress(`port ${wanted} (${name}) is taken; using ${chosen}`),
+    onMoved,
   );
   const secrets = await ensureSecrets(layout, tenant, configuration.principals);
   const isStarted = (name: string): boolean => options.notStarted?.includes(name) !== true;
@@ -97,8 +106,18 @@ async function startParts(
       progress(`${name} is ready (${((Date.now() - before) / 1000).toFixed(1)} s)`);
     }
   };
-  const engines = declareEngines(options, layout, parts, ports);
-  await allOf([started('postgres'), started('temporal')]);
+  const engines = declareEngines(options, layout, parts, ports, (name, port) => {
+    if (ports[name] !== port) {
+      onMoved(name, ports[name] ?? 0, port);
+      ports[name] = port;
+    }
+  });
+  // Temporal looks for a free port itself, each time anew.
+  const temporal = startOnFreePort(
+    () => started('temporal'),
+    async () => progress('a port of temporal was taken meanwhile; trying again'),
+  );
+  await allOf([started('postgres'), temporal]);
   const superuserUrl = engines.superuserUrl();
   const { urls: databaseUrls, applied } = await prepareDatabase(
     superuserUrl,
@@ -120,16 +139,26 @@ async function startParts(
     env: options.env ?? {},
     agentIdentity: options.agentIdentity,
   };
-  for (const app of planApps(plan)) {
-    parts.add(app.name, (onSpawn) => startPlanned(app, onSpawn));
-    await started(app.name);
+  for (const name of APP_NAMES) {
+    // Planned at each start: the API's port may move.
+    parts.add(name, (onSpawn) => startPlanned(planApps(plan)[name], onSpawn));
+    await startOnFreePort(
+      () => started(name),
+      async () => {
+        const wanted = ports[name] ?? 0;
+        const others = new Set(Object.values(ports));
+        ports[name] = await findFreePort(wanted, others);
+        onMoved(name, wanted, ports[name]);
+      },
+    );
   }
+  await rememberStackPorts(layout.portsFile, ports);
   for (const agent of planAgents(plan, targets)) {
     parts.add(agent.name, (onSpawn) => startPlanned(agent, onSpawn));
   }
   const agents = targets.filter(({ agent }) => agent !== false);
   await allOf(agents.map(({ name }) => started(`agent-${name}`)));
-  return toStack({ layout, parts, ports, secrets, databaseUrls, tenant, hasUi, engines });
+  return toStack({ layout, parts, ports, secrets, databaseUrls, tenant, engines });
 }
 
 async function endServices(layout: StackLayout): Promise<string[]> {
@@ -173,10 +202,9 @@ function toStack(made: {
   readonly secrets: StackSecrets;
   readonly databaseUrls: Readonly<Record<string, string>>;
   readonly tenant: string;
-  readonly hasUi: boolean;
   readonly engines: Engines;
 }): Stack {
-  const { layout, parts, ports, secrets, databaseUrls, tenant, hasUi, engines } = made;
+  const { layout, parts, ports, secrets, databaseUrls, tenant, engines } = made;
   const apiUrl = `http://127.0.0.1:${ports['api']}`;
   return {
     dataDir: layout.dataDir,
@@ -187,7 +215,7 @@ function toStack(made: {
     explorerUrl: `${apiUrl}/explorer`,
     temporalAddress: engines.temporalAddress(),
     temporalNamespace: engines.temporalNamespace(),
-    temporalUiUrl: hasUi ? `http://127.0.0.1:${ports['temporalUi']}` : undefined,
+    temporalUiUrl: engines.temporalUiUrl(),
     databaseUrls,
     tokens: secrets.tokens,
     trustRootFile: layout.trustRoot,

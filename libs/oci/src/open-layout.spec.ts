@@ -77,7 +77,9 @@ describe('resolve', () => {
       size: 1,
       annotations: { 'org.opencontainers.image.ref.name': `t${String(at).padStart(2, '0')}` },
     }));
-    expect((await refusalOf('9.9.9'))?.message).toContain('it has 1.0.0, 1.1.0.');
+    expect((await refusalOf('9.9.9'))?.message).toContain(
+      'it has 1.0.0, 1.1.0; name one of these, or add the tag to the source.',
+    );
     await setIndex(many);
     const refusal = await refusalOf('9.9.9');
     expect(refusal?.code).toBe('tag-not-found');

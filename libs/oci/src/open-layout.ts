@@ -155,8 +155,8 @@ export async function openLayout(
       const more = tags.length > 10 ? `, and ${tags.length - 10} more` : '';
       const there =
         tags.length === 0
-          ? 'it has none'
-          : `it has ${tags.slice(0, 10).map(printable).join(', ')}${more}`;
+          ? 'it has none; add the tag to the source'
+          : `it has ${tags.slice(0, 10).map(printable).join(', ')}${more}; name one of these, or add the tag to the source`;
       throw new OciError(
         'tag-not-found',
         `There is no tag "${printable(tag)}" in the layout ${directory}: ${there}.`,

@@ -28,8 +28,9 @@ export interface ReadPacket {
 }
 
 /**
- * Reads a packet's outer form: strict bounded JSON in its one canonical text. What is wrong is added to `problems`,
- * with the part it is in.
+ * Reads a packet's outer form: strict bounded JSON in its one canonical text, with at most a line break after it.
+ * What is wrong is added to `problems`, with the part it is in. Another text of a well-formed packet is a problem,
+ * but the packet is returned all the same: its statements can still be checked, so that a changed one gets named.
  */
 export function readPacket(
   source: unknown,
@@ -64,10 +65,12 @@ export function readPacket(
     return malformed(`statements must be a list of at most ${MAX_PACKET_STATEMENTS}`);
   }
   const text = canonicalJson(value);
-  if (isText && text !== textOf(source as string | Uint8Array)) {
-    const label = labelOfDifference(textOf(source as string | Uint8Array), text, value);
-    const what = 'The text is not as it was sealed (canonical JSON, nothing around it).';
-    return add(problems, label, 'packet-not-canonical', `${what} Fetch the packet again.`);
+  const found = isText ? textOf(source as string | Uint8Array) : text;
+  if (found !== text && found !== `${text}\n`) {
+    const label = labelOfDifference(found, text, value);
+    const what =
+      'The text is not as it was sealed (canonical JSON, at most a line break after it).';
+    add(problems, label, 'packet-not-canonical', `${what} Fetch the packet again.`);
   }
   return { packet: { promotion, statements, root }, text };
 }

@@ -170,7 +170,7 @@ function endOfString(text: string, start: number): number | undefined {
 function decode(source: string | Uint8Array, { maxBytes }: JsonLimits): string {
   const size = typeof source === 'string' ? Buffer.byteLength(source) : source.byteLength;
   if (size > maxBytes) {
-    throw new StrictJsonError(`The document has ${size} bytes; at most ${maxBytes}.`, []);
+    throw new StrictJsonError(`The document has ${size} bytes; at most ${maxBytes}`, []);
   }
   if (typeof source === 'string') return source;
   try {

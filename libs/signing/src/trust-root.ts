@@ -3,7 +3,8 @@ import { keyIdOf } from './key-pair.ts';
 import { SigningError } from './signing-error.ts';
 import { hasExactlyKeys, isJsonObject, parseStrictJson } from './strict-json.ts';
 
-const MAX_TRUST_ROOT_BYTES = 1024 * 1024;
+/** Largest trust root that is read. Bytes. */
+export const MAX_TRUST_ROOT_BYTES = 1024 * 1024;
 const MAX_KEYS = 1000;
 const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:\d{2})$/;
 

@@ -89,10 +89,48 @@ test('every single changed byte is refused, and one inside a statement names it'
   // Some thousand verifications; minutes only where the machine does much else.
 }, 240_000);
 
-test('a byte put in or taken out anywhere around it is refused', () => {
-  for (const changed of [`${text}\n`, ` ${text}`, text.slice(0, -1), text.replace(':', ': ')]) {
+test('a byte put in or taken out anywhere around it is refused, but for one line break at its end', () => {
+  expect(verifyPacket(`${text}\n`, trustRoot)).toEqual(verifyPacket(text, trustRoot));
+  expect(verifyPacket(Buffer.from(`${text}\n`), trustRoot).ok).toBe(true);
+  for (const changed of [
+    `${text}\n\n`,
+    `${text}\r\n`,
+    `${text} `,
+    ` ${text}`,
+    text.slice(0, -1),
+    text.replace(':', ': '),
+  ]) {
     expect(verifyPacket(changed, trustRoot).ok).toBe(false);
   }
+});
+
+test('another text of the same packet is refused, and no statement of it is called bad', () => {
+  const { schema, promotion, statements: list, root } = packet;
+  for (const value of [packet, { root, statements: list, promotion, schema }]) {
+    const other = JSON.stringify(value, null, 2);
+    expect(problemsOf(other)).toEqual(['packet: packet-not-canonical']);
+    expect(verifyPacket(other, trustRoot).promotion).toBeNull();
+  }
+});
+
+test('a statement that was changed is named in another text of the packet too', () => {
+  const [scan, decision, deployment] = packet.statements;
+  const payload = Buffer.from(decision?.payload ?? '', 'base64');
+  payload[payload.indexOf('allow')] = 'b'.charCodeAt(0);
+  const changed = { ...decision, payload: payload.toString('base64') };
+  const problems = problemsOf(
+    JSON.stringify({ ...packet, statements: [scan, changed, deployment] }, null, 2),
+  );
+  const named = `statements[1] (${PREDICATE_TYPES.decision})`;
+  expect(problems).toContain('packet: packet-not-canonical');
+  expect(problems).toContain(`${named}: signature-invalid`);
+  expect(problems.slice(1).every((problem) => problem.startsWith(named))).toBe(true);
+});
+
+test('a member given twice stays refused outright in any text', () => {
+  const pretty = JSON.stringify(packet, null, 2);
+  const twice = pretty.replace('"promotion":', '"promotion": "dev/2", "promotion":');
+  expect(problemsOf(twice)).toEqual(['packet: json-invalid']);
 });
 
 test('a packet that was re-signed whole with another key is refused', () => {

@@ -29,7 +29,7 @@ export interface PromotionSummary {
   readonly statements: readonly string[];
   /** Ids of the keys that signed, sorted. */
   readonly keyIds: readonly string[];
-  /** Digest of the packet's text. */
+  /** Digest of the packet's canonical text, without a line break after it. */
   readonly packetDigest: string;
 }
 
@@ -48,8 +48,8 @@ interface CheckedStatement {
 }
 
 /**
- * Verifies a packet offline: strict bounded JSON in its one canonical text, every statement signed by an
- * evidence key of the trust root that was valid when the promotion ended, the root listing exactly the
+ * Verifies a packet offline: strict bounded JSON in its one canonical text (a line break may follow), every
+ * statement signed by an evidence key of the trust root that was valid when the promotion ended, the root listing exactly the
  * others by digest in order, all of one promotion and one release. Fails closed: what cannot be read is a
  * problem, never a throw.
  * @param packet the file's bytes or text, or the parsed packet (then only its text form is not checked)

@@ -1,5 +1,5 @@
 import altair from 'altair-static';
-import type { IRouter, Response } from 'express';
+import type { IRouter, NextFunction, Request, Response } from 'express';
 import express from 'express';
 
 /**
@@ -20,6 +20,15 @@ const CONTENT_SECURITY_POLICY = [
   "frame-ancestors 'self'",
 ].join('; ');
 
+/** The header stands in a dialog that nobody opens unasked, so the query says where. */
+const INITIAL_QUERY = `# First tell the API who you are: open "Set Headers" (the icon in the bar on the left)
+# and write your token in place of <token> in the header Authorization: Bearer <token>
+{
+  viewer { name tenant role }
+  environments { name targets { name } }
+}
+`;
+
 /** Serves the GraphQL explorer from the package on disk, to be mounted at `/explorer`. */
 export function createExplorer(): IRouter {
   const options = {
@@ -27,8 +36,9 @@ export function createExplorer(): IRouter {
     endpointURL: '/graphql',
     disableAccount: true,
     initialHeaders: { Authorization: 'Bearer <token>' },
-    initialQuery: '{\n  viewer { name tenant role }\n  environments { name targets { name } }\n}\n',
-    initialSettings: { 'alert.disableUpdateNotification': true } as never,
+    initialQuery: INITIAL_QUERY,
+    // Banners are adverts for an AI service.
+    initialSettings: { 'alert.disableUpdateNotification': true, 'banners.disable': true } as never,
     // Apart from the page, so that no inline script needs to be allowed.
     serveInitialOptionsInSeperateRequest: 'initial_options.js',
   };
@@ -53,6 +63,13 @@ export function createExplorer(): IRouter {
   });
   router.use(express.static(altair.getDistDirectory(), { index: false, maxAge: '1h' }));
   return router;
+}
+
+/** Sends whoever opens the API's address itself to the explorer. */
+export function redirectRoot(request: Request, response: Response, next: NextFunction): void {
+  const isPage = request.method === 'GET' || request.method === 'HEAD';
+  if (isPage && request.path === '/') response.redirect(302, '/explorer/');
+  else next();
 }
 
 function setSecurityHeaders(response: Response): void {
