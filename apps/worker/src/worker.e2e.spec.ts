@@ -149,10 +149,6 @@ test('a release is resolved, promoted, verified, sealed; a leaking one is denied
   expect(acted).toHaveLength(1);
 
   healthy = false;
-  agentBehaviour = ({ kind }) => ({
-    stage: kind === 'deploy' ? 'confirmed' : 'reverted',
-    failure: null,
-  });
   const reverted = await promote(await createRelease('1.2.0'), 'reverted');
   expect(reverted.reason).toMatchObject({ code: 'target-unhealthy' });
   const deployments = await inTenant((tx) => listDeployments(tx, reverted.promotionId));
