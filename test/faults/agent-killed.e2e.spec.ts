@@ -53,6 +53,9 @@ beforeAll(async () => {
     ),
     // With its marker there an agent does not stop: the first deployment goes through.
     prepare: async (folder) => {
+      await mkdir(join(folder, 'data'));
+      // A folder that holds something is taken only with the mark of a stack.
+      await writeFile(join(folder, 'data', '.sluice-stack'), '');
       for (const stage of ALL) {
         const marker = markerOf(join(folder, 'data', 'agents'), stage);
         await mkdir(join(marker, '..'), { recursive: true });
