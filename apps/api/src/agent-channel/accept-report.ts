@@ -24,6 +24,7 @@ import {
 import { statementDigest } from '@sluice/signing';
 import type { StepResult } from '@sluice/temporal-contract';
 import type { ApiParts } from '../api-parts.ts';
+import { assertInput, ReportInput } from './agent.inputs.ts';
 import { AgentRefusal, refuse } from './agent-refusal.ts';
 import type { AgentCaller } from './authenticate-agent.ts';
 import { traceparentOf } from './poll-commands.ts';
@@ -40,6 +41,7 @@ export async function acceptReport(
 ): Promise<void> {
   const parsed = parseReportRequest(body);
   if (!parsed.ok) throw refuse(400, parsed.refusal);
+  assertInput(ReportInput, parsed.value, 'body-malformed');
   const { envelope } = parsed.value;
   const opened = openReport(envelope, caller.publicKey);
   if (!opened.ok) throw refuse(400, opened.refusal);

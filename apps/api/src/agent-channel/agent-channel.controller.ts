@@ -12,12 +12,12 @@ import {
   UseFilters,
 } from '@nestjs/common';
 import { parseCommandsQuery, parseHeartbeatRequest } from '@sluice/agent-protocol';
-import { isDigest } from '@sluice/domain';
 import { forgetNonces, recordHeartbeat, withTenant } from '@sluice/persistence';
 import type { Request, Response } from 'express';
 import { API_PARTS, type ApiParts } from '../api-parts.ts';
 import { traceOf } from '../trace/trace.middleware.ts';
 import { acceptReport } from './accept-report.ts';
+import { assertInput, BlobInput, CommandsInput, HeartbeatInput } from './agent.inputs.ts';
 import { AgentRefusalFilter } from './agent-refusal.filter.ts';
 import { AgentRefusal, refuse } from './agent-refusal.ts';
 import { type AllowedBlobs, createAllowedBlobs } from './allowed-blobs.ts';
@@ -56,6 +56,7 @@ export class AgentChannelController {
     const { tenantId, target } = await this.#authenticate(request);
     const parsed = parseHeartbeatRequest(bodyOf(request));
     if (!parsed.ok) throw refuse(400, parsed.refusal);
+    assertInput(HeartbeatInput, parsed.value, 'body-malformed');
     const { version } = parsed.value;
     await withTenant(this.#parts.pool, tenantId, async (tx) => {
       await recordHeartbeat(tx, { target, version });
@@ -74,6 +75,7 @@ export class AgentChannelController {
     const caller = await this.#authenticate(request);
     const parsed = parseCommandsQuery(query);
     if (!parsed.ok) throw refuse(400, parsed.refusal);
+    assertInput(CommandsInput, parsed.value, 'query-malformed');
     const leave = this.#polls.enter(`${caller.tenantId}/${caller.target}`);
     const gone = new AbortController();
     response.on('close', () => gone.abort());
@@ -100,9 +102,7 @@ export class AgentChannelController {
     @Res() response: Response,
   ): Promise<void> {
     const { tenantId, target } = await this.#authenticate(request);
-    if (!isDigest(digest)) {
-      throw new AgentRefusal(400, 'digest-invalid', 'Ask for sha256: and 64 hex digits.');
-    }
+    assertInput(BlobInput, { digest }, 'digest-invalid');
     const leave = this.#blobs.enter(`${tenantId}/${target}`);
     try {
       const size = (await this.#allowed.isAllowed(tenantId, target, digest))

@@ -13,6 +13,7 @@ import { verifyEnrolmentToken } from '@sluice/pure';
 import { keyIdOf, parseTrustRoot } from '@sluice/signing';
 import type { Request } from 'express';
 import type { ApiParts } from '../api-parts.ts';
+import { assertInput, EnrolInput } from './agent.inputs.ts';
 import { AgentRefusal, refuse } from './agent-refusal.ts';
 import { signedForm } from './authenticate-agent.ts';
 import { bodyOf } from './raw-body.middleware.ts';
@@ -28,6 +29,7 @@ export async function enrolAgent(
 ): Promise<EnrolResponse> {
   const parsed = parseEnrolRequest(bodyOf(request));
   if (!parsed.ok) throw refuse(400, parsed.refusal);
+  assertInput(EnrolInput, parsed.value, 'body-malformed');
   const { token, publicKey, version } = parsed.value;
   const keyId = readKeyId(publicKey);
   const signed = await verifyAgentRequest(
