@@ -216,7 +216,7 @@ test.each([
   [
     'statements that are none',
     { ...packet, statements: [null] },
-    'statements[0]: envelope-malformed',
+    'statements[0] (urn:sluice:scan:v1): envelope-malformed',
   ],
   ['deep nesting', `${'['.repeat(100)}${']'.repeat(100)}`, 'packet: json-invalid'],
 ])('%s is no packet, and nothing is thrown', (_, value, problem) => {

@@ -80,9 +80,18 @@ function verify(
   const read = readPacket(source, problems);
   if (read === undefined) return undefined;
   const { packet, text } = read;
+  const rootStatement = readStatement(payloadOf(packet.root));
+  const listed = rootStatement.ok
+    ? readPromotionPredicate(rootStatement.value.statement)?.statements
+    : undefined;
   const checked = [
     ...packet.statements.map((envelope, index) => {
-      return checkEnvelope(`statements[${index}]`, envelope, trustRoot);
+      return checkEnvelope(
+        `statements[${index}]`,
+        envelope,
+        trustRoot,
+        listed?.[index]?.predicateType,
+      );
     }),
     checkEnvelope('root', packet.root, trustRoot),
   ];
@@ -128,9 +137,16 @@ function verify(
   };
 }
 
-function checkEnvelope(place: string, envelope: unknown, trustRoot: TrustRoot): CheckedStatement {
+/** @param listedType what the root calls it: names a statement that cannot be read any more */
+function checkEnvelope(
+  place: string,
+  envelope: unknown,
+  trustRoot: TrustRoot,
+  listedType?: string,
+): CheckedStatement {
   const read = readStatement(payloadOf(envelope));
-  const label = place !== 'root' && read.ok ? `${place} (${read.value.predicateType})` : place;
+  const type = read.ok ? read.value.predicateType : listedType;
+  const label = place !== 'root' && type !== undefined ? `${place} (${type})` : place;
   const verified = verifyEnvelope(envelope, listTrustedKeys(trustRoot, 'evidence'));
   return {
     label,
