@@ -1,6 +1,7 @@
 export * from './common/format-error.ts';
 export * from './common/graphql-context.ts';
 export * from './common/guard-root-fields.ts';
+export * from './common/in-tenant.ts';
 export * from './common/loaders.ts';
 export * from './common/query-limits.ts';
 export { type RefusalMember, refusalOf } from './common/refusal.ts';

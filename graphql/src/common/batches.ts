@@ -1,6 +1,6 @@
 import type { Page as RecordPage, Tx } from '@sluice/persistence';
 import DataLoader from 'dataloader';
-import type { InTenant } from './graphql-context.ts';
+import type { InTenant } from './in-tenant.ts';
 import type { Page } from './page.ts';
 
 /** Keys read with one statement; a page of parents is at most 100, nested pages add up. */

@@ -1,6 +1,6 @@
 import type { Role } from '@sluice/domain';
 import type { Logger } from '@sluice/observability';
-import type { Tx } from '@sluice/persistence';
+import type { InTenant } from './in-tenant.ts';
 import type { Loaders } from './loaders.ts';
 
 /** Whom a bearer token speaks for. */
@@ -9,9 +9,6 @@ export interface Principal {
   readonly principalId: string;
   readonly role: Role;
 }
-
-/** Runs work in one transaction that sees one tenant only. */
-export type InTenant = <T>(work: (tx: Tx) => Promise<T>) => Promise<T>;
 
 /** What every resolver of one request shares. */
 export interface GraphqlContext {

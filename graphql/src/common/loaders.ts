@@ -30,7 +30,7 @@ import {
   type TargetRecord,
 } from '@sluice/persistence';
 import { loadMany, loadOne, loadPages } from './batches.ts';
-import type { InTenant } from './graphql-context.ts';
+import type { InTenant } from './in-tenant.ts';
 import type { Page } from './page.ts';
 
 /** A lease with who waits for it, first in line first. */
