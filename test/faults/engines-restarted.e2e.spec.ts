@@ -79,3 +79,15 @@ async function interrupt(engine: string, how: string): Promise<void> {
   await sleep(AWAY_MS);
   await stack.start(engine);
 }
+
+test('an API that starts before Postgres waits for it', async () => {
+  const { client, stack } = made;
+  await stack.stopPart('api');
+  await stack.stopPart('postgres');
+  const api = stack.start('api');
+  await sleep(AWAY_MS);
+  await stack.start('postgres');
+  await api;
+  const { id } = await client.release('1.0.0');
+  expect(id).toMatch(/^sha256:/);
+}, 120_000);

@@ -89,6 +89,14 @@ async function resolve(
         error,
       );
     }
+    if (error instanceof Object && 'syscall' in error) {
+      // Without the cause: its text names the path, and a client never learns where a source lies.
+      throw activityFailure(
+        FAILURES.unavailable,
+        `Source ${source.name} cannot be read on the worker (${errorCodeOf(error) ?? 'system error'}): ` +
+          'give its folder to the user of the worker; it is tried again.',
+      );
+    }
     throw error;
   }
 }

@@ -1,8 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { STANDARD_PIPELINE } from '@sluice/domain';
 import type { Logger } from '@sluice/observability';
-import { applyConfiguration, type Pool, withTenant } from '@sluice/persistence';
+import { applyConfiguration, isUnavailable, type Pool, withTenant } from '@sluice/persistence';
 import type { Configuration } from './configuration.ts';
 import { listPolicyBundles, loadConfiguration } from './load-configuration.ts';
+
+/** How long the API waits for Postgres when it starts: a machine that boots starts all at once. Milliseconds. */
+const DATABASE_WAIT_MS = 60_000;
 
 /**
  * Reads the configuration file and makes the records say the same, in one transaction.
@@ -18,19 +22,34 @@ export async function applyConfigurationFile(options: {
   const { pool, file, policiesFolder, log } = options;
   const bundles = await listPolicyBundles(policiesFolder);
   const configuration = await loadConfiguration(file, bundles);
-  const { changed } = await withTenant(pool, configuration.tenant, (tx) =>
-    applyConfiguration(tx, {
-      sources: configuration.sources,
-      pipelines: [STANDARD_PIPELINE],
-      policies: bundles.map(({ name, digest }) => ({ name, policyDigest: digest })),
-      environments: configuration.environments,
-      targets: configuration.targets,
-      principals: configuration.principals,
-    }),
+  const { changed } = await untilThere(log, () =>
+    withTenant(pool, configuration.tenant, (tx) =>
+      applyConfiguration(tx, {
+        sources: configuration.sources,
+        pipelines: [STANDARD_PIPELINE],
+        policies: bundles.map(({ name, digest }) => ({ name, policyDigest: digest })),
+        environments: configuration.environments,
+        targets: configuration.targets,
+        principals: configuration.principals,
+      }),
+    ),
   );
   log.info(
     { file, changed },
     changed.length === 0 ? 'configuration unchanged' : 'configuration applied',
   );
   return configuration;
+}
+
+async function untilThere<T>(log: Logger, work: () => Promise<T>): Promise<T> {
+  const deadline = Date.now() + DATABASE_WAIT_MS;
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isUnavailable(error) || Date.now() > deadline) throw error;
+      log.warn({ err: error }, 'Postgres is not there yet; it is tried again');
+      await sleep(1_000);
+    }
+  }
 }
