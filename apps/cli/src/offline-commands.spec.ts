@@ -1,9 +1,9 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from '@jest/globals';
+import { afterAll, expect, test } from '@jest/globals';
 import { PREDICATE_TYPES } from '@sluice/domain';
 import { verifyEnrolmentToken } from '@sluice/pure';
 import {
@@ -17,6 +17,7 @@ import { fakeIo } from './fake-io.ts';
 import { runCli } from './run-cli.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice offline '));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const pair = generateKeyPair();
 const context = {
   promotionId: 'dev/1',

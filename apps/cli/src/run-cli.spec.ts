@@ -1,12 +1,13 @@
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from '@jest/globals';
+import { afterAll, expect, test } from '@jest/globals';
 import { fakeIo } from './fake-io.ts';
 import type { PromotionView, ReleaseView } from './operations.ts';
 import { runCli } from './run-cli.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice cli '));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const digest = `sha256:${'a'.repeat(64)}`;
 const release: ReleaseView = {
   id: digest,

@@ -1,4 +1,11 @@
-import { copyFileSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
@@ -9,12 +16,16 @@ import { builtInPolicyDir, loadPolicyBundle } from './policy-bundle.ts';
 const policyDir = builtInPolicyDir('release-gate');
 const clean = inputOf('clean');
 let engine: DecisionEngine;
+const copies: string[] = [];
 
 beforeAll(async () => {
   engine = await createDecisionEngine({ policyDir, poolSize: 2 });
 });
 
-afterAll(() => engine.close());
+afterAll(async () => {
+  await engine.close();
+  for (const dir of copies) rmSync(dir, { recursive: true, force: true });
+});
 
 test('a clean release is allowed, with the digests and the hash of the contract', async () => {
   const decision = await engine.evaluate({ input: clean });
@@ -141,6 +152,7 @@ function inputOf(name: string): Record<string, unknown> {
 
 function copyOfPolicy(): string {
   const dir = mkdtempSync(join(tmpdir(), 'sluice-policy-'));
+  copies.push(dir);
   for (const name of readdirSync(policyDir)) {
     if (name !== 'corpus') copyFileSync(join(policyDir, name), join(dir, name));
   }

@@ -1,11 +1,12 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { afterEach, expect, test } from '@jest/globals';
+import { afterAll, afterEach, expect, test } from '@jest/globals';
 import { createThreadPool, type ThreadPool } from './thread-pool.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-pool-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const pools: ThreadPool[] = [];
 
 afterEach(async () => {

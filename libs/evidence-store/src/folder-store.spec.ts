@@ -3,13 +3,14 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  rmSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { beforeEach, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { digestOfBytes } from '@sluice/pure';
 import type { EvidenceStore } from './evidence-store.ts';
 import { createFolderStore } from './folder-store.ts';
@@ -23,6 +24,8 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'sluice evidence '));
   store = createFolderStore(folder);
 });
+
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 function pathOf(wanted: string): string {
   const hex = wanted.slice('sha256:'.length);

@@ -1,8 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { chmodSync, mkdtempSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from '@jest/globals';
+import { afterAll, expect, test } from '@jest/globals';
 import {
   createKeyFile,
   ensureKeyPair,
@@ -13,6 +13,7 @@ import {
 } from './key-pair.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-keys-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 function codeOf(run: () => unknown): unknown {
   try {

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterEach, expect, test } from '@jest/globals';
+import { afterAll, afterEach, expect, test } from '@jest/globals';
 import { generateKeyPair } from './key-pair.ts';
 import { createSignerClient, type SignCommandRequest } from './signer-client.ts';
 import { signerSocketPath } from './signer-socket.ts';
@@ -10,6 +10,8 @@ import { createTrustRoot } from './trust-root.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-signer-'));
 let server: Server | undefined;
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 afterEach(() => {
   server?.closeAllConnections();

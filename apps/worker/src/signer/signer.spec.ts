@@ -1,7 +1,7 @@
 import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { composeCommandPayload } from '@sluice/activities';
 import {
@@ -39,6 +39,7 @@ import {
   createSignerClient,
   type SignCommandRequest,
   type SignerClient,
+  signerSocketPath,
   verifyEnvelope,
 } from '@sluice/signing';
 import { signCommand } from './command-signing.ts';
@@ -82,6 +83,7 @@ afterAll(async () => {
   await new Promise((resolve) => server.close(resolve));
   await scene.database.drop();
   rmSync(folder, { recursive: true, force: true });
+  rmSync(dirname(signerSocketPath(socketPath)), { recursive: true, force: true });
 });
 
 beforeEach(async () => {
