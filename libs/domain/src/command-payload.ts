@@ -22,6 +22,15 @@ export interface CommandPayload {
     readonly components: readonly (Component & { readonly manifest: BlobDescriptor })[];
     readonly settings: Readonly<Record<string, SettingValue>>;
   } | null;
+  /**
+   * What the plan found on the target; the agent refuses with `plan-stale` when something else is active there. Null
+   * expects an empty target. Absent: whatever is there is replaced (reverts, rollbacks).
+   */
+  readonly expects?: {
+    readonly release: string;
+    /** SHA-256 of the canonical settings, references unresolved. */
+    readonly settingsDigest: string;
+  } | null;
   readonly health: HealthProbe;
   /** W3C trace context of the promotion, so that the agent's log lines carry its trace id. */
   readonly traceparent: string;

@@ -1,3 +1,6 @@
+import type { ApprovalRule } from './approval.ts';
+import type { Role } from './role.ts';
+
 /** How long each wait of a promotion may take before it becomes a recorded failure. Seconds. */
 export interface Deadlines {
   /** The whole promotion, queue included. */
@@ -23,10 +26,23 @@ export const DEFAULT_DEADLINES: Deadlines = {
   revertSeconds: 300,
 };
 
+/** What an environment asks of a promotion beside its pipeline. */
+export interface EnvironmentRules {
+  /** Environments in each of which this release must have been verified before. Empty for the first. */
+  readonly predecessors: readonly string[];
+  /** Present exactly when the pipeline has an approval step. */
+  readonly approval: ApprovalRule | null;
+  /** Roles whose holders may roll this environment back. */
+  readonly rollbackRoles: readonly Role[];
+}
+
+/** Who may roll back where an environment names nobody. */
+export const DEFAULT_ROLLBACK_ROLES: readonly Role[] = ['admin'];
+
 /** An ordered place with targets, a pipeline and a policy. */
-export interface Environment {
+export interface Environment extends EnvironmentRules {
   readonly name: string;
-  /** Environments are shown and later passed in this order; unique in a tenant. */
+  /** Environments are shown in this order; unique in a tenant. */
   readonly position: number;
   /** Name of the pipeline that promotions to here run. */
   readonly pipeline: string;

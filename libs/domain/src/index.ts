@@ -1,5 +1,6 @@
 export * from './agent-command.ts';
 export * from './agent-state.ts';
+export * from './approval.ts';
 export * from './audit-event.ts';
 export * from './command-payload.ts';
 export * from './component.ts';

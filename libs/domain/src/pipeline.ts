@@ -27,18 +27,62 @@ export interface Pipeline {
   readonly steps: readonly PipelineStep[];
 }
 
-/** The built-in pipeline. Sealing is no step: it is the interpreter's epilogue in every end state. */
+/**
+ * The built-in pipelines. Sealing is no step: it is the interpreter's epilogue in every end state. A version that
+ * was used never changes; version 1 of `standard`, which planned inside of its deployment, stays in the
+ * records of those who used it.
+ */
 export const STANDARD_PIPELINE: Pipeline = {
   schema: PIPELINE_SCHEMA,
   name: 'standard',
+  version: 2,
+  steps: [
+    { id: 'scan', type: 'scan@1', needs: [], inputs: {} },
+    { id: 'gate', type: 'gate@1', needs: ['scan'], inputs: {} },
+    { id: 'plan', type: 'plan@1', needs: ['gate'], inputs: {} },
+    { id: 'deploy', type: 'deploy@1', needs: ['plan'], inputs: {} },
+    { id: 'verify', type: 'verify@1', needs: ['deploy'], inputs: {} },
+  ],
+};
+
+/** As {@link STANDARD_PIPELINE}, with a person's decision between plan and deployment. */
+export const APPROVED_PIPELINE: Pipeline = {
+  schema: PIPELINE_SCHEMA,
+  name: 'approved',
   version: 1,
   steps: [
     { id: 'scan', type: 'scan@1', needs: [], inputs: {} },
     { id: 'gate', type: 'gate@1', needs: ['scan'], inputs: {} },
-    { id: 'deploy', type: 'deploy@1', needs: ['gate'], inputs: {} },
+    { id: 'plan', type: 'plan@1', needs: ['gate'], inputs: {} },
+    { id: 'approval', type: 'approval@1', needs: ['plan'], inputs: {} },
+    { id: 'deploy', type: 'deploy@1', needs: ['approval'], inputs: {} },
     { id: 'verify', type: 'verify@1', needs: ['deploy'], inputs: {} },
   ],
 };
+
+/** What every rollback runs: no scan, no gate, no approval, and its evidence says so. */
+export const ROLLBACK_PIPELINE: Pipeline = {
+  schema: PIPELINE_SCHEMA,
+  name: 'rollback',
+  version: 1,
+  steps: [
+    { id: 'plan', type: 'plan@1', needs: [], inputs: {} },
+    { id: 'deploy', type: 'deploy@1', needs: ['plan'], inputs: {} },
+    { id: 'verify', type: 'verify@1', needs: ['deploy'], inputs: {} },
+  ],
+};
+
+/** All of them; an environment names `standard` or `approved`. */
+export const BUILT_IN_PIPELINES: readonly Pipeline[] = [
+  STANDARD_PIPELINE,
+  APPROVED_PIPELINE,
+  ROLLBACK_PIPELINE,
+];
+
+/** True when a pipeline has a step of this type, whatever its version. */
+export function hasStepOfType(pipeline: Pipeline, type: string): boolean {
+  return pipeline.steps.some((step) => parseStepType(step.type).type === type);
+}
 
 /** Splits `scan@1` into its parts; throws a {@link DomainError} for any other form. */
 export function parseStepType(ref: string): { readonly type: string; readonly version: number } {

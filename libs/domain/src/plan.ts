@@ -20,6 +20,33 @@ export interface Plan {
   readonly desired: PlanSide | null;
 }
 
+/** The schema tag that every plan set carries. */
+export const PLAN_SET_SCHEMA = 'sluice.plan-set/v1';
+
+/**
+ * The plans of all of a promotion's targets. Its digest is the plan digest that an approval names: one changed plan
+ * makes another set.
+ */
+export interface PlanSet {
+  readonly schema: typeof PLAN_SET_SCHEMA;
+  readonly promotion: string;
+  readonly release: string;
+  /** By target name. */
+  readonly plans: readonly { readonly target: string; readonly plan: string }[];
+}
+
+/** Puts a plan set together in its one shape. */
+export function composePlanSet(
+  promotion: string,
+  release: string,
+  plans: PlanSet['plans'],
+): PlanSet {
+  const sorted = plans
+    .map(({ target, plan }) => ({ target, plan }))
+    .sort((a, b) => (a.target < b.target ? -1 : 1));
+  return { schema: PLAN_SET_SCHEMA, promotion, release, plans: sorted };
+}
+
 /** Puts a plan together in its one shape. Its digest is the SHA-256 of the RFC 8785 form. */
 export function composePlan(
   target: string,

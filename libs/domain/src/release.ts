@@ -20,6 +20,25 @@ export interface Release {
   readonly components: readonly Component[];
 }
 
+/** The name that no release of a person can have. */
+export const NOTHING_NAME = 'nothing';
+
+/**
+ * What a rollback to nothing puts there: the one release without components. It is made by Sluice alone, so that a
+ * promotion always has a release and a digest.
+ */
+export const NOTHING_RELEASE: Release = {
+  schema: RELEASE_SCHEMA,
+  name: NOTHING_NAME,
+  version: '0',
+  components: [],
+};
+
+/** True for {@link NOTHING_RELEASE}: it empties a target. */
+export function isNothing(release: Pick<Release, 'components'>): boolean {
+  return release.components.length === 0;
+}
+
 /** Composes a release in its one canonical shape, or says why these parts do not make one. */
 export function composeRelease(
   name: string,
@@ -28,6 +47,9 @@ export function composeRelease(
 ): Outcome<Release> {
   if (!isName(name)) {
     return refused('release-name-invalid', `"${name}" is no release name: use a DNS label.`);
+  }
+  if (name === NOTHING_NAME) {
+    return refused('release-name-invalid', '"nothing" is what a rollback calls an empty target.');
   }
   if (!isVersion(version)) {
     return refused('release-version-invalid', `"${version}" is no version: use 1.2.0 or alike.`);

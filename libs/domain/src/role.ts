@@ -10,6 +10,8 @@ export const PERMISSIONS = [
   'release.create',
   'promotion.request',
   'promotion.cancel',
+  'promotion.decide',
+  'environment.rollback',
 ] as const;
 
 /** One of {@link PERMISSIONS}. */
@@ -17,8 +19,15 @@ export type Permission = (typeof PERMISSIONS)[number];
 
 const GRANTS: Readonly<Record<Role, readonly Permission[]>> = {
   viewer: ['read'],
-  'release-manager': ['read', 'release.create', 'promotion.request', 'promotion.cancel'],
-  approver: ['read'],
+  // Rolling back is narrowed further by each environment's own rule.
+  'release-manager': [
+    'read',
+    'release.create',
+    'promotion.request',
+    'promotion.cancel',
+    'environment.rollback',
+  ],
+  approver: ['read', 'promotion.decide'],
   admin: PERMISSIONS,
 };
 

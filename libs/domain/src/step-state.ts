@@ -17,9 +17,10 @@ export type StepState = (typeof STEP_STATES)[number];
 export const STEP_TRANSITIONS: Readonly<Record<StepState, readonly StepState[]>> = {
   // Failed at once: its deadline passed before any worker took it, or its type is unknown.
   pending: ['running', 'waiting', 'failed', 'skipped', 'cancelled'],
-  running: ['waiting', 'succeeded', 'failed', 'cancelled'],
-  waiting: ['running', 'succeeded', 'failed', 'cancelled'],
-  succeeded: ['reverted'],
+  // Back to pending: a stale plan is made, and where it must be approved, again.
+  running: ['waiting', 'succeeded', 'failed', 'cancelled', 'pending'],
+  waiting: ['running', 'succeeded', 'failed', 'cancelled', 'pending'],
+  succeeded: ['reverted', 'pending'],
   failed: ['reverted'],
   skipped: [],
   cancelled: ['reverted'],

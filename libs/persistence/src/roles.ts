@@ -11,6 +11,7 @@ export const RUNTIME_ROLES = [
   'sluice_signer',
   'sluice_relay',
   'sluice_linker',
+  'sluice_watchdog',
 ] as const;
 
 /** One of {@link RUNTIME_ROLES}. */

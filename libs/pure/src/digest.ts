@@ -1,6 +1,6 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
-import type { Plan, Release } from '@sluice/domain';
+import type { Plan, PlanSet, Release } from '@sluice/domain';
 import { canonicalJson } from './canonical-json.ts';
 
 /** `sha256:<hex>` of bytes, or of a text's UTF-8 bytes. */
@@ -21,4 +21,9 @@ export function releaseDigest(release: Release): string {
 /** A plan's digest, as it stands in commands, approvals and stickers. */
 export function planDigest(plan: Plan): string {
   return digestOf(plan);
+}
+
+/** A plan set's digest: what an approver says yes to. */
+export function planSetDigest(planSet: PlanSet): string {
+  return digestOf(planSet);
 }

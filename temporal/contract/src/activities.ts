@@ -1,5 +1,16 @@
-import type { Component, PromotionEndState, PromotionState, StepState } from '@sluice/domain';
-import type { FrozenRules, PromotionRef, Reason } from './promotion.messages.ts';
+import type {
+  ApprovalState,
+  Component,
+  PromotionEndState,
+  PromotionState,
+  StepState,
+} from '@sluice/domain';
+import type {
+  DecideApprovalInput,
+  FrozenRules,
+  PromotionRef,
+  Reason,
+} from './promotion.messages.ts';
 import type { ComponentRequest, ResolveReleaseInput } from './release.messages.ts';
 
 /** Input of the one activity that runs every step that is no control step. */
@@ -9,6 +20,8 @@ export interface ExecuteStepInput {
   readonly version: number;
   readonly promotion: PromotionRef;
   readonly stepId: string;
+  /** Counts from 2 on when a stale plan is made again; absent in the first round. Part of the effect's key. */
+  readonly round?: number;
   /** Set when the interpreter expanded the step over targets. */
   readonly target?: string;
   /** Name → digest: `release`, `rules`, and each needed step's outputs as `<step>.<output>`. */
@@ -46,6 +59,17 @@ export interface RevertActivities {
   }): Promise<StepResult>;
 }
 
+/** Names one request for approval. */
+export interface ApprovalRound {
+  readonly promotion: PromotionRef;
+  readonly stepId: string;
+  /** From 1; grows each time that a stale plan is made again. */
+  readonly round: number;
+  readonly releaseDigest: string;
+  /** Digest of the plan set. */
+  readonly planDigest: string;
+}
+
 /** Answer of `takeLease`. */
 export type LeaseAnswer =
   | { readonly state: 'granted'; readonly fencingToken: number }
@@ -59,7 +83,38 @@ export interface InterpreterActivities {
   takeLease(input: {
     readonly promotion: PromotionRef;
     readonly resource: string;
+    /** A rollback's: takes it from whoever holds it, who is asked to stop and ended after a grace time. */
+    readonly preempt?: true;
   }): Promise<LeaseAnswer>;
+  /** Gives the lease to the next that is ready, and keeps the place in the queue, not ready. */
+  yieldLease(input: { readonly promotion: PromotionRef; readonly resource: string }): Promise<void>;
+  /**
+   * Targets whose stored plan is not what would be planned now, sorted; empty when the plan set still holds.
+   * Asked while the lease is held, and when targets may have changed while an approval is waited for.
+   */
+  checkPlans(input: {
+    readonly promotion: PromotionRef;
+    readonly planDigest: string;
+  }): Promise<{ readonly stale: readonly string[] }>;
+  /** Sends steps back to pending after a stale plan, in one transaction with the event `plan.stale`. */
+  reopenSteps(input: {
+    readonly promotion: PromotionRef;
+    readonly stepIds: readonly string[];
+    readonly reason: Reason;
+  }): Promise<void>;
+  /** Asks for approval: the request's row, step and promotion `waiting`, event `approval.requested`. */
+  openApproval(input: ApprovalRound & { readonly deadline: string }): Promise<void>;
+  /** Stores an admitted decision with its signed statement and event; a second call answers the same. */
+  recordApproval(
+    input: ApprovalRound & { readonly ballot: DecideApprovalInput; readonly decidedAt: string },
+  ): Promise<void>;
+  /** Ends a request for approval: its row, the step's state, the promotion `running` again, event `approval.closed`. */
+  closeApproval(
+    input: ApprovalRound & {
+      readonly state: Exclude<ApprovalState, 'waiting'>;
+      readonly reason: Reason | null;
+    },
+  ): Promise<void>;
   /** Gives the lease (or the place in its queue) back and tells the next in line. */
   releaseLease(input: {
     readonly promotion: PromotionRef;

@@ -15,17 +15,22 @@ export type TaskQueue = (typeof TASK_QUEUES)[keyof typeof TASK_QUEUES];
 export const WORKFLOWS = {
   promoteRelease: 'promoteRelease',
   resolveRelease: 'resolveRelease',
+  settlePromotion: 'settlePromotion',
 } as const;
 
 /** Step types that run as `executeStep`, and the queue of each one's capability. */
 export const STEP_QUEUES: Readonly<Record<string, TaskQueue>> = {
   scan: TASK_QUEUES.scan,
   gate: TASK_QUEUES.gate,
+  plan: TASK_QUEUES.control,
   deploy: TASK_QUEUES.deploy,
   verify: TASK_QUEUES.verify,
   /** Does nothing: measures the interpreter, and stands in for a step in a pipeline that is being tried out. */
   noop: TASK_QUEUES.control,
 };
+
+/** Step types that the interpreter itself carries out. */
+export const CONTROL_STEPS: ReadonlySet<string> = new Set(['approval']);
 
 /** Step types that the interpreter expands over the environment's targets: one `executeStep` each. */
 export const PER_TARGET_STEPS: ReadonlySet<string> = new Set(['deploy', 'verify']);
@@ -51,9 +56,22 @@ export function releaseRequestWorkflowId(tenantId: string, requestId: string): s
   return `release-request/${tenantId}/${requestId}`;
 }
 
+/** Workflow id of what ends a promotion whose own workflow can't: `settlement/<tenant>/<environment>/<number>`. */
+export function settlementWorkflowId(tenantId: string, promotionId: string): string {
+  return `settlement/${tenantId}/${promotionId}`;
+}
+
+/** The promotion that a promotion's or a settlement's workflow id is of, or undefined for any other id. */
+export function promotionOfWorkflowId(tenantId: string, workflowId: string): string | undefined {
+  for (const prefix of [`promotion/${tenantId}/`, `settlement/${tenantId}/`]) {
+    if (workflowId.startsWith(prefix)) return workflowId.slice(prefix.length);
+  }
+  return undefined;
+}
+
 /** The tenant of a workflow id of ours, or undefined for a foreign id. The payload codec picks its key by this. */
 export function tenantOfWorkflowId(workflowId: string): string | undefined {
-  return /^(?:promotion|release-request)\/([a-z0-9-]+)\//.exec(workflowId)?.[1];
+  return /^(?:promotion|settlement|release-request)\/([a-z0-9-]+)\//.exec(workflowId)?.[1];
 }
 
 /** The lease that a promotion takes: `environment:<name>`. */

@@ -1,10 +1,14 @@
 import type {
+  ApprovalDecision,
+  ApprovalRule,
+  ApprovalState,
   Deadlines,
   Pipeline,
   PromotionEndState,
   PromotionKind,
   PromotionState,
   StepState,
+  Voter,
 } from '@sluice/domain';
 
 /** Names one promotion wherever it is spoken of. */
@@ -33,6 +37,16 @@ export interface FrozenRules {
   /** Names of the environment's targets, sorted. */
   readonly targets: readonly string[];
   readonly deadlines: Deadlines;
+  /**
+   * Absent in rules that were frozen before there were plans and approvals as steps; 2 since then: the promotion has
+   * its place in the lease's queue from its start, and the fields below are there.
+   */
+  readonly form?: 2;
+  readonly kind?: PromotionKind;
+  readonly approval?: ApprovalRule | null;
+  readonly predecessors?: readonly string[];
+  /** Who asked for it, and the person behind them. */
+  readonly requester?: { readonly principalId: string; readonly personId: string };
   /** Digest of this very value without this field; it is an input digest of every step. */
   readonly rulesDigest: string;
 }
@@ -64,6 +78,55 @@ export interface PromotionStatus {
   readonly state: PromotionState;
   readonly steps: readonly StepStatus[];
   readonly fencingToken: number | null;
+  /** The newest request for approval; absent before the first. */
+  readonly approval?: {
+    readonly state: ApprovalState;
+    readonly round: number;
+    readonly planDigest: string;
+    /** RFC 3339. */
+    readonly deadline: string;
+    readonly votes: readonly { readonly personId: string; readonly decision: ApprovalDecision }[];
+  };
+}
+
+/** Update `decideApproval`; its id is `<principal>/<idempotency key>`, which is also the approval's id. */
+export interface DecideApprovalInput {
+  readonly approvalId: string;
+  readonly voter: Voter;
+  readonly decision: ApprovalDecision;
+  /** Shown to everyone; may be empty. */
+  readonly comment: string;
+  readonly releaseDigest: string;
+  /** Digest of the plan set that the approver saw. */
+  readonly planDigest: string;
+}
+
+/** Result of `decideApproval`: given when the decision is recorded. A refusal's code is the failure's `type`. */
+export interface DecideApprovalResult {
+  readonly approvalId: string;
+  readonly state: 'waiting' | 'approved' | 'rejected';
+}
+
+/** Signal `targetsChanged`: another promotion changed what runs here; a plan that waits may be stale. */
+export interface TargetsChangedSignal {
+  readonly resource: string;
+}
+
+/** Signal `supersedePromotion`: a rollback took the lease; nothing more may be done to the targets. */
+export interface SupersedePromotionSignal {
+  /** The rollback's promotion id. */
+  readonly by: string;
+}
+
+/** Input of `settlePromotion`: ends a promotion whose own workflow is gone. */
+export interface SettlePromotionInput {
+  readonly promotion: PromotionRef;
+  readonly environment: string;
+  readonly releaseDigest: string;
+  readonly kind: PromotionKind;
+  readonly traceparent: string;
+  /** Why it is ended from outside. */
+  readonly reason: Reason;
 }
 
 /** Signal `cancelPromotion`: a fact that somebody asked for the end; accepted in every state. */
@@ -83,4 +146,7 @@ export const PROMOTION_MESSAGES = {
   promotionStatus: 'promotionStatus',
   cancelPromotion: 'cancelPromotion',
   leaseGranted: 'leaseGranted',
+  decideApproval: 'decideApproval',
+  targetsChanged: 'targetsChanged',
+  supersedePromotion: 'supersedePromotion',
 } as const;
