@@ -5,18 +5,19 @@ import { repositoryRoot } from '../build/workspaces.mjs';
 import { countJestReport } from './test-report.mjs';
 
 const flags = '--experimental-vm-modules --disable-warning=ExperimentalWarning';
-const wholeRunMs = 45 * 60_000;
+const defaultRunMs = 45 * 60_000;
 const exitGraceMs = 60_000;
 
 /**
  * Runs Jest in a process of its own; its output goes to standard error as it comes.
  *
- * @param {{ patterns: string[], reportFile: string }} options `reportFile` is written by Jest
+ * @param {{ patterns: string[], reportFile: string, wholeRunMs?: number }} options `reportFile` is written by Jest;
+ *   after `wholeRunMs` the run is ended
  * @returns {Promise<{ totals: { passed: number, failed: number, skipped: number },
  *   suites: { file: string, seconds: number }[], problems: string[] }>} a suite that could not be
  *   run, a Jest that gives no report and one that does not end count as failures
  */
-export async function runJest({ patterns, reportFile }) {
+export async function runJest({ patterns, reportFile, wholeRunMs = defaultRunMs }) {
   const child = spawn(
     process.execPath,
     [
@@ -32,7 +33,7 @@ export async function runJest({ patterns, reportFile }) {
   const forward = (signal) => child.kill(signal);
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, forward);
   const problems = [];
-  await untilEnded(child, reportFile, problems);
+  await untilEnded(child, reportFile, problems, wholeRunMs);
   for (const signal of ['SIGINT', 'SIGTERM']) process.removeListener(signal, forward);
 
   const report = readReport(reportFile);
@@ -59,7 +60,7 @@ export async function runJest({ patterns, reportFile }) {
 }
 
 /** Waits for the end; one that hangs after its report, or altogether, is ended. */
-function untilEnded(child, reportFile, problems) {
+function untilEnded(child, reportFile, problems, wholeRunMs) {
   return new Promise((resolve) => {
     const started = Date.now();
     let reported;

@@ -43,7 +43,7 @@ beforeAll(async () => {
   made = await startTestStack({
     images: [serviceImage(OLD), serviceImage(GOOD), serviceImage(BAD, 'exits')],
     scannerMode: 'clean',
-    environments: ALL.map((name, position) => ({ name, position })),
+    environments: ALL.map((name, position) => ({ name, position, after: [] })),
     targets: ALL.map((environment) => ({ name: hostOf(environment), environment })),
     env: Object.fromEntries(
       ALL.map((stage) => [

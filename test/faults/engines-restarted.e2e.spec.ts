@@ -26,7 +26,7 @@ beforeAll(async () => {
   made = await startTestStack({
     images: [serviceImage('1.0.0')],
     scannerMode: 'clean',
-    environments: ENVIRONMENTS.map((name, position) => ({ name, position })),
+    environments: ENVIRONMENTS.map((name, position) => ({ name, position, after: [] })),
     targets: ENVIRONMENTS.map((environment) => ({
       name: `host-${environment}`,
       environment,

@@ -20,7 +20,7 @@ beforeAll(async () => {
     images: ['1.0.0', '3.0.0', ...Object.keys(VERSIONS)].map((tag) => serviceImage(tag)),
     environments: [
       { name: 'dev', position: 1 },
-      { name: 'short', position: 2, deadlines: { scanSeconds: 8 } },
+      { name: 'short', position: 2, after: [], deadlines: { scanSeconds: 8 } },
     ],
     targets: [
       { name: 'host-dev', environment: 'dev' },
@@ -43,6 +43,7 @@ async function expectScanFailed(promotion: PromotionAnswer, code: string, says: 
   expect(promotion.reason?.message).toMatch(says);
   expect(promotion.steps.map(({ state }) => state)).toEqual([
     'FAILED',
+    'SKIPPED',
     'SKIPPED',
     'SKIPPED',
     'SKIPPED',

@@ -25,6 +25,7 @@ const PLACES: Readonly<Record<string, Place>> = {
   scanning: { step: 'scan' },
   scanned: { step: 'scan', holdKey: 'effects:scanned/1/scan' },
   gate: { step: 'gate', holdKey: 'effects:gate/1/gate' },
+  planning: { step: 'plan', holdKey: 'effects:planning/1/plan' },
   lease: { step: 'deploy', state: 'PENDING', holdKey: 'leases:environment:lease' },
   dispatching: {
     step: 'deploy',
@@ -49,6 +50,7 @@ beforeAll(async () => {
     environments: ENVIRONMENTS.map((name, position) => ({
       name,
       position,
+      after: [],
       // All stand still together until the last one is in place, however slow the machine is.
       deadlines: { scanSeconds: 600, gateSeconds: 600, deploySeconds: 600, verifySeconds: 600 },
     })),
@@ -118,7 +120,7 @@ describe.each(ENVIRONMENTS)('a worker that is killed while a promotion stands at
   test('does not keep the promotion from succeeding', async () => {
     const promotion = ended.get(name);
     expect(promotion).toMatchObject({ state: 'SUCCEEDED', reason: null });
-    expect(promotion?.steps.map(({ state }) => state)).toEqual(Array(4).fill('SUCCEEDED'));
+    expect(promotion?.steps.map(({ state }) => state)).toEqual(Array(5).fill('SUCCEEDED'));
     expect(await findService(made.stack.getServicePort(`host-${name}`))).toMatchObject({
       version: name === 'scanning' ? '1.0.1' : '1.0.0',
     });
@@ -143,7 +145,7 @@ describe.each(ENVIRONMENTS)('a worker that is killed while a promotion stands at
       [promotion.id],
     );
     expect(effects.map(({ step_id: step }) => step)).toEqual(
-      expect.arrayContaining(['deploy', 'gate', 'scan', 'verify']),
+      expect.arrayContaining(['deploy', 'gate', 'plan', 'scan', 'verify']),
     );
   });
 });

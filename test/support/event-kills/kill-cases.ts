@@ -1,0 +1,81 @@
+import { readFile } from 'node:fs/promises';
+
+/** Stories that can be told on a real stack, each with the recorded history whose events number its positions. */
+export const STORIES = {
+  approved: 'promotion-approved',
+  rejected: 'promotion-rejected',
+  denied: 'promotion-denied',
+  reverted: 'promotion-reverted',
+  cancelled: 'promotion-cancelled',
+  'rolled-back': 'rollback-succeeded',
+} as const;
+
+/** One of {@link STORIES}. */
+export type StoryName = keyof typeof STORIES;
+
+/** What is killed. */
+export const VICTIMS = ['worker', 'api', 'agent'] as const;
+
+/** One of {@link VICTIMS}. */
+export type Victim = (typeof VICTIMS)[number];
+
+/** Kill this process with -9 when the story's history has reached so many events. */
+export interface KillCase {
+  readonly story: StoryName;
+  readonly victim: Victim;
+  /** From 1. */
+  readonly event: number;
+}
+
+/** Every case there is: each process at each event of each story's recorded history. */
+export async function listKillCases(): Promise<readonly KillCase[]> {
+  const cases: KillCase[] = [];
+  for (const [story, file] of Object.entries(STORIES)) {
+    const url = new URL(`../../replay/histories/${file}.json`, import.meta.url);
+    const { history } = JSON.parse(await readFile(url, 'utf8')) as {
+      history: { events: unknown[] };
+    };
+    for (const victim of VICTIMS) {
+      for (let event = 1; event <= history.events.length; event += 1) {
+        cases.push({ story: story as StoryName, victim, event });
+      }
+    }
+  }
+  return cases;
+}
+
+/** Some of the cases, the same for the same seed; each story and victim has its share. */
+export function sampleCases(
+  cases: readonly KillCase[],
+  count: number,
+  seed: number,
+): readonly KillCase[] {
+  const random = mulberry32(seed);
+  const groups = new Map<string, KillCase[]>();
+  for (const one of cases) {
+    const key = `${one.story}/${one.victim}`;
+    groups.set(key, [...(groups.get(key) ?? []), one]);
+  }
+  const shuffled = [...groups.values()]
+    .map((group) => ({ group, at: random() }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ group }) => group);
+  const chosen: KillCase[] = [];
+  for (let turn = 0; chosen.length < Math.min(count, cases.length); turn += 1) {
+    const group = shuffled[turn % shuffled.length] ?? [];
+    const [one] = group.splice(Math.floor(random() * group.length), 1);
+    if (one !== undefined) chosen.push(one);
+  }
+  return chosen;
+}
+
+/** A small seeded generator (Mulberry32, public domain, by Tommy Ettinger); numbers from 0 to below 1. */
+export function mulberry32(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
