@@ -27,16 +27,11 @@ create table sluice.principal_tokens (
 -- Across tenants on purpose: a token must name one principal before its tenant is known.
 create unique index principal_tokens_by_hash on sluice.principal_tokens (token_hash);
 create index principal_tokens_by_principal on sluice.principal_tokens (tenant_id, principal_id);
--- The owner moves what is there: row-level security is forced on it too, so each tenant in its turn.
-do $$
-declare t text;
-begin
-  perform set_config('sluice.tenant_id', '', true);
-  alter table sluice.principals no force row level security;
-  insert into sluice.principal_tokens (tenant_id, principal_id, token_hash)
-    select tenant_id, principal_id, token_hash from sluice.principals where disabled_at is null;
-  alter table sluice.principals force row level security;
-end $$;
+-- The owner moves what is there, of all tenants: for that moment it is not held to the policies.
+alter table sluice.principals no force row level security;
+insert into sluice.principal_tokens (tenant_id, principal_id, token_hash)
+  select tenant_id, principal_id, token_hash from sluice.principals where disabled_at is null;
+alter table sluice.principals force row level security;
 drop function sluice.find_principal(text);
 drop index sluice.principals_by_token;
 alter table sluice.principals drop column token_hash;
@@ -71,7 +66,9 @@ alter table sluice.promotions alter column requested_person set not null;
 grant update (superseded_by) on sluice.promotions to sluice_worker;
 -- Whether a release was verified in an environment, and which one was before.
 create index promotions_ended on sluice.promotions
-  (tenant_id, environment_id, release_digest, ended_at desc) where ended_at is not null;
+  (tenant_id, environment_id, release_digest, ended_at desc, number desc) where ended_at is not null;
+create index promotions_succeeded on sluice.promotions
+  (tenant_id, environment_id, ended_at desc, number desc) where state = 'succeeded';
 create index promotions_open on sluice.promotions (tenant_id, promotion_id) where ended_at is null;
 
 create table sluice.plan_sets (
@@ -103,10 +100,11 @@ create table sluice.approval_requests (
   opened_at timestamptz not null default now(),
   closed_at timestamptz,
   primary key (tenant_id, promotion_id, step_id, round),
-  foreign key (tenant_id, promotion_id) references sluice.promotions
+  foreign key (tenant_id, promotion_id) references sluice.promotions,
+  check ((state = 'waiting') = (closed_at is null))
 );
-create index approval_requests_waiting on sluice.approval_requests (tenant_id, opened_at, promotion_id)
-  where state = 'waiting';
+create index approval_requests_waiting on sluice.approval_requests
+  (tenant_id, opened_at, promotion_id, step_id) where state = 'waiting';
 
 -- What people said. The API alone can insert one, for it authenticated the person; the worker can only note what
 -- came of it; the signer reads both before it signs a deployment.
@@ -134,10 +132,11 @@ create table sluice.approvals (
   foreign key (tenant_id, promotion_id) references sluice.promotions,
   foreign key (tenant_id, principal_id) references sluice.principals,
   check ((state = 'recorded') = (statement_digest is not null)),
+  check ((state = 'recorded') = (round is not null)),
   check ((state = 'refused') = (refusal_code is not null))
 );
 create index approvals_by_promotion on sluice.approvals (tenant_id, promotion_id, asked_at);
--- A person counts once a plan.
+-- A person counts once each time that a plan is asked for.
 create unique index approvals_once on sluice.approvals (tenant_id, promotion_id, plan_set_digest, round, person_id)
   where state = 'recorded';
 
@@ -154,17 +153,28 @@ end $$;
 grant select, insert on sluice.plan_sets, sluice.approval_requests to sluice_worker;
 grant update (state, reason_code, reason_message, closed_at) on sluice.approval_requests to sluice_worker;
 grant select on sluice.approvals to sluice_worker;
-grant update (state, round, statement_digest, settled_at) on sluice.approvals to sluice_worker;
-grant select on sluice.plan_sets, sluice.approval_requests to sluice_app;
-grant select, insert on sluice.approvals to sluice_app;
+-- Refusals too: a decision that was refused before its time may be asked again, and then count.
+grant update (state, round, statement_digest, refusal_code, refusal_message, settled_at)
+  on sluice.approvals to sluice_worker;
+grant select on sluice.plan_sets, sluice.approval_requests, sluice.approvals to sluice_app;
+-- Not the state, the round and the statement: what counts is not the API's to say.
+grant insert (tenant_id, approval_id, promotion_id, principal_id, person_id, kind, role, decision, comment,
+  release_digest, plan_set_digest) on sluice.approvals to sluice_app;
 grant update (state, refusal_code, refusal_message, settled_at) on sluice.approvals to sluice_app;
 grant select on sluice.plan_sets, sluice.approval_requests, sluice.approvals to sluice_signer;
--- A rollback to nothing makes the one release without components.
+
+-- A rollback to nothing makes the one release without components; the API can insert no other.
 grant insert on sluice.releases to sluice_app;
+create policy app_makes_nothing on sluice.releases as restrictive for insert to sluice_app with check (
+  release_digest = 'sha256:94bc51a60f2c0c58e26f135cd1047155ae9c29dbde86051ff282920e0777c066'
+  and name = 'nothing' and version = '0'
+  and body = '{"schema": "sluice.release/v1", "name": "nothing", "version": "0", "components": []}');
 
 -- Whoever yields comes back to the place that it had.
-alter table sluice.leases add column holder_place bigint;
-grant update (holder_place) on sluice.leases to sluice_worker;
+alter table sluice.leases
+  add column holder_place bigint,
+  add column holder_enqueued_at timestamptz;
+grant update (holder_place, holder_enqueued_at) on sluice.leases to sluice_worker;
 
 -- What the agent itself says is active: a plan is made against this where the records know it.
 alter table sluice.agents
@@ -175,14 +185,23 @@ grant update (active_release, active_reported_at) on sluice.agents to sluice_app
 alter table sluice.outbox drop constraint outbox_kind_check;
 alter table sluice.outbox add constraint outbox_kind_check
   check (kind in ('start-workflow', 'signal-workflow', 'complete-activity', 'terminate-workflow'));
+alter table sluice.outbox add column workflow_id text generated always as (body ->> 'workflowId') stored;
+create index outbox_pending_of_workflow on sluice.outbox (tenant_id, workflow_id) where delivered_at is null;
 
--- The watchdog looks for promotions whose workflow is gone; it sees the open ones of all tenants, and writes nothing.
+-- The watchdog writes nothing. It sees the open promotions of all tenants, and which of them are still to be started;
 create policy watchdog_reads on sluice.promotions for select to sluice_watchdog using (ended_at is null);
 grant select (tenant_id, promotion_id, environment_id, release_digest, kind, state, traceparent, requested_at,
   superseded_by, ended_at) on sluice.promotions to sluice_watchdog;
--- It also sees leases whose holder has ended, so that none is held by the dead.
+create policy watchdog_reads on sluice.outbox for select to sluice_watchdog
+  using (kind = 'start-workflow' and delivered_at is null);
+grant select (tenant_id, kind, workflow_id, delivered_at) on sluice.outbox to sluice_watchdog;
+-- and ended ones that still hold a lease or a place in a queue, so that none is kept by the dead.
 create policy watchdog_reads on sluice.leases for select to sluice_watchdog using (holder is not null);
-grant select on sluice.leases to sluice_watchdog;
-create policy watchdog_sees_ended on sluice.promotions for select to sluice_watchdog
-  using (exists (select from sluice.leases l
-    where l.tenant_id = promotions.tenant_id and l.holder = 'promotion:' || promotions.promotion_id));
+grant select (tenant_id, resource, holder) on sluice.leases to sluice_watchdog;
+create policy watchdog_reads on sluice.lease_queue for select to sluice_watchdog using (true);
+grant select (tenant_id, resource, holder) on sluice.lease_queue to sluice_watchdog;
+create policy watchdog_sees_ended on sluice.promotions for select to sluice_watchdog using (
+  exists (select from sluice.leases l
+    where l.tenant_id = promotions.tenant_id and l.holder = 'promotion:' || promotions.promotion_id)
+  or exists (select from sluice.lease_queue q
+    where q.tenant_id = promotions.tenant_id and q.holder = 'promotion:' || promotions.promotion_id));

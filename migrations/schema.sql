@@ -6,6 +6,7 @@
 -- role sluice_owner: login
 -- role sluice_relay: login
 -- role sluice_signer: login
+-- role sluice_watchdog: login
 -- role sluice_worker: login
 
 create schema sluice authorization sluice_owner;
@@ -48,6 +49,8 @@ create table sluice.agents (
   enrolled_at timestamp with time zone not null default now(),
   last_heartbeat_at timestamp with time zone,
   revoked_at timestamp with time zone,
+  active_release text,
+  active_reported_at timestamp with time zone,
   constraint agents_pkey PRIMARY KEY (tenant_id, target_id),
   constraint agents_tenant_id_key_id_key UNIQUE (tenant_id, key_id),
   constraint agents_tenant_id_target_id_fkey FOREIGN KEY (tenant_id, target_id) REFERENCES sluice.targets(tenant_id, target_id),
@@ -58,6 +61,69 @@ alter table sluice.agents enable row level security;
 alter table sluice.agents force row level security;
 create policy key_lookup on sluice.agents as permissive for select to sluice_owner using (true);
 create policy tenant_isolation on sluice.agents as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
+create table sluice.approval_requests (
+  tenant_id text not null,
+  promotion_id text not null,
+  step_id text not null,
+  round integer not null,
+  release_digest text not null,
+  plan_set_digest text not null,
+  rule jsonb not null,
+  requester_person text not null,
+  state text not null default 'waiting'::text,
+  reason_code text,
+  reason_message text,
+  deadline_at timestamp with time zone not null,
+  opened_at timestamp with time zone not null default now(),
+  closed_at timestamp with time zone,
+  constraint approval_requests_pkey PRIMARY KEY (tenant_id, promotion_id, step_id, round),
+  constraint approval_requests_tenant_id_promotion_id_fkey FOREIGN KEY (tenant_id, promotion_id) REFERENCES sluice.promotions(tenant_id, promotion_id),
+  constraint approval_requests_check CHECK (((state = 'waiting'::text) = (closed_at IS NULL))),
+  constraint approval_requests_round_check CHECK ((round > 0)),
+  constraint approval_requests_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'approved'::text, 'rejected'::text, 'expired'::text, 'withdrawn'::text])))
+);
+CREATE INDEX approval_requests_waiting ON sluice.approval_requests USING btree (tenant_id, opened_at, promotion_id, step_id) WHERE (state = 'waiting'::text);
+alter table sluice.approval_requests enable row level security;
+alter table sluice.approval_requests force row level security;
+create policy tenant_isolation on sluice.approval_requests as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
+create table sluice.approvals (
+  tenant_id text not null,
+  approval_id text not null,
+  promotion_id text not null,
+  principal_id text not null,
+  person_id text not null,
+  kind text not null,
+  role text not null,
+  decision text not null,
+  comment text not null default ''::text,
+  release_digest text not null,
+  plan_set_digest text not null,
+  state text not null default 'asked'::text,
+  refusal_code text,
+  refusal_message text,
+  round integer,
+  statement_digest text,
+  asked_at timestamp with time zone not null default now(),
+  settled_at timestamp with time zone,
+  constraint approvals_pkey PRIMARY KEY (tenant_id, approval_id),
+  constraint approvals_tenant_id_principal_id_fkey FOREIGN KEY (tenant_id, principal_id) REFERENCES sluice.principals(tenant_id, principal_id),
+  constraint approvals_tenant_id_promotion_id_fkey FOREIGN KEY (tenant_id, promotion_id) REFERENCES sluice.promotions(tenant_id, promotion_id),
+  constraint approvals_approval_id_check CHECK (((length(approval_id) >= 3) AND (length(approval_id) <= 400))),
+  constraint approvals_check CHECK (((state = 'recorded'::text) = (statement_digest IS NOT NULL))),
+  constraint approvals_check1 CHECK (((state = 'recorded'::text) = (round IS NOT NULL))),
+  constraint approvals_check2 CHECK (((state = 'refused'::text) = (refusal_code IS NOT NULL))),
+  constraint approvals_comment_check CHECK ((length(comment) <= 2000)),
+  constraint approvals_decision_check CHECK ((decision = ANY (ARRAY['approve'::text, 'reject'::text]))),
+  constraint approvals_kind_check CHECK ((kind = ANY (ARRAY['person'::text, 'service'::text]))),
+  constraint approvals_state_check CHECK ((state = ANY (ARRAY['asked'::text, 'recorded'::text, 'refused'::text])))
+);
+CREATE INDEX approvals_by_promotion ON sluice.approvals USING btree (tenant_id, promotion_id, asked_at);
+CREATE UNIQUE INDEX approvals_once ON sluice.approvals USING btree (tenant_id, promotion_id, plan_set_digest, round, person_id) WHERE (state = 'recorded'::text);
+alter table sluice.approvals enable row level security;
+alter table sluice.approvals force row level security;
+create policy tenant_isolation on sluice.approvals as permissive for all to public using ((tenant_id = sluice.current_tenant()));
 
 create table sluice.commands (
   tenant_id text not null,
@@ -185,6 +251,9 @@ create table sluice.environments (
   version integer not null default 1,
   last_promotion_number integer not null default 0,
   removed_at timestamp with time zone,
+  predecessors text[] not null default '{}'::text[],
+  approval jsonb,
+  rollback_roles text[] not null default '{admin}'::text[],
   constraint environments_pkey PRIMARY KEY (tenant_id, environment_id),
   constraint environments_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES sluice.tenants(tenant_id)
 );
@@ -279,6 +348,7 @@ CREATE INDEX lease_queue_by_place ON sluice.lease_queue USING btree (tenant_id, 
 alter table sluice.lease_queue enable row level security;
 alter table sluice.lease_queue force row level security;
 create policy tenant_isolation on sluice.lease_queue as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+create policy watchdog_reads on sluice.lease_queue as permissive for select to sluice_watchdog using (true);
 
 create table sluice.leases (
   tenant_id text not null,
@@ -286,6 +356,8 @@ create table sluice.leases (
   holder text,
   fencing_token bigint not null default 0,
   acquired_at timestamp with time zone,
+  holder_place bigint,
+  holder_enqueued_at timestamp with time zone,
   constraint leases_pkey PRIMARY KEY (tenant_id, resource),
   constraint leases_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES sluice.tenants(tenant_id),
   constraint leases_fencing_token_check CHECK ((fencing_token >= 0))
@@ -293,6 +365,7 @@ create table sluice.leases (
 alter table sluice.leases enable row level security;
 alter table sluice.leases force row level security;
 create policy tenant_isolation on sluice.leases as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+create policy watchdog_reads on sluice.leases as permissive for select to sluice_watchdog using ((holder IS NOT NULL));
 
 create table sluice.outbox (
   tenant_id text not null,
@@ -304,15 +377,18 @@ create table sluice.outbox (
   next_attempt_at timestamp with time zone not null default now(),
   delivered_at timestamp with time zone,
   last_error text,
+  workflow_id text generated as ((body ->> 'workflowId'::text)),
   constraint outbox_pkey PRIMARY KEY (tenant_id, outbox_id),
   constraint outbox_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES sluice.tenants(tenant_id),
-  constraint outbox_kind_check CHECK ((kind = ANY (ARRAY['start-workflow'::text, 'signal-workflow'::text, 'complete-activity'::text])))
+  constraint outbox_kind_check CHECK ((kind = ANY (ARRAY['start-workflow'::text, 'signal-workflow'::text, 'complete-activity'::text, 'terminate-workflow'::text])))
 );
 CREATE INDEX outbox_pending ON sluice.outbox USING btree (next_attempt_at) WHERE (delivered_at IS NULL);
+CREATE INDEX outbox_pending_of_workflow ON sluice.outbox USING btree (tenant_id, workflow_id) WHERE (delivered_at IS NULL);
 alter table sluice.outbox enable row level security;
 alter table sluice.outbox force row level security;
 create policy relay_delivers on sluice.outbox as permissive for all to sluice_relay using (true);
 create policy tenant_isolation on sluice.outbox as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+create policy watchdog_reads on sluice.outbox as permissive for select to sluice_watchdog using (((kind = 'start-workflow'::text) AND (delivered_at IS NULL)));
 
 create table sluice.pipelines (
   tenant_id text not null,
@@ -327,6 +403,22 @@ create table sluice.pipelines (
 alter table sluice.pipelines enable row level security;
 alter table sluice.pipelines force row level security;
 create policy tenant_isolation on sluice.pipelines as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
+create table sluice.plan_sets (
+  tenant_id text not null,
+  promotion_id text not null,
+  round integer not null,
+  plan_set_digest text not null,
+  body jsonb not null,
+  created_at timestamp with time zone not null default now(),
+  constraint plan_sets_pkey PRIMARY KEY (tenant_id, promotion_id, round),
+  constraint plan_sets_tenant_id_promotion_id_fkey FOREIGN KEY (tenant_id, promotion_id) REFERENCES sluice.promotions(tenant_id, promotion_id),
+  constraint plan_sets_plan_set_digest_check CHECK ((plan_set_digest ~ '^sha256:[0-9a-f]{64}$'::text)),
+  constraint plan_sets_round_check CHECK ((round > 0))
+);
+alter table sluice.plan_sets enable row level security;
+alter table sluice.plan_sets force row level security;
+create policy tenant_isolation on sluice.plan_sets as permissive for all to public using ((tenant_id = sluice.current_tenant()));
 
 create table sluice.plans (
   tenant_id text not null,
@@ -353,18 +445,36 @@ alter table sluice.policies enable row level security;
 alter table sluice.policies force row level security;
 create policy tenant_isolation on sluice.policies as permissive for all to public using ((tenant_id = sluice.current_tenant()));
 
+create table sluice.principal_tokens (
+  tenant_id text not null,
+  principal_id text not null,
+  token_hash text not null,
+  added_at timestamp with time zone not null default now(),
+  constraint principal_tokens_pkey PRIMARY KEY (tenant_id, token_hash),
+  constraint principal_tokens_tenant_id_principal_id_fkey FOREIGN KEY (tenant_id, principal_id) REFERENCES sluice.principals(tenant_id, principal_id),
+  constraint principal_tokens_token_hash_check CHECK ((token_hash ~ '^sha256:[0-9a-f]{64}$'::text))
+);
+CREATE UNIQUE INDEX principal_tokens_by_hash ON sluice.principal_tokens USING btree (token_hash);
+CREATE INDEX principal_tokens_by_principal ON sluice.principal_tokens USING btree (tenant_id, principal_id);
+alter table sluice.principal_tokens enable row level security;
+alter table sluice.principal_tokens force row level security;
+create policy tenant_isolation on sluice.principal_tokens as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+create policy token_lookup on sluice.principal_tokens as permissive for select to sluice_owner using (true);
+
 create table sluice.principals (
   tenant_id text not null,
   principal_id text not null,
   role text not null,
-  token_hash text not null,
   disabled_at timestamp with time zone,
+  kind text not null default 'person'::text,
+  owner_id text,
   constraint principals_pkey PRIMARY KEY (tenant_id, principal_id),
   constraint principals_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES sluice.tenants(tenant_id),
-  constraint principals_role_check CHECK ((role = ANY (ARRAY['viewer'::text, 'release-manager'::text, 'approver'::text, 'admin'::text]))),
-  constraint principals_token_hash_check CHECK ((token_hash ~ '^sha256:[0-9a-f]{64}$'::text))
+  constraint principals_tenant_id_owner_id_fkey FOREIGN KEY (tenant_id, owner_id) REFERENCES sluice.principals(tenant_id, principal_id),
+  constraint principals_check CHECK (((kind = 'service'::text) = (owner_id IS NOT NULL))),
+  constraint principals_kind_check CHECK ((kind = ANY (ARRAY['person'::text, 'service'::text]))),
+  constraint principals_role_check CHECK ((role = ANY (ARRAY['viewer'::text, 'release-manager'::text, 'approver'::text, 'admin'::text])))
 );
-CREATE UNIQUE INDEX principals_by_token ON sluice.principals USING btree (token_hash) WHERE (disabled_at IS NULL);
 alter table sluice.principals enable row level security;
 alter table sluice.principals force row level security;
 create policy tenant_isolation on sluice.principals as permissive for all to public using ((tenant_id = sluice.current_tenant()));
@@ -409,6 +519,8 @@ create table sluice.promotions (
   ended_at timestamp with time zone,
   cancel_requested_at timestamp with time zone,
   packet_digest text,
+  requested_person text not null,
+  superseded_by text,
   constraint promotions_pkey PRIMARY KEY (tenant_id, promotion_id),
   constraint promotions_tenant_id_environment_id_number_key UNIQUE (tenant_id, environment_id, number),
   constraint promotions_tenant_id_environment_id_fkey FOREIGN KEY (tenant_id, environment_id) REFERENCES sluice.environments(tenant_id, environment_id),
@@ -418,9 +530,18 @@ create table sluice.promotions (
 );
 CREATE INDEX promotions_by_release ON sluice.promotions USING btree (tenant_id, release_digest, requested_at, promotion_id);
 CREATE INDEX promotions_by_time ON sluice.promotions USING btree (tenant_id, requested_at, promotion_id);
+CREATE INDEX promotions_ended ON sluice.promotions USING btree (tenant_id, environment_id, release_digest, ended_at DESC, number DESC) WHERE (ended_at IS NOT NULL);
+CREATE INDEX promotions_open ON sluice.promotions USING btree (tenant_id, promotion_id) WHERE (ended_at IS NULL);
+CREATE INDEX promotions_succeeded ON sluice.promotions USING btree (tenant_id, environment_id, ended_at DESC, number DESC) WHERE (state = 'succeeded'::text);
 alter table sluice.promotions enable row level security;
 alter table sluice.promotions force row level security;
 create policy tenant_isolation on sluice.promotions as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+create policy watchdog_reads on sluice.promotions as permissive for select to sluice_watchdog using ((ended_at IS NULL));
+create policy watchdog_sees_ended on sluice.promotions as permissive for select to sluice_watchdog using (((EXISTS ( SELECT
+   FROM sluice.leases l
+  WHERE ((l.tenant_id = promotions.tenant_id) AND (l.holder = ('promotion:'::text || promotions.promotion_id))))) OR (EXISTS ( SELECT
+   FROM sluice.lease_queue q
+  WHERE ((q.tenant_id = promotions.tenant_id) AND (q.holder = ('promotion:'::text || promotions.promotion_id)))))));
 
 create table sluice.release_requests (
   tenant_id text not null,
@@ -462,6 +583,7 @@ CREATE INDEX releases_by_name ON sluice.releases USING btree (tenant_id, name, c
 CREATE INDEX releases_by_time ON sluice.releases USING btree (tenant_id, created_at, release_digest);
 alter table sluice.releases enable row level security;
 alter table sluice.releases force row level security;
+create policy app_makes_nothing on sluice.releases as restrictive for insert to sluice_app with check (((release_digest = 'sha256:94bc51a60f2c0c58e26f135cd1047155ae9c29dbde86051ff282920e0777c066'::text) AND (name = 'nothing'::text) AND (version = '0'::text) AND (body = '{"name": "nothing", "schema": "sluice.release/v1", "version": "0", "components": []}'::jsonb)));
 create policy tenant_isolation on sluice.releases as permissive for all to public using ((tenant_id = sluice.current_tenant()));
 
 create table sluice.schema_migrations (
@@ -559,16 +681,20 @@ BEGIN ATOMIC
 END;
 
 CREATE OR REPLACE FUNCTION sluice.find_principal(hash text)
- RETURNS TABLE(tenant_id text, principal_id text, role text)
+ RETURNS TABLE(tenant_id text, principal_id text, role text, kind text, person_id text)
  LANGUAGE sql
  STABLE SECURITY DEFINER
  SET search_path TO 'sluice', 'pg_temp'
 BEGIN ATOMIC
  SELECT p.tenant_id,
      p.principal_id,
-     p.role
-    FROM sluice.principals p
-   WHERE ((p.token_hash = find_principal.hash) AND (p.disabled_at IS NULL));
+     p.role,
+     p.kind,
+     COALESCE(o.principal_id, p.principal_id) AS "coalesce"
+    FROM ((sluice.principal_tokens t
+      JOIN sluice.principals p ON (((p.tenant_id = t.tenant_id) AND (p.principal_id = t.principal_id))))
+      LEFT JOIN sluice.principals o ON (((o.tenant_id = p.tenant_id) AND (o.principal_id = p.owner_id))))
+   WHERE ((t.token_hash = find_principal.hash) AND (p.disabled_at IS NULL) AND (o.disabled_at IS NULL));
 END;
 
 grant execute on function sluice.current_tenant() to public;
@@ -578,14 +704,21 @@ grant usage on schema sluice to sluice_app;
 grant usage on schema sluice to sluice_linker;
 grant usage on schema sluice to sluice_relay;
 grant usage on schema sluice to sluice_signer;
+grant usage on schema sluice to sluice_watchdog;
 grant usage on schema sluice to sluice_worker;
 grant delete, insert, select on table sluice.agent_nonces to sluice_app;
 grant insert, select on table sluice.agent_reports to sluice_app;
 grant select on table sluice.agent_reports to sluice_signer;
 grant select on table sluice.agent_reports to sluice_worker;
-grant insert, select, update (enrolled_at, key_id, last_heartbeat_at, public_key, revoked_at, version) on table sluice.agents to sluice_app;
+grant insert, select, update (active_release, active_reported_at, enrolled_at, key_id, last_heartbeat_at, public_key, revoked_at, version) on table sluice.agents to sluice_app;
 grant select on table sluice.agents to sluice_signer;
 grant select on table sluice.agents to sluice_worker;
+grant select on table sluice.approval_requests to sluice_app;
+grant select on table sluice.approval_requests to sluice_signer;
+grant insert, select, update (closed_at, reason_code, reason_message, state) on table sluice.approval_requests to sluice_worker;
+grant insert (approval_id, comment, decision, kind, person_id, plan_set_digest, principal_id, promotion_id, release_digest, role, tenant_id), select, update (refusal_code, refusal_message, settled_at, state) on table sluice.approvals to sluice_app;
+grant select on table sluice.approvals to sluice_signer;
+grant select, update (refusal_code, refusal_message, round, settled_at, state, statement_digest) on table sluice.approvals to sluice_worker;
 grant select, update (settled_at) on table sluice.commands to sluice_app;
 grant select on table sluice.commands to sluice_signer;
 grant insert, select on table sluice.commands to sluice_worker;
@@ -600,7 +733,7 @@ grant select on table sluice.deployments to sluice_signer;
 grant insert, select, update (failure_code, failure_message, plan_digest, settled_at, state) on table sluice.deployments to sluice_worker;
 grant insert, select on table sluice.effects to sluice_worker;
 grant insert, select on table sluice.enrolment_tokens to sluice_app;
-grant insert, select, update (deadlines, last_promotion_number, pipeline_id, policy_id, position, removed_at, version) on table sluice.environments to sluice_app;
+grant insert, select, update (approval, deadlines, last_promotion_number, pipeline_id, policy_id, position, predecessors, removed_at, rollback_roles, version) on table sluice.environments to sluice_app;
 grant select on table sluice.environments to sluice_signer;
 grant select on table sluice.environments to sluice_worker;
 grant insert, select, update (hash, position) on table sluice.event_chains to sluice_linker;
@@ -612,29 +745,39 @@ grant select on table sluice.evidence to sluice_signer;
 grant insert, select on table sluice.evidence to sluice_worker;
 grant insert, select on table sluice.idempotency_keys to sluice_app;
 grant select on table sluice.lease_queue to sluice_app;
+grant select (holder, resource, tenant_id) on table sluice.lease_queue to sluice_watchdog;
 grant delete, insert, select, update (ready) on table sluice.lease_queue to sluice_worker;
 grant select on table sluice.leases to sluice_app;
 grant select on table sluice.leases to sluice_signer;
-grant insert, select, update (acquired_at, fencing_token, holder) on table sluice.leases to sluice_worker;
+grant select (holder, resource, tenant_id) on table sluice.leases to sluice_watchdog;
+grant insert, select, update (acquired_at, fencing_token, holder, holder_enqueued_at, holder_place) on table sluice.leases to sluice_worker;
 grant insert on table sluice.outbox to sluice_app;
 grant select, update (attempts, delivered_at, last_error, next_attempt_at) on table sluice.outbox to sluice_relay;
+grant select (delivered_at, kind, tenant_id, workflow_id) on table sluice.outbox to sluice_watchdog;
 grant insert on table sluice.outbox to sluice_worker;
 grant insert, select on table sluice.pipelines to sluice_app;
 grant select on table sluice.pipelines to sluice_worker;
+grant select on table sluice.plan_sets to sluice_app;
+grant select on table sluice.plan_sets to sluice_signer;
+grant insert, select on table sluice.plan_sets to sluice_worker;
 grant select on table sluice.plans to sluice_app;
 grant select on table sluice.plans to sluice_signer;
 grant insert, select on table sluice.plans to sluice_worker;
 grant insert, select on table sluice.policies to sluice_app;
 grant select on table sluice.policies to sluice_worker;
-grant insert, select, update (disabled_at, role, token_hash) on table sluice.principals to sluice_app;
+grant delete, insert, select on table sluice.principal_tokens to sluice_app;
+grant insert, select, update (disabled_at, kind, owner_id, role) on table sluice.principals to sluice_app;
+grant select on table sluice.principals to sluice_signer;
+grant select on table sluice.principals to sluice_worker;
 grant insert, select on table sluice.promotion_steps to sluice_app;
 grant insert, select, update (ended_at, outputs, reason_code, reason_message, started_at, state) on table sluice.promotion_steps to sluice_worker;
 grant insert, select, update (cancel_requested_at) on table sluice.promotions to sluice_app;
 grant select on table sluice.promotions to sluice_signer;
-grant select, update (ended_at, packet_digest, reason_code, reason_message, rules, started_at, state) on table sluice.promotions to sluice_worker;
+grant select (ended_at, environment_id, kind, promotion_id, release_digest, requested_at, state, superseded_by, tenant_id, traceparent) on table sluice.promotions to sluice_watchdog;
+grant select, update (ended_at, packet_digest, reason_code, reason_message, rules, started_at, state, superseded_by) on table sluice.promotions to sluice_worker;
 grant insert, select on table sluice.release_requests to sluice_app;
 grant select, update (refusal_code, refusal_message, release_digest, settled_at, state) on table sluice.release_requests to sluice_worker;
-grant select on table sluice.releases to sluice_app;
+grant insert, select on table sluice.releases to sluice_app;
 grant select on table sluice.releases to sluice_signer;
 grant insert, select on table sluice.releases to sluice_worker;
 grant insert, select, update (kind, location, removed_at) on table sluice.sources to sluice_app;

@@ -6,12 +6,15 @@ import {
   TASK_QUEUES,
   type TaskQueue,
 } from '@sluice/temporal-contract';
+import { createApprovalActivities } from './approval/approval.activities.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { createDeployStep } from './deploy/deploy.step.ts';
 import { createRevertActivities } from './deploy/revert.activities.ts';
 import { createSealActivities } from './evidence/seal.activities.ts';
 import { createGateStep } from './gate/gate.step.ts';
 import { createNoopStep } from './noop/noop.step.ts';
+import { createPlanStep } from './plan/plan.step.ts';
+import { createStalePlanActivities } from './plan/stale-plan.activities.ts';
 import { createLeaseActivities } from './records/lease.activities.ts';
 import { createRulesActivities } from './records/rules.activities.ts';
 import { createStateActivities } from './records/state.activities.ts';
@@ -28,6 +31,7 @@ export function listStepTypes(parts: ActivityDependencies): readonly StepType[] 
   return [
     createScanStep(parts),
     createGateStep(parts),
+    createPlanStep(parts),
     createDeployStep(parts),
     createVerifyStep(parts),
     createNoopStep(),
@@ -58,6 +62,8 @@ export function createActivities(
       ...createRulesActivities(parts),
       ...createLeaseActivities(parts),
       ...createStateActivities(parts),
+      ...createStalePlanActivities(parts),
+      ...createApprovalActivities(parts),
       ...createSealActivities(parts),
       ...createResolveActivities(parts),
       ...createReleaseRecordActivities(parts),

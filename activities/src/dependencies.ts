@@ -25,6 +25,8 @@ export interface ActivityDependencies {
     outcome: 'done' | 'failed' | 'cancelled' | 'asynchronous',
     seconds: number,
   ) => void;
+  /** How long a promotion that a rollback superseded has to end by itself before it is ended. Seconds; 10 when absent. */
+  readonly supersedeGraceSeconds?: number | undefined;
   /** Milliseconds since the epoch; a fake stands here in tests. Never written into signed content. */
   readonly now?: () => number;
 }

@@ -1,13 +1,16 @@
 export { type ActivityScope, currentActivityScope, withHeartbeats } from './activity-scope.ts';
 export { type ActivitiesByQueue, createActivities, listStepTypes } from './create-activities.ts';
 export type { ActivityDependencies } from './dependencies.ts';
-export { composeCommandPayload } from './deploy/command-payload.ts';
+export { composeCommandPayload, composePlanPayload, sideOf } from './deploy/command-payload.ts';
 export { type ReportedActivity, settleReportedActivity } from './deploy/settle-command.ts';
 export { PACKET_MEDIA_TYPE } from './evidence/seal.activities.ts';
 export { activityFailure } from './failures.ts';
 export type { DecisionEngine } from './gate/decision-engine.ts';
 export { composeGateInput, GATE_INPUT_SCHEMA, type GateInput } from './gate/gate-input.ts';
-export { leaseHolder } from './records/lease.activities.ts';
+export { findDesiredSide } from './plan/target-sides.ts';
+export { type EndedHolder, releaseLeaseOfEnded } from './records/lease.activities.ts';
+export { leaseHolder } from './records/lease-records.ts';
+export { DEFAULT_SUPERSEDE_GRACE_SECONDS } from './records/preempt-lease.ts';
 export {
   FINDINGS_SCHEMA,
   type Findings,
@@ -17,7 +20,7 @@ export {
 export type { ImageScan, ImageScanner, ScannableImage } from './scan/image-scanner.ts';
 export { normaliseSbom, type SbomIdentity } from './scan/sbom-normal-form.ts';
 export { TrivyImageScanner, type TrivySettings } from './scan/trivy-image-scanner.ts';
-export { commandKey, effectKey, REVERT_STEP } from './step/effect-key.ts';
+export { commandKey, effectKey, REVERT_STEP, stepOfCommand } from './step/effect-key.ts';
 export {
   failedResult,
   type StepOutcome,

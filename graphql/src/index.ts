@@ -1,3 +1,4 @@
+export * from './common/engine-client.ts';
 export * from './common/format-error.ts';
 export * from './common/graphql-context.ts';
 export * from './common/guard-root-fields.ts';

@@ -1,6 +1,10 @@
 import type { Provider } from '@nestjs/common';
+import { ApprovalCommands } from './approval/approval.commands.ts';
+import { ApprovalResolver } from './approval/approval.resolver.ts';
 import { DateTimeScalar, DigestScalar, JsonScalar } from './common/scalars.ts';
+import { DIFFERENCE_RESOLVERS } from './difference/index.ts';
 import { EnvironmentResolver } from './environment/environment.resolver.ts';
+import { QueuePlaceResolver } from './environment/queue-place.resolver.ts';
 import { TargetResolver } from './environment/target.resolver.ts';
 import { EventResolver } from './event/event.resolver.ts';
 import { PacketResolver } from './evidence/packet.resolver.ts';
@@ -10,6 +14,12 @@ import { PromotionResolver } from './promotion/promotion.resolver.ts';
 import { ReleaseCommands } from './release/release.commands.ts';
 import { ReleaseResolver } from './release/release.resolver.ts';
 import { ReleaseRequestResolver } from './release/release-request.resolver.ts';
+import { RollbackCommands } from './rollback/rollback.commands.ts';
+import { RollbackResolver } from './rollback/rollback.resolver.ts';
+import {
+  PromotionProgressResolver,
+  SubscriptionResolver,
+} from './subscription/subscription.resolver.ts';
 import { ViewerResolver } from './viewer/viewer.resolver.ts';
 
 /** Everything that the API's Nest module provides for GraphQL; beside it, `GRAPHQL_PARTS` is needed. */
@@ -17,15 +27,23 @@ export const GRAPHQL_PROVIDERS: readonly Provider[] = [
   DateTimeScalar,
   DigestScalar,
   JsonScalar,
+  ApprovalCommands,
+  ApprovalResolver,
+  ...DIFFERENCE_RESOLVERS,
   DeploymentResolver,
   EnvironmentResolver,
   EventResolver,
   PacketResolver,
   PromotionCommands,
   PromotionResolver,
+  QueuePlaceResolver,
   ReleaseCommands,
   ReleaseRequestResolver,
   ReleaseResolver,
+  RollbackCommands,
+  RollbackResolver,
+  PromotionProgressResolver,
+  SubscriptionResolver,
   TargetResolver,
   ViewerResolver,
 ];

@@ -6,14 +6,17 @@ import { listFiles, readJson } from './workspaces.mjs';
 
 const require = createRequire(import.meta.url);
 
+/** In the folder of `temporal/client`. */
+const INTERCEPTORS = 'workflow-interceptors.cjs';
+
 /**
  * Bundles the workflows' compiled code for the worker: `dist/workflow-bundle.js` and beside it
  * `dist/workflow-bundle.json` with `{digest, buildId, inputs}`. `digest` is the SHA-256 of the
  * bundle without its source map (which holds absolute paths); `buildId` is short and comes from
  * what was bundled. Both are the same wherever the same sources are built.
  * Nothing is done when there are no workflows yet or nothing that goes into the bundle changed.
- * Optional entries beside `dist/index.js`: `interceptors.js` (workflow interceptors),
- * `payload-converter.js` and `failure-converter.js`.
+ * Optional entries beside `dist/index.js`: `payload-converter.js` and `failure-converter.js`; and
+ * `workflow-interceptors.cjs` of `temporal/client`: workflow interceptors.
  *
  * @param {{ path: string, name: string, manifest: any }[]} workspaces all of the repository's
  * @returns {Promise<{ bundled: boolean, errors: string[] }>}
@@ -25,7 +28,9 @@ export async function bundleWorkflows(workspaces) {
 
   const output = join(workflows.path, 'dist', 'workflow-bundle.js');
   const metadataFile = join(workflows.path, 'dist', 'workflow-bundle.json');
-  const inputs = digestInputs(workflows, workspaces);
+  const tracing = workspaces.find(({ folder }) => folder === 'temporal/client');
+  const interceptors = tracing && existing(join(tracing.path, INTERCEPTORS));
+  const inputs = digestInputs(workflows, workspaces, interceptors && tracing);
   if (existsSync(output) && existsSync(metadataFile)) {
     const known = readMetadata(metadataFile);
     if (known.inputs === inputs && known.digest === digestCode(readFileSync(output, 'utf8'))) {
@@ -33,11 +38,7 @@ export async function bundleWorkflows(workspaces) {
     }
   }
 
-  const optional = (name) => {
-    const path = join(workflows.path, 'dist', name);
-    return existsSync(path) ? path : undefined;
-  };
-  const interceptors = optional('interceptors.js');
+  const optional = (name) => existing(join(workflows.path, 'dist', name));
   const payloadConverterPath = optional('payload-converter.js');
   const failureConverterPath = optional('failure-converter.js');
   const messages = [];
@@ -73,8 +74,15 @@ function digestCode(code) {
   return digest(code.replace(/\n\/\/# sourceMappingURL=[^\n]*\s*$/, ''));
 }
 
-/** Digest of everything that decides what the bundle does: compiled code and package versions. */
-function digestInputs(workflows, workspaces) {
+function existing(path) {
+  return existsSync(path) ? path : undefined;
+}
+
+/**
+ * Digest of everything that decides what the bundle does: compiled code and package versions. Of the package that
+ * traces only its one module goes into the bundle.
+ */
+function digestInputs(workflows, workspaces, tracing) {
   const byName = new Map(workspaces.map((workspace) => [workspace.name, workspace]));
   const packages = new Map();
   const external = new Map([['@temporalio/worker', packageVersion('@temporalio/worker')]]);
@@ -88,7 +96,16 @@ function digestInputs(workflows, workspaces) {
     }
   };
   visit(workflows);
+  if (tracing) {
+    for (const name of Object.keys(tracing.manifest.dependencies ?? {})) {
+      if (!byName.has(name)) external.set(name, packageVersion(name));
+    }
+  }
   const lines = [...external].sort().map(([name, version]) => `${name}@${version}`);
+  if (tracing) {
+    const code = readFileSync(join(tracing.path, INTERCEPTORS));
+    lines.push(`${tracing.name}/${INTERCEPTORS} ${digest(code)}`);
+  }
   for (const [name, { path }] of [...packages].sort(([a], [b]) => (a < b ? -1 : 1))) {
     for (const file of listFiles(join(path, 'dist'))) {
       if (!file.endsWith('.js') || file === 'workflow-bundle.js') continue;

@@ -1,5 +1,6 @@
 import type { OutboxRecord, Pool } from '@sluice/persistence';
 import type { ActivityPlace, Engine } from './engine.ts';
+import { isStartPending } from './pending-start.ts';
 
 /** The result of an asynchronous activity by the records, written there before it is told to the engine. */
 export type SettleActivity = (
@@ -24,6 +25,16 @@ export async function deliverMessage(
   { pool, engine, settleActivity }: DeliveryParts,
   message: OutboxRecord,
 ): Promise<string | undefined> {
+  /** Reaches a workflow that may not be started yet; false when it is over. */
+  const reach = async (what: string, call: () => Promise<boolean>): Promise<boolean> => {
+    if (await call()) return true;
+    const { workflowId } = message.body;
+    if (await isStartPending(pool, message.tenantId, workflowId)) {
+      throw new Error(`Workflow ${workflowId} is not started yet; ${what} waits for it.`);
+    }
+    // Another relay may have started it between the two looks: only now a "gone" means that it is over.
+    return call();
+  };
   switch (message.kind) {
     case 'start-workflow': {
       const answer = await engine.startWorkflow(message.body);
@@ -31,13 +42,11 @@ export async function deliverMessage(
     }
     case 'signal-workflow': {
       const { workflowId, signal, input } = message.body;
-      if ((await engine.signalWorkflow(workflowId, signal, input)) === 'sent') return undefined;
-      if (await isStartPending(pool, message.tenantId, workflowId)) {
-        throw new Error(`Workflow ${workflowId} is not started yet; ${signal} waits for it.`);
-      }
-      // Another relay may have started it between the two looks: only now a "gone" means that it is over.
-      if ((await engine.signalWorkflow(workflowId, signal, input)) === 'sent') return undefined;
-      return `the workflow is over: ${signal} had nobody to reach`;
+      const sent = await reach(
+        signal,
+        async () => (await engine.signalWorkflow(workflowId, signal, input)) === 'sent',
+      );
+      return sent ? undefined : `the workflow is over: ${signal} had nobody to reach`;
     }
     case 'complete-activity': {
       const { workflowId, runId, activityId, result } = message.body;
@@ -46,16 +55,13 @@ export async function deliverMessage(
       const answer = await engine.completeActivity(place, settled ?? result);
       return answer === 'gone' ? 'the activity is over or between attempts' : undefined;
     }
+    case 'terminate-workflow': {
+      const { workflowId, reason } = message.body;
+      const ended = await reach(
+        'its termination',
+        async () => (await engine.terminateWorkflow(workflowId, reason)) === 'terminated',
+      );
+      return ended ? undefined : 'the workflow had ended by itself';
+    }
   }
-}
-
-/** True while the start of this workflow is itself undelivered. */
-async function isStartPending(pool: Pool, tenantId: string, workflowId: string): Promise<boolean> {
-  const { rows } = await pool.query<{ pending: boolean }>(
-    `select exists (select from sluice.outbox
-       where tenant_id = $1 and kind = 'start-workflow' and delivered_at is null
-         and body->>'workflowId' = $2) as pending`,
-    [tenantId, workflowId],
-  );
-  return rows[0]?.pending === true;
 }

@@ -17,7 +17,12 @@ export interface WorkflowStart {
     readonly environment?: string;
     readonly release?: string;
   };
+  /** Starts it again when the last run of this id failed, was terminated or ran out of time. */
+  readonly restart?: 'after-failure';
 }
+
+/** What the engine knows of a workflow id; `unknown` also when it has forgotten one that closed long ago. */
+export type WorkflowState = 'running' | 'closed' | 'unknown';
 
 /** Names one asynchronous activity. */
 export interface ActivityPlace {
@@ -28,18 +33,31 @@ export interface ActivityPlace {
 
 /** The durable engine as the relay needs it. Everything but the answers below is thrown and tried again. */
 export interface Engine {
-  /** `existing` when a run of this id is or was there: the request was delivered before. */
+  /** `existing` when a run of this id is there, or was (with `restart`: and succeeded): it was delivered before. */
   startWorkflow(start: WorkflowStart): Promise<'started' | 'existing'>;
   /** `gone` when there is no open run of this id. */
   signalWorkflow(workflowId: string, signal: string, input: unknown): Promise<'sent' | 'gone'>;
   /** `gone` when the activity is over, or waits for its next attempt, which reads the records itself. */
   completeActivity(place: ActivityPlace, result: unknown): Promise<'completed' | 'gone'>;
+  /** Ends an open run at once, whatever its code does; `gone` when there is none. */
+  terminateWorkflow(workflowId: string, reason: string): Promise<'terminated' | 'gone'>;
+  /** State of the newest run of this id. */
+  findWorkflowState(workflowId: string): Promise<WorkflowState>;
 }
 
 type Client = Awaited<ReturnType<typeof createTemporalClient>>;
 
 /** Milliseconds that one call may take. */
 const CALL_DEADLINE_MS = 10_000;
+
+/** Every other state, one that is not known here included, counts as running: nothing is ended by mistake. */
+const CLOSED: ReadonlySet<string> = new Set([
+  'COMPLETED',
+  'FAILED',
+  'CANCELLED',
+  'TERMINATED',
+  'TIMED_OUT',
+]);
 
 const KEYS = {
   tenant: defineSearchAttributeKey(SEARCH_ATTRIBUTES.tenant, SearchAttributeType.KEYWORD),
@@ -61,9 +79,12 @@ export function createTemporalEngine(client: Client): Engine {
               taskQueue: start.taskQueue,
               args: [start.input],
               typedSearchAttributes: searchAttributesOf(start),
-              // One run per id, ever: a second start of the same request is refused, and that is its answer.
+              // A second start of the same request is refused, and that is its answer.
               workflowIdConflictPolicy: 'FAIL',
-              workflowIdReusePolicy: 'REJECT_DUPLICATE',
+              workflowIdReusePolicy:
+                start.restart === 'after-failure'
+                  ? 'ALLOW_DUPLICATE_FAILED_ONLY'
+                  : 'REJECT_DUPLICATE',
             });
             return 'started' as const;
           },
@@ -91,6 +112,28 @@ export function createTemporalEngine(client: Client): Engine {
           },
           'ActivityNotFoundError',
           'gone' as const,
+        ),
+      ),
+    terminateWorkflow: (workflowId, reason) =>
+      within(() =>
+        answerOr(
+          async () => {
+            await client.workflow.getHandle(workflowId).terminate(reason);
+            return 'terminated' as const;
+          },
+          'WorkflowNotFoundError',
+          'gone' as const,
+        ),
+      ),
+    findWorkflowState: (workflowId) =>
+      within(() =>
+        answerOr(
+          async () => {
+            const { status } = await client.workflow.getHandle(workflowId).describe();
+            return CLOSED.has(status.name) ? ('closed' as const) : ('running' as const);
+          },
+          'WorkflowNotFoundError',
+          'unknown' as const,
         ),
       ),
   };

@@ -1,19 +1,24 @@
 import type { Logger } from '@sluice/observability';
-import { linkEvents, type Pool } from '@sluice/persistence';
+import { createListener, linkEvents, type Pool, UNLINKED_CHANNEL } from '@sluice/persistence';
 import type { Relay } from './outbox-relay.ts';
 import { repeat } from './repeat.ts';
 
-/** Milliseconds between looks for unlinked events. */
+/** Milliseconds between looks for unlinked events when nobody notifies: a notification may be missed. */
 const PERIOD_MS = 500;
 
-/** Gives committed events their position and hash, one tenant at a time. */
+/** Milliseconds that a notification waits for more: a transaction of one step stores several events. */
+const DEBOUNCE_MS = 10;
+
+/** Gives committed events their position and hash, one tenant at a time, as soon as they are there. */
 export function startEventLinker(options: {
   /** Of the role sluice_linker. */
   readonly pool: Pool;
+  /** Same role as the pool's; for LISTEN. Without it events are found by looking now and then. */
+  readonly connectionString?: string;
   readonly logger: Logger;
   readonly periodMs?: number;
 }): Relay {
-  const { pool, logger, periodMs = PERIOD_MS } = options;
+  const { pool, logger, connectionString, periodMs = PERIOD_MS } = options;
   const loop = repeat(
     async () => {
       const linked = await linkEvents(pool);
@@ -22,5 +27,30 @@ export function startEventLinker(options: {
     },
     (error, failures) => logger.warn({ err: error, failures }, 'event linker: the round failed'),
   );
-  return { stop: () => loop.stop() };
+  let soon: NodeJS.Timeout | undefined;
+  const wakeSoon = (): void => {
+    soon ??= setTimeout(() => {
+      soon = undefined;
+      loop.wake();
+    }, DEBOUNCE_MS);
+  };
+  const listener =
+    connectionString === undefined
+      ? undefined
+      : createListener({
+          connectionString,
+          channels: [UNLINKED_CHANNEL],
+          applicationName: 'sluice-linker-listener',
+          onNotify: wakeSoon,
+          onConnected: wakeSoon,
+          onConnectionError: (error) =>
+            logger.warn({ err: error }, 'event linker: listening was lost'),
+        });
+  return {
+    stop: async () => {
+      clearTimeout(soon);
+      await listener?.close();
+      await loop.stop();
+    },
+  };
 }

@@ -4,6 +4,8 @@ export {
   createTemporalEngine,
   type Engine,
   type WorkflowStart,
+  type WorkflowState,
 } from './engine.ts';
 export { startEventLinker } from './event-linker.ts';
 export { type OutboxRelayOptions, type Relay, startOutboxRelay } from './outbox-relay.ts';
+export { type ReleaseLeaseOfEnded, startWatchdog, type WatchdogOptions } from './watchdog.ts';

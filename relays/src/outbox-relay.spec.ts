@@ -4,7 +4,6 @@ import { enqueueOutbox, type OutboxMessage, type Pool, withTenant } from '@sluic
 import { createTestDatabase, type TestDatabase } from '@sluice/persistence/testing';
 import { deliverMessage } from './deliver-message.ts';
 import type { Engine } from './engine.ts';
-import { startEventLinker } from './event-linker.ts';
 import { type Relay, startOutboxRelay } from './outbox-relay.ts';
 
 const logger = createLogger({ service: 'test', level: 'silent' });
@@ -32,6 +31,12 @@ const engine: Engine = {
     calls.push(`complete ${place.activityId} ${JSON.stringify(result)} ${answer}`);
     return answer;
   },
+  terminateWorkflow: async (workflowId, reason) => {
+    const answer = (await answers.terminateWorkflow?.(workflowId, reason)) ?? 'terminated';
+    calls.push(`terminate ${workflowId} ${reason} ${answer}`);
+    return answer;
+  },
+  findWorkflowState: async () => 'unknown',
 };
 
 beforeAll(async () => {
@@ -155,32 +160,69 @@ test('delivering twice gives notes, not errors', async () => {
   expect(await deliverMessage(parts, { ...record, ...completeOf('9') })).toMatch(/over/);
 });
 
-test('the linker links what was committed, and goes on after the database was away', async () => {
-  const linker = startEventLinker({
-    pool: database.poolOf('sluice_linker'),
-    logger,
-    periodMs: 20,
+test('a delivery that hangs holds up its own workflow only, however long', async () => {
+  let release: () => void = () => undefined;
+  const hanging = new Promise<void>((resolve) => {
+    release = resolve;
   });
-  await database.query(
-    `insert into sluice.events (tenant_id, event_id, type, actor, subject, data)
-     select 'acme', 'e' || n, 'release.created', 'a', 's', '{}' from generate_series(1, 3) n`,
-  );
-  await until(async () => {
-    const rows = await database.query('select from sluice.events where position is not null');
-    return rows.length === 3;
+  answers.startWorkflow = async ({ workflowId }) => {
+    if (workflowId === 'stuck') await hanging;
+    return 'started';
+  };
+  relay = start();
+  await enqueue('acme', startOf('stuck'), signalOf('stuck'));
+  // More than are claimed at once, and in several rounds.
+  for (let round = 0; round < 3; round += 1) {
+    await enqueue(
+      'acme',
+      ...Array.from({ length: 30 }, (_, index) => startOf(`free-${round}-${index}`)),
+    );
+    await delivered(30 * (round + 1));
+  }
+  expect(calls.filter((call) => call.includes('stuck'))).toEqual([]);
+  release();
+  await delivered(92);
+  expect(calls.slice(-2)).toEqual(['start stuck', 'cancelPromotion stuck sent']);
+});
+
+test('a relay that stops lets go of what it had not begun', async () => {
+  let begun = false;
+  let release: () => void = () => undefined;
+  answers.startWorkflow = async () => {
+    begun = true;
+    await new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    return 'started';
+  };
+  const first = start();
+  await enqueue('acme', startOf('w6'), signalOf('w6'));
+  await until(async () => begun);
+  const stopped = first.stop();
+  release();
+  await stopped;
+  expect(calls).toEqual(['start w6']);
+  const began = Date.now();
+  relay = start();
+  await delivered(2);
+  // Long before the claim of the first relay has run out.
+  expect(Date.now() - began).toBeLessThan(5000);
+  expect(calls).toEqual(['start w6', 'cancelPromotion w6 sent']);
+});
+
+test('a termination waits for its time; a workflow that is over needs none', async () => {
+  answers.terminateWorkflow = async (workflowId) => (workflowId === 'w7' ? 'terminated' : 'gone');
+  relay = start();
+  const terminate = (workflowId: string): OutboxMessage => ({
+    kind: 'terminate-workflow',
+    body: { workflowId, reason: 'superseded' },
   });
-  await database.query(
-    `select pg_terminate_backend(pid) from pg_stat_activity where usename = 'sluice_linker'`,
-  );
-  await database.query(
-    `insert into sluice.events (tenant_id, event_id, type, actor, subject, data)
-     values ('acme', 'later', 'release.created', 'a', 's', '{}')`,
-  );
-  await until(async () => {
-    const rows = await database.query('select from sluice.events where position = 4');
-    return rows.length === 1;
-  });
-  await linker.stop();
+  await withTenant(app, 'acme', (tx) => enqueueOutbox(tx, terminate('w7'), { delaySeconds: 0.8 }));
+  await enqueue('acme', terminate('w8'));
+  await delivered(1);
+  expect(calls).toEqual(['terminate w8 superseded gone', 'terminate w8 superseded gone']);
+  await delivered(2);
+  expect(calls.at(-1)).toBe('terminate w7 superseded terminated');
 });
 
 function start(

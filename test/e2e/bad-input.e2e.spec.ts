@@ -35,7 +35,7 @@ const ended = new Map<string, PromotionAnswer>();
 
 beforeAll(async () => {
   made = await startTestStack({
-    environments: ENVIRONMENTS.map((name, position) => ({ name, position })),
+    environments: ENVIRONMENTS.map((name, position) => ({ name, position, after: [] })),
     targets: ENVIRONMENTS.map((environment) => ({ name: `host-${environment}`, environment })),
     images: [serviceImage('1.0.0')],
     prepare: writeSources,

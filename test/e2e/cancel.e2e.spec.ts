@@ -25,7 +25,7 @@ beforeAll(async () => {
   made = await startTestStack({
     images: ['1.0.0', '2.0.0', '2.0.1'].map((tag) => serviceImage(tag)),
     scannerMode: 'clean',
-    environments: ENVIRONMENTS.map((name, position) => ({ name, position })),
+    environments: ENVIRONMENTS.map((name, position) => ({ name, position, after: [] })),
     targets: ENVIRONMENTS.map((environment) => ({
       name: hostOf(environment),
       environment,
@@ -110,6 +110,7 @@ test('cancel while the scanner runs, which is ended', async () => {
   expect(statesOf(promotion)).toEqual({
     scan: 'CANCELLED',
     gate: 'SKIPPED',
+    plan: 'SKIPPED',
     deploy: 'SKIPPED',
     verify: 'SKIPPED',
   });

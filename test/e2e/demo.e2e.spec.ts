@@ -9,10 +9,10 @@ import { getTool, removeStackData } from '@sluice/infra';
 import { runNode } from '../support/cli.ts';
 
 const CHECKOUT = fileURLToPath(new URL('../../', import.meta.url));
-const DEFAULT_PORTS = [7070, 5433, 7233, 8233, 8080];
+const DEFAULT_PORTS = [7070, 5433, 7233, 8233, 8080, 8081, 8082];
 const NOBODY = 65534;
 const ROOT = process.getuid?.() === 0;
-const DEMO_MS = 240_000;
+const DEMO_MS = 360_000;
 
 interface DemoEnd {
   readonly status: number | null;
@@ -102,27 +102,48 @@ describe('npm run demo as an ordinary user, with the default ports taken', () =>
 
   test('prints one document of exactly the settled shape', () => {
     const document = JSON.parse(end.stdout) as Record<string, unknown>;
-    expect(Object.keys(document).sort()).toEqual(['promotions', 'trustRoot']);
+    expect(Object.keys(document).sort()).toEqual(['promotions', 'services', 'trustRoot']);
     const step = { name: expect.any(String), state: expect.any(String) };
     const ran = { ...step, seconds: expect.any(Number) };
-    const common = { environment: 'dev', kind: 'promote', evidencePacket: expect.any(String) };
+    const common = { kind: 'promote', approvals: [], evidencePacket: expect.any(String) };
+    const allowed = { decision: 'allow', reasonCodes: [] };
+    const succeeded = {
+      ...{ ...common, release: 'hello@1.0.0', state: 'succeeded', decision: allowed },
+      steps: Array(5).fill(ran),
+    };
+    const approval = {
+      principal: 'approver',
+      decision: 'approve',
+      plan: expect.stringMatching(/^sha256:[0-9a-f]{64}$/),
+    };
     expect(document).toEqual({
       promotions: [
+        { ...succeeded, environment: 'dev' },
+        { ...succeeded, environment: 'staging' },
         {
-          ...common,
-          release: 'hello@1.0.0',
-          state: 'succeeded',
-          steps: [ran, ran, ran, ran],
-          decision: { decision: 'allow', reasonCodes: [] },
+          ...{ ...succeeded, environment: 'production', approvals: [approval] },
+          steps: Array(6).fill(ran),
         },
         {
-          ...common,
-          release: 'hello@1.1.0',
-          state: 'denied',
-          steps: [ran, ran, { ...step, seconds: null }, { ...step, seconds: null }],
+          ...{ ...common, environment: 'dev', release: 'hello@1.1.0', state: 'denied' },
+          steps: [ran, ran, ...Array(3).fill({ ...step, seconds: null })],
           decision: { decision: 'deny', reasonCodes: ['secret-found'] },
         },
+        { ...succeeded, environment: 'dev', release: 'hello@1.2.0' },
+        {
+          ...{ ...common, environment: 'staging', release: 'hello@1.2.0', state: 'reverted' },
+          steps: [ran, ran, ran, ran, { ...step, seconds: null }],
+          decision: allowed,
+        },
+        {
+          ...{ ...succeeded, environment: 'dev', kind: 'rollback', decision: null },
+          steps: Array(3).fill(ran),
+        },
       ],
+      services: ['dev', 'staging', 'production'].map((environment) => ({
+        ...{ environment, target: `${environment}-host-1`, version: '1.0.0' },
+        url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/$/),
+      })),
       trustRoot: expect.any(String),
     });
     const { promotions, trustRoot } = document as {

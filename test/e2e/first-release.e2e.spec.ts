@@ -31,7 +31,7 @@ beforeAll(async () => {
   made = await startTestStack({
     environments: [
       { name: 'dev', position: 1 },
-      { name: 'stage', position: 2 },
+      { name: 'stage', position: 2, after: [] },
     ],
     targets: [
       { name: 'dev-host-1', environment: 'dev' },
@@ -73,6 +73,7 @@ describe('1.0.0, which is clean', () => {
     expect(first.steps.map(({ id, state }) => `${id} ${state}`)).toEqual([
       'scan SUCCEEDED',
       'gate SUCCEEDED',
+      'plan SUCCEEDED',
       'deploy SUCCEEDED',
       'verify SUCCEEDED',
     ]);
@@ -140,6 +141,7 @@ describe('1.1.0, in which a private key was left', () => {
     expect(denied.steps.map(({ state }) => state)).toEqual([
       'SUCCEEDED',
       'FAILED',
+      'SKIPPED',
       'SKIPPED',
       'SKIPPED',
     ]);

@@ -22,7 +22,7 @@ beforeAll(async () => {
       ...Object.entries(FAULTY).map(([tag, behaviour]) => serviceImage(tag, behaviour)),
     ],
     scannerMode: 'clean',
-    environments: ENVIRONMENTS.map((name, position) => ({ name, position })),
+    environments: ENVIRONMENTS.map((name, position) => ({ name, position, after: [] })),
     targets: [
       ...ENVIRONMENTS.slice(0, 4).map((name) => ({
         name: `host-${name}`,
@@ -72,6 +72,7 @@ test('a version that the verify step finds unhealthy is taken back by a signed r
   expect(promotion.steps.map(({ id, state }) => [id, state])).toEqual([
     ['scan', 'SUCCEEDED'],
     ['gate', 'SUCCEEDED'],
+    ['plan', 'SUCCEEDED'],
     ['deploy', 'REVERTED'],
     ['verify', 'FAILED'],
   ]);

@@ -34,9 +34,16 @@ const control: ActivityOptions = {
 /** Records have no deadline of their own: while the database is away nothing else can be done. */
 export const records: Pick<
   InterpreterActivities,
-  'recordPromotion' | 'recordStep' | 'releaseLease'
-> &
-  Pick<InterpreterActivities, 'listDeployments'> = proxyActivities<InterpreterActivities>(control);
+  | 'recordPromotion'
+  | 'recordStep'
+  | 'releaseLease'
+  | 'yieldLease'
+  | 'reopenSteps'
+  | 'openApproval'
+  | 'recordApproval'
+  | 'closeApproval'
+  | 'listDeployments'
+> = proxyActivities<InterpreterActivities>(control);
 
 /** Sealing writes a packet beside its transaction; it is tried for as long as it takes. */
 export const sealing: Pick<InterpreterActivities, 'sealPromotion'> =
@@ -45,7 +52,7 @@ export const sealing: Pick<InterpreterActivities, 'sealPromotion'> =
 /** Control calls that a deadline ends. */
 export function controlWithin(
   seconds: number,
-): Pick<InterpreterActivities, 'freezeRules' | 'takeLease'> {
+): Pick<InterpreterActivities, 'freezeRules' | 'takeLease' | 'checkPlans'> {
   return proxyActivities<InterpreterActivities>({
     ...control,
     scheduleToCloseTimeout: `${seconds}s`,

@@ -18,7 +18,7 @@ import {
   unsuccessful,
 } from '../../test/src/workflows/fake-activities.ts';
 import type { FakeRecords } from '../../test/src/workflows/fake-records.ts';
-import { composeRules } from '../../test/src/workflows/fake-records.ts';
+import { composeRules } from '../../test/src/workflows/fake-rules.ts';
 import type { WorkflowEnvironment } from '../../test/src/workflows/workflow-environment.ts';
 import {
   openWorkflowEnvironment,
@@ -313,7 +313,7 @@ describe('the queue', () => {
   test('a waiting promotion is queued and goes on when the signal says that it may', async () => {
     const rules = composeRules();
     const { activities, records } = createFakeActivities({ rules });
-    records.leaseHolder = 'promotion:other/1';
+    records.lease.take('promotion:other/1');
     await env.withWorkers(activities, async () => {
       const { handle, input } = await startPromotion(env.client, rules.releaseDigest);
       await until(() => records.promotionState === 'queued');
@@ -324,7 +324,7 @@ describe('the queue', () => {
       await handle.signal('leaseGranted', { resource, fencingToken: 9 });
       await new Promise((resolve) => setTimeout(resolve, 300));
       expect(records.promotionState).toBe('queued');
-      records.leaseHolder = undefined;
+      records.lease.release('promotion:other/1');
       await handle.signal('leaseGranted', { resource, fencingToken: 10 });
       expect(await handle.result()).toMatchObject({ state: 'succeeded' });
     });
@@ -336,11 +336,11 @@ describe('the queue', () => {
   test('a lost signal is made up for by asking again', async () => {
     const rules = composeRules({ deadlines: { ...composeRules().deadlines, queueSeconds: 60 } });
     const { activities, records } = createFakeActivities({ rules });
-    records.leaseHolder = 'promotion:other/1';
+    records.lease.take('promotion:other/1');
     await env.withWorkers(activities, async () => {
       const { handle } = await startPromotion(env.client, rules.releaseDigest);
       await until(() => records.promotionState === 'queued');
-      records.leaseHolder = undefined;
+      records.lease.release('promotion:other/1');
       expect(await handle.result()).toMatchObject({ state: 'succeeded' });
     });
   });
@@ -348,7 +348,7 @@ describe('the queue', () => {
   test('waiting has a deadline that names the holder, and gives the place back', async () => {
     const rules = composeRules({ deadlines: { ...composeRules().deadlines, queueSeconds: 2 } });
     const { activities, records } = createFakeActivities({ rules });
-    records.leaseHolder = 'promotion:other/1';
+    records.lease.take('promotion:other/1');
     const result = await env.withWorkers(activities, async () => {
       const { handle } = await startPromotion(env.client, rules.releaseDigest);
       return (await handle.result()) as PromotionResult;

@@ -60,8 +60,14 @@ export function toKebabCase(type: string): string {
     .toLowerCase();
 }
 
-function rootMessage(failure: FailureShape | undefined): string {
-  let deepest = failure;
+/** The `type` that an activity's failure was thrown with. */
+export function failureTypeOf(error: unknown): string {
+  return (error as FailureShape).cause?.type ?? 'ActivityFailed';
+}
+
+/** The innermost message: what happened, without what it happened in. */
+export function rootMessage(failure: unknown): string {
+  let deepest = failure as FailureShape | undefined;
   while (deepest?.cause !== undefined) deepest = deepest.cause;
   return deepest?.message ?? 'no answer';
 }

@@ -1,7 +1,7 @@
 import type { PromotionEndState } from '@sluice/domain';
 import { parseStepType, readySteps } from '@sluice/domain';
 import type { FrozenRules, Reason } from '@sluice/temporal-contract';
-import { STEP_QUEUES } from '@sluice/temporal-contract';
+import { CONTROL_STEPS, STEP_QUEUES } from '@sluice/temporal-contract';
 import type { PromotionRun } from './promotion-run.ts';
 import { runStep, unknownType } from './step-execution.ts';
 import { recordStepState } from './step-records.ts';
@@ -14,12 +14,15 @@ export interface Ending {
 
 /**
  * Runs the pipeline: starts every ready step at once, goes on as each ends, and stops starting when one did not
- * succeed or the run was stopped. Steps that run then come to their end first.
+ * succeed or the run was stopped. Steps that run then come to their end first. A step that finds the plan stale sends
+ * itself and others back to pending, and they start again.
  */
 export async function interpretPipeline(run: PromotionRun, rules: FrozenRules): Promise<Ending> {
-  const unknown = rules.pipeline.steps.find(
-    (step) => STEP_QUEUES[parseStepType(step.type).type] === undefined,
-  );
+  const unknown = rules.pipeline.steps.find((step) => {
+    const { type } = parseStepType(step.type);
+    const isControl = rules.form === 2 && CONTROL_STEPS.has(type);
+    return !isControl && STEP_QUEUES[type] === undefined;
+  });
   if (unknown !== undefined) {
     const reason = unknownType(unknown);
     await recordStepState(run, unknown.id, 'failed', reason);

@@ -11,9 +11,14 @@ const POLLS_PER_DEADLINE = 60;
 /**
  * Takes the environment's lease for the rest of the promotion, waiting in its queue until `queueSeconds` have passed.
  * The row decides: the signal and the timer only make the interpreter ask again.
+ * @param preempt a rollback's: it is taken from whoever holds it
  * @returns null when it is held, otherwise why it is not
  */
-export async function holdLease(run: PromotionRun, queueSeconds: number): Promise<Reason | null> {
+export async function holdLease(
+  run: PromotionRun,
+  queueSeconds: number,
+  preempt = false,
+): Promise<Reason | null> {
   if (run.fencingToken !== null) return null;
   const until = Date.now() + queueSeconds * 1000;
   const pollMs = Math.max(1000, (queueSeconds * 1000) / POLLS_PER_DEADLINE);
@@ -22,7 +27,7 @@ export async function holdLease(run: PromotionRun, queueSeconds: number): Promis
     const remaining = until - Date.now();
     if (remaining <= 0) return leaseDeadline(run, queueSeconds, holder);
     const signalsSeen = run.leaseSignals;
-    const answer = await askForLease(run, Math.ceil(remaining / 1000), queueSeconds);
+    const answer = await askForLease(run, Math.ceil(remaining / 1000), queueSeconds, preempt);
     if ('code' in answer) return answer;
     if (answer.state === 'granted') {
       run.fencingToken = answer.fencingToken;
@@ -40,6 +45,7 @@ async function askForLease(
   run: PromotionRun,
   withinSeconds: number,
   queueSeconds: number,
+  preempt: boolean,
 ): Promise<LeaseAnswer | Reason> {
   const { promotion, environment } = run.input;
   run.leaseSought = true;
@@ -47,6 +53,7 @@ async function askForLease(
     return await controlWithin(withinSeconds).takeLease({
       promotion,
       resource: environmentLease(environment),
+      ...(preempt ? { preempt } : {}),
     });
   } catch (error) {
     const what = `The lease of environment ${environment}`;

@@ -12,7 +12,7 @@ import {
   unsuccessful,
 } from '../../test/src/workflows/fake-activities.ts';
 import type { FakeRecords } from '../../test/src/workflows/fake-records.ts';
-import { composeRules } from '../../test/src/workflows/fake-records.ts';
+import { composeRules } from '../../test/src/workflows/fake-rules.ts';
 import type { WorkflowEnvironment } from '../../test/src/workflows/workflow-environment.ts';
 import {
   openWorkflowEnvironment,
@@ -58,15 +58,17 @@ describe('outcomes', () => {
       steps: {
         scan: 'succeeded',
         gate: 'succeeded',
+        plan: 'succeeded',
         deploy: 'succeeded',
         verify: 'succeeded',
       },
       journal: ['deploy host-1 succeeded', 'deploy host-2 succeeded'],
+      approvals: { requests: [], recorded: [] },
       leaseHolder: undefined,
       queue: [],
     });
     expect(status.state).toBe('succeeded');
-    expect(status.steps.map(({ state }) => state)).toEqual(Array(4).fill('succeeded'));
+    expect(status.steps.map(({ state }) => state)).toEqual(Array(5).fill('succeeded'));
   });
 
   test('steps get the digests of the release, the rules and what they need, and the time', async () => {

@@ -1,16 +1,24 @@
 /*
  * promoteRelease moves one release to one environment: it interprets the pipeline that its rules froze.
  *
- * States: requested → running → (queued → running) → succeeded, denied, failed, reverted or cancelled; each end is sealed.
- * It waits for: the rules, its steps' activities (a deployment's is completed by the agent's report), and the
- * environment's lease (signal `leaseGranted`, or asking again by timer), which it takes right before the first step
- * with effects and keeps to the end. Each wait ends by its own deadline, all of them by the promotion's. Only records and
- * the seal are tried for as long as it takes: without them nothing can be said about the promotion.
+ * States: requested → running → (waiting → running) → (queued → running) → succeeded, denied, failed, reverted or
+ * cancelled; each end is sealed.
+ * It waits for: the rules, its steps' activities (a deployment's is completed by the agent's report), people's
+ * decisions (Update `decideApproval`, whose validator refuses synchronously; meanwhile the promotion's own clock stands
+ * still), and the environment's lease (signal `leaseGranted`, or asking again by timer), which it takes right before the
+ * first step with effects and keeps to the end. Each wait ends by its own deadline, all but the approval's by the promotion's. Only records
+ * and the seal are tried for as long as it takes: without them nothing can be said about the promotion.
+ * Rounds: a plan that does not hold any more, found when the lease is held, when `targetsChanged` wakes a wait for approval, or by
+ * all agents, sends plan and approval back to pending; the lease is yielded where people must approve again.
  * Cancelling: the signal `cancelPromotion` and the engine's cancellation do the same in every state: the work scope is
- * cancelled, running steps end as cancelled, and what follows cannot be interrupted. Once the outcome is
- * decided a cancellation is accepted and changes nothing.
+ * cancelled, running steps end as cancelled, and what follows cannot be interrupted. Votes that were admitted before are
+ * still recorded. Once the outcome is decided a cancellation is accepted and changes nothing.
+ * Superseding: the signal `supersedePromotion` says that a rollback has taken the lease: the run ends as cancelled in every
+ * state before its seal, reverts included, and touches no target any more.
  * Compensation: when a promotion that may have touched targets does not succeed, every target that a deployment was
- * dispatched to is reverted; what could not be reverted makes the promotion `failed` and is named in its reason.
+ * dispatched to is reverted; what could not be reverted makes the promotion `failed` and is named in its reason. A rollback
+ * takes the lease first, from whoever holds it, and is never reverted.
+ * Rules without `form: 2` are of promotions that began before all this: they run as they did then.
  */
 import { assertPipeline, cutText, DEFAULT_DEADLINES } from '@sluice/domain';
 import type {
@@ -19,25 +27,36 @@ import type {
   PromoteReleaseInput,
   PromotionResult,
   PromotionStatus,
+  SupersedePromotionSignal,
+  TargetsChangedSignal,
 } from '@sluice/temporal-contract';
 import { environmentLease, PROMOTION_MESSAGES } from '@sluice/temporal-contract';
 import {
+  allHandlersFinished,
   CancellationScope,
+  condition,
   defineQuery,
   defineSignal,
+  patched,
   setHandler,
-  sleep,
   workflowInfo,
 } from '@temporalio/workflow';
 import { controlWithin } from './activity-classes.ts';
+import { listenToDecisions } from './approval-update.ts';
 import { meaningOfFailure } from './failure-reason.ts';
 import { type Ending, interpretPipeline } from './interpret-pipeline.ts';
+import { holdLease } from './lease-wait.ts';
+import { PromotionClock } from './promotion-clock.ts';
 import { PromotionRun } from './promotion-run.ts';
 import { sealEnding } from './seal-epilogue.ts';
 
 const promotionStatus = defineQuery<PromotionStatus>(PROMOTION_MESSAGES.promotionStatus);
 const cancelPromotion = defineSignal<[CancelPromotionSignal]>(PROMOTION_MESSAGES.cancelPromotion);
 const leaseGranted = defineSignal<[LeaseGrantedSignal]>(PROMOTION_MESSAGES.leaseGranted);
+const targetsChanged = defineSignal<[TargetsChangedSignal]>(PROMOTION_MESSAGES.targetsChanged);
+const supersedePromotion = defineSignal<[SupersedePromotionSignal]>(
+  PROMOTION_MESSAGES.supersedePromotion,
+);
 
 /** A cancellation's reason is a person's text: longer ones are cut. */
 const MAX_REASON = 500;
@@ -53,7 +72,14 @@ export async function promoteRelease(input: PromoteReleaseInput): Promise<Promot
   run.announce();
   const ending = await workToEnding(run);
   run.settle();
-  return CancellationScope.nonCancellable(() => sealEnding(run, ending));
+  return CancellationScope.nonCancellable(async () => {
+    try {
+      return await sealEnding(run, ending);
+    } finally {
+      // An Update that was admitted gets its answer before the run closes.
+      await condition(allHandlersFinished);
+    }
+  });
 }
 
 function listenToMessages(run: PromotionRun): void {
@@ -61,6 +87,11 @@ function listenToMessages(run: PromotionRun): void {
   setHandler(leaseGranted, ({ resource }) => {
     if (resource === environmentLease(run.input.environment)) run.leaseSignals += 1;
   });
+  setHandler(targetsChanged, ({ resource }) => {
+    if (resource === environmentLease(run.input.environment)) run.targetChanges += 1;
+  });
+  setHandler(supersedePromotion, ({ by }) => run.supersede(by));
+  listenToDecisions(run);
   const stop = (message: string): void =>
     run.stop({ state: 'cancelled', reason: { code: 'promotion-cancelled', message } });
   setHandler(cancelPromotion, ({ requestedBy, reason }) =>
@@ -80,25 +111,31 @@ async function workToEnding(run: PromotionRun): Promise<Ending> {
       run.adoptRules(rules);
       armDeadline(run, rules.deadlines.promotionSeconds);
       await run.enterState('running');
+      if (rules.form === 2 && rules.kind === 'rollback') {
+        // It has the lease before it plans, from whoever holds it.
+        const problem = await holdLease(run, rules.deadlines.queueSeconds, true);
+        if (problem !== null) return { state: 'failed', reason: problem };
+      }
       return await interpretPipeline(run, rules);
     });
   } catch (error) {
+    // The rules may have been frozen, and the place in the queue entered, though their answer never came.
+    if (run.rules === undefined && patched('place-from-the-start')) run.leaseSought = true;
     const reason = reasonOf(error);
     return run.stopCause ?? { state: 'failed', reason };
   }
 }
 
-/** The whole promotion's deadline counts from its start, queue included. */
+/** The whole promotion's deadline counts from its start, queue included; approvals are not counted. */
 function armDeadline(run: PromotionRun, seconds: number): void {
   const elapsed = Date.now() - workflowInfo().startTime.getTime();
   const reason = {
     code: 'promotion-deadline-exceeded',
     message: `The promotion did not end within ${seconds} s. Look at the step that was running, then promote again.`,
   };
-  sleep(Math.max(1, seconds * 1000 - elapsed)).then(
-    () => run.stop({ state: 'failed', reason }),
-    () => undefined,
-  );
+  const expire = (): void => run.stop({ state: 'failed', reason });
+  run.clock = new PromotionClock(seconds * 1000 - elapsed, expire);
+  run.clock.start();
 }
 
 /** What kept a promotion from its pipeline; anything that is no outcome is thrown on as the bug it is. */

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { DEFAULT_DEADLINES } from '@sluice/domain';
 import type { PromotionResult } from '@sluice/temporal-contract';
 import { bundleSources } from '../../test/src/workflows/bundle-workflows.ts';
@@ -8,7 +8,7 @@ import type {
   PromotionActivities,
 } from '../../test/src/workflows/fake-activities.ts';
 import { createFakeActivities, unsuccessful } from '../../test/src/workflows/fake-activities.ts';
-import { composeRules } from '../../test/src/workflows/fake-records.ts';
+import { composeRules } from '../../test/src/workflows/fake-rules.ts';
 import type { CallName } from '../../test/src/workflows/fault-injection.ts';
 import { failOnce, runEachTwice } from '../../test/src/workflows/fault-injection.ts';
 import { routeByEnvironment } from '../../test/src/workflows/route-by-environment.ts';
@@ -17,6 +17,9 @@ import {
   openWorkflowEnvironment,
   startPromotion,
 } from '../../test/src/workflows/workflow-environment.ts';
+
+// Dozens of runs at once: on a busy machine that takes its time.
+jest.setTimeout(180_000);
 
 let env: WorkflowEnvironment;
 

@@ -10,8 +10,10 @@ import { SEARCH_ATTRIBUTES } from '@sluice/temporal-contract';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import { CancellationScope, upsertSearchAttributes } from '@temporalio/workflow';
 import { records } from './activity-classes.ts';
+import type { ApprovalRequest } from './approval-request.ts';
+import type { PromotionClock } from './promotion-clock.ts';
 
-/** Why a run must end before its pipeline has: somebody cancelled it, or its deadline passed. */
+/** Why a run must end before its pipeline has: it was cancelled or superseded, or its deadline passed. */
 export interface StopCause {
   readonly state: 'cancelled' | 'failed';
   readonly reason: Reason;
@@ -32,13 +34,28 @@ export class PromotionRun {
   state: PromotionState = 'requested';
   rules: FrozenRules | undefined = undefined;
   fencingToken: number | null = null;
-  /** Set before the first call of `takeLease`: from then on a lease or a place in its queue must be given back. */
+  /** Set when a lease or a place in its queue may be there that must be given back. */
   leaseSought = false;
   /** Counts `leaseGranted`; the waiter asks again whenever it grew. */
   leaseSignals = 0;
   /** Set before the first step with effects is executed: from then on an unhappy end looks for targets to revert. */
   effectsBegun = false;
-  /** Reason of the gate that said no. */
+  /** Counts `targetsChanged`, and how many of them were there when the plan was asked for. */
+  targetChanges = 0;
+  changesAtPlanning = 0;
+  /** From 1; grows when a stale plan is made again. */
+  round = 1;
+  /** The whole promotion's deadline; absent before the rules are frozen. */
+  clock: PromotionClock | undefined = undefined;
+  /** The newest request for approval. */
+  approval: ApprovalRequest | undefined = undefined;
+  /** Targets where a deployment of this run has succeeded. */
+  readonly deployedTargets = new Set<string>();
+  /** The rollback that took the lease, once it is known: from then on no target is touched. */
+  supersededBy: string | undefined = undefined;
+  /** Where targets are put back, once that has begun; only being superseded interrupts it. */
+  compensation: CancellationScope | undefined = undefined;
+  /** Reason of the gate or the approval that said no. */
   denial: Reason | undefined = undefined;
   stopCause: StopCause | undefined = undefined;
   /** Name → digest of what each succeeded step made. */
@@ -54,7 +71,27 @@ export class PromotionRun {
   stop(cause: StopCause): void {
     if (this.stopCause !== undefined || this.#settling) return;
     this.stopCause = cause;
+    // At once: a vote that comes in the same instant must find it closed.
+    this.approval?.shut('withdrawn');
     this.work.cancel();
+  }
+
+  /** Another promotion has the lease now: whatever is done to targets is interrupted, and nothing is put back. */
+  supersede(by: string): void {
+    this.supersededBy ??= by;
+    this.compensation?.cancel();
+    this.stop({ state: 'cancelled', reason: this.supersession() });
+  }
+
+  /** Why a superseded promotion ends. */
+  supersession(): Reason {
+    const { environment } = this.input;
+    return {
+      code: 'superseded',
+      message:
+        `${this.supersededBy ?? 'A rollback'} took environment ${environment}; this promotion touches it no more. ` +
+        'Look at that one for what runs there.',
+    };
   }
 
   /** From here on the outcome is decided; the scope is closed so that no timer outlives it. */
@@ -66,11 +103,24 @@ export class PromotionRun {
   /** Takes over the frozen rules: all of the pipeline's steps are pending. */
   adoptRules(rules: FrozenRules): void {
     this.rules = rules;
+    // Its place in the queue was entered with these rules.
+    if (rules.form === 2) this.leaseSought = true;
     for (const { id } of rules.pipeline.steps) this.setStep(id, 'pending', null);
   }
 
   setStep(id: string, state: StepState, reason: Reason | null): void {
     this.#steps.set(id, { id, state, reason });
+  }
+
+  /** Begins the next round: these steps are pending again, and what they made counts no more. */
+  reopen(stepIds: readonly string[]): void {
+    this.round += 1;
+    for (const id of stepIds) {
+      this.setStep(id, 'pending', null);
+      for (const name of [...this.outputs.keys()]) {
+        if (name === id || name.startsWith(`${id}/`)) this.outputs.delete(name);
+      }
+    }
   }
 
   /** Steps in the pipeline's order; empty before the rules are frozen. */
@@ -84,7 +134,13 @@ export class PromotionRun {
 
   /** Answer of the query `promotionStatus`. */
   status(): PromotionStatus {
-    return { state: this.state, steps: this.steps(), fencingToken: this.fencingToken };
+    const { state, fencingToken, approval } = this;
+    return {
+      state,
+      steps: this.steps(),
+      fencingToken,
+      ...(approval === undefined ? {} : { approval: approval.status() }),
+    };
   }
 
   /** Shows the promotion in the engine's search by opaque ids: search attributes are plain text. */

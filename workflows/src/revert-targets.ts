@@ -1,4 +1,4 @@
-import { parseStepType } from '@sluice/domain';
+import { DEFAULT_DEADLINES, parseStepType } from '@sluice/domain';
 import type { PromotionResult, Reason } from '@sluice/temporal-contract';
 import { LEASED_STEPS } from '@sluice/temporal-contract';
 import { records, revertWithin } from './activity-classes.ts';
@@ -66,7 +66,7 @@ async function revertTarget(
   run: PromotionRun,
   target: string,
 ): Promise<{ readonly target: string; readonly reason: Reason | null }> {
-  const seconds = run.rules?.deadlines.revertSeconds ?? 0;
+  const { revertSeconds: seconds } = run.rules?.deadlines ?? DEFAULT_DEADLINES;
   const { promotion, traceparent } = run.input;
   try {
     const result = await revertWithin(seconds).revertTarget({ promotion, target, traceparent });

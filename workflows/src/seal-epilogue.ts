@@ -7,6 +7,7 @@ import { meaningOfFailure } from './failure-reason.ts';
 import type { Ending } from './interpret-pipeline.ts';
 import type { PromotionRun } from './promotion-run.ts';
 import { revertDeployedTargets, type SettledEnding } from './revert-targets.ts';
+import { settleEnding } from './settle-ending.ts';
 import { recordStepState } from './step-records.ts';
 
 /** After this long without a seal the environment is given free for others, unless it would be with stale records. */
@@ -20,33 +21,52 @@ const MAX_REASON = 8000;
  * skipped, the end is sealed, and only then the lease is given back.
  */
 export async function sealEnding(run: PromotionRun, ending: Ending): Promise<PromotionResult> {
-  const settled =
-    ending.state !== 'succeeded' && run.effectsBegun
-      ? await revertDeployedTargets(run, ending)
-      : ending;
+  let settled: SettledEnding = ending;
+  // Rules of the first form: awaited for nothing, commands would stand in another order than in their histories.
+  if (run.rules?.form === 2 || run.supersededBy !== undefined) {
+    settled = await settleEnding(run, ending);
+  } else if (ending.state !== 'succeeded' && run.effectsBegun) {
+    settled = await revertDeployedTargets(run, ending);
+  }
   const pending = run.steps().filter(({ state }) => state === 'pending');
   await Promise.all(pending.map(({ id }) => recordStepState(run, id, 'skipped', settled.reason)));
   // A promotion that ends out of its queue passes through running where the table wants it.
   if (!isPromotionTransition(run.state, settled.state)) await run.enterState('running');
+  return sealAndRelease(run, settled);
+}
 
+/** Seals an end, and gives the lease or the place in its queue back. */
+export async function sealAndRelease(
+  run: PromotionRun,
+  settled: SettledEnding,
+): Promise<PromotionResult> {
   const sealed = seal(run, settled);
   await releaseLeaseAfter(run, settled, sealed);
-  const { packetDigest } = await sealed;
-  run.showState(settled.state);
-  return { state: settled.state, reason: settled.reason, packetDigest };
+  const result = await sealed;
+  run.showState(result.state);
+  return result;
 }
 
 /** @throws ApplicationFailure `SealingFailed` when no retry can mend it; the run can be reset once its cause is mended */
-async function seal(
-  run: PromotionRun,
-  { state, reason }: SettledEnding,
-): Promise<{ readonly packetDigest: string }> {
+async function seal(run: PromotionRun, { state, reason }: SettledEnding): Promise<PromotionResult> {
   const { promotion, traceparent } = run.input;
   const endedAt = new Date(Date.now()).toISOString();
   // A message may come from a tool or a host, cut anywhere: half a character could never be signed.
   const sealed = reason && { ...reason, message: cutText(reason.message, MAX_REASON) };
   try {
-    return await sealing.sealPromotion({ promotion, state, reason: sealed, endedAt, traceparent });
+    const { packetDigest, ended } = await sealing.sealPromotion({
+      promotion,
+      state,
+      reason: sealed,
+      endedAt,
+      traceparent,
+    });
+    // The records have the last word: it was sealed before, or a rollback was faster than a success.
+    return {
+      state: ended?.state ?? state,
+      reason: ended === undefined ? reason : ended.reason,
+      packetDigest,
+    };
   } catch (error) {
     const meaning = meaningOfFailure(error, 'seal', `Seal of ${promotion.promotionId}`, 0);
     if (meaning === undefined || meaning.kind === 'cancelled') throw error;

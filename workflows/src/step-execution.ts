@@ -1,13 +1,21 @@
 import type { Deadlines, PipelineStep } from '@sluice/domain';
 import { parseStepType } from '@sluice/domain';
 import type { ExecuteStepInput, FrozenRules, Reason, StepResult } from '@sluice/temporal-contract';
-import { LEASED_STEPS, PER_TARGET_STEPS, STEP_QUEUES } from '@sluice/temporal-contract';
+import {
+  CONTROL_STEPS,
+  LEASED_STEPS,
+  PER_TARGET_STEPS,
+  STEP_QUEUES,
+} from '@sluice/temporal-contract';
 import { isCancellation } from '@temporalio/workflow';
 import { stepWithin } from './activity-classes.ts';
+import { awaitApproval } from './approval-wait.ts';
 import { isActivityFailure, meaningOfFailure } from './failure-reason.ts';
 import { holdLease } from './lease-wait.ts';
 import { MAX_IN_FLIGHT, mapBounded } from './map-bounded.ts';
+import { findStalePlans } from './plan-check.ts';
 import type { PromotionRun } from './promotion-run.ts';
+import { findPlanDigest, planAgain } from './replan.ts';
 import { recordStepState } from './step-records.ts';
 
 /** What one execution came to; `thrown` when the activity itself could not write its step's state. */
@@ -28,7 +36,8 @@ function deadlineSeconds(type: string, deadlines: Deadlines): number {
 
 /**
  * Runs one ready step to its end and writes that end into the run; never throws for an outcome. A step type with
- * effects first takes the lease; a step type that acts on targets is expanded over the frozen ones.
+ * effects first takes the lease and asks whether the plan still holds; a step type that acts on targets is expanded over
+ * the frozen ones. A stale plan leaves the step pending.
  */
 export async function runStep(
   run: PromotionRun,
@@ -37,18 +46,60 @@ export async function runStep(
 ): Promise<void> {
   const { type } = parseStepType(step.type);
   try {
+    if (CONTROL_STEPS.has(type)) return await awaitApproval(run, rules, step);
+    if (type === 'plan') run.changesAtPlanning = run.targetChanges;
     if (LEASED_STEPS.has(type)) {
       const problem = await holdLease(run, rules.deadlines.queueSeconds);
       if (problem !== null) return await recordStepState(run, step.id, 'failed', problem);
+      if (rules.form === 2 && !(await planHolds(run, rules, step))) return;
       run.effectsBegun = true;
     }
-    await settleStep(run, step, type, await executeOnPlaces(run, rules, step, type));
+    const executions = await executeOnPlaces(run, rules, step, type);
+    if (rules.form === 2 && rules.kind === 'promote' && LEASED_STEPS.has(type)) {
+      const stale = refusalOfAll(executions);
+      if (stale !== null) {
+        const problem = await planAgain(run, rules, step, stale, true);
+        if (problem === null) return;
+        return await recordStepState(run, step.id, 'failed', problem);
+      }
+    }
+    await settleStep(run, step, type, executions);
   } catch (error) {
     const isStopped = run.stopCause !== undefined && isActivityFailure(error);
     if (!isCancellation(error) && !isStopped) throw error;
     // This record is also the fence: once it stands, no attempt that still runs dispatches anything for the step.
     await recordStepState(run, step.id, 'cancelled', run.stopCause?.reason ?? interrupted(step));
   }
+}
+
+/**
+ * Whether the step may go by its plan. If not, the next round has begun, or the step has failed. A rollback's plan was
+ * made under the lease, and replaces whatever is there.
+ */
+async function planHolds(
+  run: PromotionRun,
+  rules: FrozenRules,
+  step: PipelineStep,
+): Promise<boolean> {
+  if (rules.kind === 'rollback') return true;
+  const planDigest = findPlanDigest(run, rules.pipeline, step.id);
+  const answer =
+    planDigest === undefined
+      ? { kind: 'failed' as const, reason: planMissing(step) }
+      : await findStalePlans(run, planDigest, rules.deadlines.queueSeconds);
+  if (answer === null) return true;
+  const problem =
+    answer.kind === 'stale' ? await planAgain(run, rules, step, answer.reason) : answer.reason;
+  if (problem !== null) await recordStepState(run, step.id, 'failed', problem);
+  return false;
+}
+
+/** Why every target refused, when something else is active there than the plan says: none was touched. Else null. */
+function refusalOfAll(executions: readonly Execution[]): Reason | null {
+  const isRefusal = ({ thrown, reason }: Execution): boolean =>
+    !thrown && reason?.code === 'plan-stale';
+  if (!executions.every(isRefusal)) return null;
+  return joinReasons(executions.map(({ reason }) => reason));
 }
 
 async function executeOnPlaces(
@@ -79,6 +130,7 @@ async function executeOnce(
     version,
     promotion: run.input.promotion,
     stepId: step.id,
+    ...(run.round === 1 ? {} : { round: run.round }),
     ...(target === undefined ? {} : { target }),
     inputDigests: gatherInputDigests(run, rules, step, target),
     // The sandbox's clock: the time of the workflow task, the same in every replay.
@@ -126,9 +178,12 @@ async function settleStep(
   const expanded = PER_TARGET_STEPS.has(type);
   const targets = run.rules?.targets ?? [];
   const merged: Record<string, string> = {};
-  for (const [index, { outputs }] of executions.entries()) {
+  for (const [index, { outputs, outcome }] of executions.entries()) {
     const target = expanded ? targets[index] : undefined;
     if (target !== undefined) run.outputs.set(`${step.id}/${target}`, outputs);
+    if (target !== undefined && LEASED_STEPS.has(type) && outcome === 'succeeded') {
+      run.deployedTargets.add(target);
+    }
     for (const [name, digest] of Object.entries(outputs)) {
       merged[target === undefined ? name : `${target}.${name}`] = digest;
     }
@@ -163,6 +218,11 @@ function joinReasons(reasons: readonly (Reason | null)[]): Reason | null {
 
 function failed(reason: Reason): Omit<Execution, 'thrown'> {
   return { outcome: 'failed', outputs: {}, reason };
+}
+
+function planMissing(step: PipelineStep): Reason {
+  const message = `Step ${step.id} needs a plan, and no step before it makes one; correct the pipeline.`;
+  return { code: 'plan-missing', message };
 }
 
 function interrupted(step: PipelineStep): Reason {

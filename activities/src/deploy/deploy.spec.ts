@@ -1,4 +1,5 @@
 import { afterAll, beforeEach, expect, test } from '@jest/globals';
+import { type Pipeline, STANDARD_PIPELINE } from '@sluice/domain';
 import { createLogger } from '@sluice/observability';
 import {
   type CommandRecord,
@@ -25,7 +26,18 @@ import { createDeployStep } from './deploy.step.ts';
 import { createRevertActivities } from './revert.activities.ts';
 import { settleReportedActivity } from './settle-command.ts';
 
-const scene: PromotionScene = await createPromotionScene({ targets: ['dev-1', 'dev-2'] });
+/** As promotions ran before planning was a step of its own. */
+const pipeline: Pipeline = {
+  ...STANDARD_PIPELINE,
+  version: 1,
+  steps: STANDARD_PIPELINE.steps
+    .filter(({ id }) => id !== 'plan')
+    .map((step) => (step.id === 'deploy' ? { ...step, needs: ['gate'] } : step)),
+};
+const scene: PromotionScene = await createPromotionScene({
+  targets: ['dev-1', 'dev-2'],
+  pipeline,
+});
 const release = await scene.addRelease('1.0.0');
 afterAll(() => scene.database.drop());
 
@@ -37,7 +49,7 @@ beforeEach(async () => {
   await createRulesActivities(parts()).freezeRules({ promotion: ref() });
 });
 
-test('deploy stores the plan, dispatches once, and leaves the end to the agent', async () => {
+test('without a plan step deploy stores the plan, dispatches once, and leaves the end to the agent', async () => {
   await expect(deploy('dev-1')).rejects.toMatchObject({ name: 'CompleteAsyncError' });
   await expect(deploy('dev-1')).rejects.toMatchObject({ name: 'CompleteAsyncError' });
   const [command, ...others] = await commands();
@@ -55,6 +67,7 @@ test('deploy stores the plan, dispatches once, and leaves the end to the agent',
     desired: { release: { version: '1.0.0' }, settings: { PORT: '8080' } },
     traceparent: SCENE_TRACEPARENT,
   });
+  expect(JSON.parse(command?.payload ?? '')).not.toHaveProperty('expects');
   expect(await stateOf('deploy')).toBe('running');
 });
 

@@ -1,17 +1,19 @@
-import { type CommandRecord, withTenant } from '@sluice/persistence';
-import { type StepResult, TASK_QUEUES } from '@sluice/temporal-contract';
+import { hasStepOfType } from '@sluice/domain';
+import { withTenant } from '@sluice/persistence';
+import { TASK_QUEUES } from '@sluice/temporal-contract';
 import type { ActivityDependencies } from '../dependencies.ts';
+import { planDeployment } from '../plan/plan-deployment.ts';
+import { readPlannedDeployment } from '../plan/planned-deployment.ts';
 import type { StepOutcome, StepRun, StepType } from '../step/step-type.ts';
-import { dispatchCommand } from './dispatch-command.ts';
-import { settleByReport } from './settle-command.ts';
-import { planDeployment } from './target-plan.ts';
+import { awaitReport, dispatchCommand } from './dispatch-command.ts';
+import { readResult } from './settle-command.ts';
 
 type DeployParts = Pick<ActivityDependencies, 'pool' | 'signer' | 'now'>;
 
 /**
- * `deploy@1`: plans, stores the plan, dispatches a signed command to the target's agent, and lets the agent's
- * final report complete the activity. A retry finds the stored command or the stored report and never
- * dispatches twice.
+ * `deploy@1`: dispatches a signed command for the stored plan to the target's agent, and lets the agent's final
+ * report complete the activity. A retry finds the stored command or the stored report and never dispatches
+ * twice. In a pipeline without a plan step it plans by itself first.
  */
 export function createDeployStep(parts: DeployParts): StepType {
   return {
@@ -27,7 +29,9 @@ async function deploy(parts: DeployParts, run: StepRun): Promise<StepOutcome> {
   const { tenantId } = input.promotion;
   const target = input.target ?? '';
   const { plan, digest } = await withTenant(parts.pool, tenantId, (tx) =>
-    planDeployment(tx, promotion, target),
+    hasStepOfType(rules.pipeline, 'plan')
+      ? readPlannedDeployment(tx, promotion, target, input.round ?? 1)
+      : planDeployment(tx, promotion, target),
   );
   const command = await dispatchCommand(
     parts,
@@ -35,10 +39,11 @@ async function deploy(parts: DeployParts, run: StepRun): Promise<StepOutcome> {
       tenantId,
       promotion,
       stepId: input.stepId,
+      round: input.round,
       target,
       kind: 'deploy',
+      plan,
       planDigest: digest,
-      side: plan.desired,
       validSeconds: rules.deadlines.deploySeconds,
     },
     scope,
@@ -46,14 +51,5 @@ async function deploy(parts: DeployParts, run: StepRun): Promise<StepOutcome> {
   const result = await readResult(parts, tenantId, command);
   if (result !== undefined) return { result };
   log.info({ sequence: command.sequence, plan: digest }, 'command dispatched; the agent answers');
-  return scope.completeLater();
-}
-
-/** The result when the agent's final report is stored already. */
-export function readResult(
-  { pool }: Pick<ActivityDependencies, 'pool'>,
-  tenantId: string,
-  command: CommandRecord,
-): Promise<StepResult | undefined> {
-  return withTenant(pool, tenantId, (tx) => settleByReport(tx, command));
+  return awaitReport(scope, command);
 }

@@ -1,4 +1,4 @@
-import { type AgentCommand, type CommandKind, type PlanSide, traceIdOf } from '@sluice/domain';
+import { type AgentCommand, type CommandKind, type Plan, traceIdOf } from '@sluice/domain';
 import {
   type CommandRecord,
   findCommandByIdempotencyKey,
@@ -12,11 +12,13 @@ import {
   withTenant,
 } from '@sluice/persistence';
 import { canonicalJson, digestOfBytes } from '@sluice/pure';
+import { FAILURES } from '@sluice/temporal-contract';
 import type { ActivityScope } from '../activity-scope.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
+import { activityFailure } from '../failures.ts';
 import { commandKey } from '../step/effect-key.ts';
 import { workflowActor } from '../step/settle-step.ts';
-import { composeCommandPayload } from './command-payload.ts';
+import { composePlanPayload, sideOf } from './command-payload.ts';
 
 /** What an agent shall be told. */
 export interface DispatchOrder {
@@ -25,9 +27,11 @@ export interface DispatchOrder {
   readonly stepId: string;
   readonly target: string;
   readonly kind: CommandKind;
+  /** Round of planning; the first when absent. */
+  readonly round?: number | undefined;
+  /** Its desired side is deployed, its current side is what a revert puts back. */
+  readonly plan: Plan;
   readonly planDigest: string;
-  /** What shall be on the target; null empties it. */
-  readonly side: PlanSide | null;
   /** How long the command is valid. */
   readonly validSeconds: number;
 }
@@ -45,13 +49,11 @@ export async function dispatchCommand(
   order: DispatchOrder,
   scope: ActivityScope,
 ): Promise<CommandRecord> {
-  const { promotion, stepId, target, kind } = order;
-  const key = commandKey(promotion.promotionId, stepId, target, kind);
+  const { promotion, stepId, round, target, kind, plan } = order;
+  const key = commandKey(promotion.promotionId, stepId, target, kind, round);
   const now = (parts.now ?? Date.now)();
   return withTenant(parts.pool, order.tenantId, async (tx) => {
-    const payload = canonicalJson(
-      await composeCommandPayload(tx, target, order.side, promotion.traceparent),
-    );
+    const payload = canonicalJson(await composePlanPayload(tx, promotion, kind, plan));
     const stored = await findCommandByIdempotencyKey(tx, key);
     if (stored !== undefined) return stored;
     const sequence = await nextCommandSequence(tx, target);
@@ -80,7 +82,7 @@ export async function dispatchCommand(
       commandDigest,
       kind,
       promotionId: promotion.promotionId,
-      releaseDigest: order.side?.release ?? null,
+      releaseDigest: sideOf(kind, plan)?.release ?? null,
       idempotencyKey: key,
       envelope,
       payload,
@@ -94,6 +96,22 @@ export async function dispatchCommand(
     await recordDispatch(tx, order, commandDigest, sequence);
     return { ...record, createdAt: new Date(now).toISOString(), settledAt: null };
   });
+}
+
+/**
+ * Ends this attempt: the agent's report completes the activity that dispatched the command. Where that was another
+ * workflow's or run's, which is gone, nothing completes this one: it asks again until the report is stored.
+ */
+export function awaitReport(scope: ActivityScope, command: CommandRecord): never {
+  const { workflowId, runId, activityId } = command;
+  const isOwn =
+    workflowId === scope.workflowId && runId === scope.runId && activityId === scope.activityId;
+  if (isOwn) return scope.completeLater();
+  throw activityFailure(
+    FAILURES.unavailable,
+    `Command ${command.sequence} of ${command.target} was dispatched by ${workflowId}, run ${runId}; ` +
+      'its report is not there yet and is looked for again.',
+  );
 }
 
 /**

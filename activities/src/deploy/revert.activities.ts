@@ -18,9 +18,8 @@ import { runActivity } from '../run-activity.ts';
 import { commandKey, effectKey, REVERT_STEP } from '../step/effect-key.ts';
 import { requireRules } from '../step/execute-step.ts';
 import { succeededResult } from '../step/step-type.ts';
-import { readResult } from './deploy.step.ts';
-import { dispatchCommand } from './dispatch-command.ts';
-import { recordRevert } from './settle-command.ts';
+import { awaitReport, dispatchCommand } from './dispatch-command.ts';
+import { readResult, recordRevert } from './settle-command.ts';
 
 /** `revertTarget`: a signed command puts back what the plan's current side says. */
 export function createRevertActivities(
@@ -47,7 +46,7 @@ export function createRevertActivities(
               target,
               kind: 'revert',
               planDigest: deployment.planDigest,
-              side: plan.current,
+              plan,
               validSeconds: requireRules(promotion).deadlines.revertSeconds,
             },
             scope,
@@ -55,7 +54,7 @@ export function createRevertActivities(
           const result = await readResult(parts, tenantId, command);
           if (result !== undefined) return result;
           log.info({ sequence: command.sequence }, 'revert dispatched; the agent answers');
-          return scope.completeLater();
+          return awaitReport(scope, command);
         },
       ),
   };
@@ -87,17 +86,16 @@ async function beginRevert(tx: Tx, promotionId: string, target: string): Promise
   return { promotion, deployment, plan };
 }
 
-/** True when the agent's own final word is that the target has what it had before. */
+/** True when the agent's own final word is that the target has what it had before the command. */
 async function isUnchanged(tx: Tx, deployment: DeploymentRecord, plan: Plan): Promise<boolean> {
   const { promotionId, target } = deployment;
-  const deploy = (await listCommands(tx, promotionId)).find(
+  // The newest: one of an earlier round was refused, else there were no later one.
+  const deploy = (await listCommands(tx, promotionId)).findLast(
     (command) => command.target === target && command.kind === 'deploy',
   );
   if (deploy === undefined) return true;
   const report = (await findFinalReport(tx, deploy.commandDigest))?.body;
-  return (
-    report !== undefined &&
-    report.stage !== 'confirmed' &&
-    report.activeRelease === (plan.current?.release ?? null)
-  );
+  // A refused command changed nothing, and what is there instead of the plan's current side is not ours to put back.
+  if (report?.stage === 'refused') return true;
+  return report?.stage === 'reverted' && report.activeRelease === (plan.current?.release ?? null);
 }

@@ -21,8 +21,8 @@ import {
   withTenant,
 } from '@sluice/persistence';
 import { statementDigest } from '@sluice/signing';
-import type { StepResult } from '@sluice/temporal-contract';
-import { effectKey, REVERT_STEP } from '../step/effect-key.ts';
+import { promotionOfWorkflowId, type StepResult } from '@sluice/temporal-contract';
+import { effectKey, REVERT_STEP, stepOfCommand } from '../step/effect-key.ts';
 import { requireRules } from '../step/execute-step.ts';
 import { settleStep } from '../step/settle-step.ts';
 import { failedResult, succeededResult } from '../step/step-type.ts';
@@ -45,14 +45,26 @@ export async function settleReportedActivity(
   activity: ReportedActivity,
 ): Promise<StepResult | undefined> {
   const { tenantId, workflowId, runId, activityId } = activity;
-  const prefix = `promotion/${tenantId}/`;
-  if (!workflowId.startsWith(prefix)) return undefined;
+  const promotionId = promotionOfWorkflowId(tenantId, workflowId);
+  if (promotionId === undefined) return undefined;
   return withTenant(pool, tenantId, async (tx) => {
-    const command = (await listCommands(tx, workflowId.slice(prefix.length))).find(
-      (candidate) => candidate.activityId === activityId && candidate.runId === runId,
+    const command = (await listCommands(tx, promotionId)).find(
+      (candidate) =>
+        candidate.activityId === activityId &&
+        candidate.runId === runId &&
+        candidate.workflowId === workflowId,
     );
     return command === undefined ? undefined : settleByReport(tx, command);
   });
+}
+
+/** The result when the agent's final report is stored already. */
+export function readResult(
+  { pool }: { readonly pool: Pool },
+  tenantId: string,
+  command: CommandRecord,
+): Promise<StepResult | undefined> {
+  return withTenant(pool, tenantId, (tx) => settleByReport(tx, command));
 }
 
 /** As {@link settleReportedActivity}, for a command at hand. Undefined before its final report. */
@@ -64,7 +76,7 @@ export async function settleByReport(
   if (stored === undefined) return undefined;
   const report = stored.body;
   const promotion = await getPromotion(tx, command.promotionId);
-  const stepId = stepOf(command);
+  const { stepId, round } = stepOfCommand(command);
   const result = resultOfReport(command, stored);
   const record = (inner: Tx): Promise<void> => recordDeployment(inner, promotion, command, report);
   if (command.kind === 'deploy') {
@@ -72,6 +84,7 @@ export async function settleByReport(
       promotion,
       rules: requireRules(promotion),
       stepId,
+      round,
       target: command.target,
       result,
       record,
@@ -159,9 +172,4 @@ async function recordDeployment(
     },
     traceId: traceIdOf(promotion.traceparent) ?? null,
   });
-}
-
-/** The step that a command belongs to: `<environment>/<number>/<step>/<target>/<kind>`. */
-function stepOf(command: CommandRecord): string {
-  return command.idempotencyKey.slice(command.promotionId.length + 1).split('/')[0] ?? '';
 }

@@ -1,6 +1,9 @@
 import type { Envelope, PlanSide } from '@sluice/domain';
 import {
+  type ApprovalRequestRecord,
   type DeploymentRecord,
+  findApprovalRequest,
+  findPlanSet,
   getPlan,
   getPromotion,
   getRelease,
@@ -54,6 +57,13 @@ export interface PromotionEvidence {
   readonly statements: readonly Envelope[];
   /** By target name. */
   readonly deployments: readonly DeploymentFacts[];
+  /** Digest of the newest plan set; null before it was planned. */
+  readonly plan: string | null;
+  /** The newest request for approval; null where nobody was asked. */
+  readonly approval: Pick<
+    ApprovalRequestRecord,
+    'stepId' | 'round' | 'state' | 'planDigest'
+  > | null;
 }
 
 /** Reads all of it in one transaction. */
@@ -97,5 +107,14 @@ export async function gatherEvidence(tx: Tx, promotionId: string): Promise<Promo
     })),
     statements: (await listStatements(tx, promotionId)).map(({ envelope }) => envelope),
     deployments,
+    plan: (await findPlanSet(tx, promotionId))?.digest ?? null,
+    approval: await readApproval(tx, promotionId),
   };
+}
+
+async function readApproval(tx: Tx, promotionId: string): Promise<PromotionEvidence['approval']> {
+  const request = await findApprovalRequest(tx, promotionId);
+  if (request === undefined) return null;
+  const { stepId, round, state, planDigest } = request;
+  return { stepId, round, state, planDigest };
 }

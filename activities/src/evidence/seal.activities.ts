@@ -1,10 +1,8 @@
-import { isPromotionTransition, PREDICATE_TYPES, traceIdOf } from '@sluice/domain';
+import { isPromotionEnd, isPromotionTransition, PREDICATE_TYPES, traceIdOf } from '@sluice/domain';
 import {
-  findAgent,
   findPromotion,
   insertEvent,
-  setCurrentRelease,
-  setDeploymentState,
+  type PromotionRecord,
   setPacketDigest,
   setPromotionState,
   type Tx,
@@ -23,7 +21,13 @@ import { activityFailure } from '../failures.ts';
 import { recordPromotionEvent } from '../records/state.activities.ts';
 import { runActivity } from '../run-activity.ts';
 import { workflowActor } from '../step/settle-step.ts';
-import { type DeploymentFacts, gatherEvidence, type PromotionEvidence } from './promotion-facts.ts';
+import {
+  closedApproval,
+  closedStep,
+  closeOpenParts,
+  settleDeployment,
+} from './close-open-parts.ts';
+import { gatherEvidence, type PromotionEvidence } from './promotion-facts.ts';
 import {
   recordStatement,
   type SignedStatement,
@@ -36,6 +40,8 @@ import { putText, recordBlobs, type StoredBlob } from './stored-document.ts';
 export const PACKET_MEDIA_TYPE = 'application/vnd.sluice.packet+json';
 
 type SealInput = Parameters<InterpreterActivities['sealPromotion']>[0];
+type SealAnswer = Awaited<ReturnType<InterpreterActivities['sealPromotion']>>;
+type Ending = Pick<SealInput, 'state' | 'reason'>;
 type SealParts = Pick<
   ActivityDependencies,
   'pool' | 'evidence' | 'signer' | 'logger' | 'scope' | 'observe'
@@ -67,23 +73,26 @@ export function createSealActivities(
           const before = await withTenant(parts.pool, tenantId, (tx) =>
             findPromotion(tx, promotionId),
           );
-          if (before?.packetDigest != null) return { packetDigest: before.packetDigest };
+          if (before !== undefined && before.packetDigest !== null) {
+            return answerOf(input, before.packetDigest, before);
+          }
           const facts = await withTenant(
             parts.pool,
             tenantId,
             (tx) => gatherEvidence(tx, promotionId),
             { isolation: 'repeatable read', readOnly: true },
           );
-          const sealed = await makePacket(parts, input, facts);
+          const ending = endingOf(input, facts.promotion);
+          const sealed = await makePacket(parts, { ...input, ...ending }, facts);
           // Repeatable read: a report that is stored meanwhile makes this lose the race and begin again.
-          const packetDigest = await withTenant(
+          const answer = await withTenant(
             parts.pool,
             tenantId,
-            (tx) => recordSeal(tx, input, facts, sealed),
+            (tx) => recordSeal(tx, input, ending, facts, sealed),
             { isolation: 'repeatable read' },
           );
-          log.info({ state: input.state, packetDigest }, 'promotion sealed');
-          return { packetDigest };
+          log.info({ state: ending.state, ...answer }, 'promotion sealed');
+          return answer;
         },
       ),
   };
@@ -107,7 +116,7 @@ async function makePacket(
     deployments.push({ target: deployment.target, signed });
   }
   const envelopes = [...facts.statements, ...deployments.map(({ signed }) => signed.envelope)];
-  const { promotion, steps } = facts;
+  const { promotion, plan } = facts;
   const statement = composePromotionStatement(
     context,
     {
@@ -120,7 +129,10 @@ async function makePacket(
       requestedAt: promotion.requestedAt,
       startedAt: promotion.startedAt,
       rules: promotion.rules,
-      steps,
+      plan,
+      approval: closedApproval(facts.approval),
+      supersededBy: promotion.supersededBy,
+      steps: facts.steps.map((step) => closedStep(step, reason)),
     },
     envelopes,
   );
@@ -139,13 +151,16 @@ async function makePacket(
 
 async function recordSeal(
   tx: Tx,
-  { promotion: { promotionId }, state, reason, endedAt }: SealInput,
+  input: SealInput,
+  { state, reason }: Ending,
   facts: PromotionEvidence,
   sealed: SealedParts,
-): Promise<string> {
+): Promise<SealAnswer> {
+  const { endedAt } = input;
+  const { promotionId } = input.promotion;
   const now = await gatherEvidence(tx, promotionId);
   const { promotion } = now;
-  if (promotion.packetDigest !== null) return promotion.packetDigest;
+  if (promotion.packetDigest !== null) return answerOf(input, promotion.packetDigest, promotion);
   if (digestOf(now) !== digestOf(facts)) {
     throw activityFailure(
       FAILURES.unavailable,
@@ -158,8 +173,9 @@ async function recordSeal(
   await recordStatement(tx, promotionId, sealed.root);
   await recordBlobs(tx, [sealed.packet]);
   for (const deployment of facts.deployments) {
-    await settleDeployment(tx, promotionId, deployment, state === 'succeeded');
+    await settleDeployment(tx, promotion, deployment, state === 'succeeded');
   }
+  await closeOpenParts(tx, facts, reason);
   // A late `queued` of an attempt that was given up must not keep the end from being written.
   if (!isPromotionTransition(promotion.state, state)) {
     await setPromotionState(tx, { promotionId, state: 'running' });
@@ -175,24 +191,25 @@ async function recordSeal(
     data: { packet: sealed.packet.digest, statement: sealed.root.digest, state },
     traceId: traceIdOf(promotion.traceparent) ?? null,
   });
-  return sealed.packet.digest;
+  return answerOf(input, sealed.packet.digest, { state, reason });
 }
 
-async function settleDeployment(
-  tx: Tx,
-  promotionId: string,
-  { target, state, desired }: DeploymentFacts,
-  succeeded: boolean,
-): Promise<void> {
-  if (state === 'lost') {
-    const heartbeat = (await findAgent(tx, target))?.lastHeartbeatAt ?? 'never';
-    const failure = {
-      code: 'agent-silent',
-      message:
-        `The agent of ${target} did not report an end; its last heartbeat: ${heartbeat}. ` +
-        'Look at the target and at its agent, start the agent again, then promote again.',
-    };
-    await setDeploymentState(tx, { promotionId, target, state: 'lost', failure });
-  }
-  if (succeeded) await setCurrentRelease(tx, { target, promotionId, side: desired });
+/** A success that a rollback was faster than is none: what runs is the rollback's to say. */
+function endingOf(
+  { state, reason }: SealInput,
+  { supersededBy }: Pick<PromotionRecord, 'supersededBy'>,
+): Ending {
+  if (supersededBy === null || state !== 'succeeded') return { state, reason };
+  const message = `${supersededBy} took the lease before this promotion was sealed; look at what it puts there.`;
+  return { state: 'cancelled', reason: { code: 'superseded', message } };
+}
+
+function answerOf(
+  input: SealInput,
+  packetDigest: string,
+  { state, reason }: Pick<PromotionRecord, 'state' | 'reason'>,
+): SealAnswer {
+  return state === input.state || !isPromotionEnd(state)
+    ? { packetDigest }
+    : { packetDigest, ended: { state, reason } };
 }

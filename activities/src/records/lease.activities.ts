@@ -1,105 +1,113 @@
-import { traceIdOf } from '@sluice/domain';
+import { isPromotionEnd } from '@sluice/domain';
 import {
   assertPromotionOpen,
-  enqueueOutbox,
   findLease,
   getPromotion,
-  insertEvent,
-  type LeaseGrant,
+  type Pool,
+  type PromotionRecord,
   releaseLease,
   type Tx,
   takeLease,
   withTenant,
+  yieldLease,
 } from '@sluice/persistence';
-import {
-  type InterpreterActivities,
-  type LeaseGrantedSignal,
-  PROMOTION_MESSAGES,
-  promotionWorkflowId,
-} from '@sluice/temporal-contract';
+import type { InterpreterActivities } from '@sluice/temporal-contract';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { runActivity } from '../run-activity.ts';
-import { workflowActor } from '../step/settle-step.ts';
+import { leaseHolder, recordLeaseEvent, tellNext, tellTargetsChanged } from './lease-records.ts';
+import { preempt } from './preempt-lease.ts';
 
-/** A promotion as a lease's holder: `promotion:<id>`. */
-export function leaseHolder(promotionId: string): string {
-  return `promotion:${promotionId}`;
-}
+type LeaseParts = Pick<
+  ActivityDependencies,
+  'pool' | 'logger' | 'scope' | 'observe' | 'supersedeGraceSeconds'
+>;
 
-/** `takeLease` and `releaseLease`. */
+/** `takeLease`, `yieldLease` and `releaseLease`. */
 export function createLeaseActivities(
-  parts: Pick<ActivityDependencies, 'pool' | 'logger' | 'scope' | 'observe'>,
-): Pick<InterpreterActivities, 'takeLease' | 'releaseLease'> {
+  parts: LeaseParts,
+): Pick<InterpreterActivities, 'takeLease' | 'yieldLease' | 'releaseLease'> {
   return {
-    takeLease: ({ promotion: { tenantId, promotionId }, resource }) =>
+    takeLease: ({ promotion: { tenantId, promotionId }, resource, preempt: preempts }) =>
       runActivity(parts, 'takeLease', { tenantId, promotionId }, () =>
         withTenant(parts.pool, tenantId, async (tx) => {
           // An attempt that was given up may come late: nobody would give back what it takes after the end.
           await assertPromotionOpen(tx, promotionId);
+          const promotion = await getPromotion(tx, promotionId);
+          if (preempts === true) {
+            return preempt(tx, promotion, resource, parts.supersedeGraceSeconds);
+          }
           const holder = leaseHolder(promotionId);
           const before = await findLease(tx, resource);
           const answer = await takeLease(tx, { resource, holder });
           // A holder that asks again was granted before: that is told once.
           if (answer.state === 'granted' && before?.holder !== holder) {
-            await recordGrant(tx, promotionId, resource, answer.fencingToken);
+            const { fencingToken } = answer;
+            await recordLeaseEvent(tx, 'lease.granted', promotion, { resource, fencingToken });
           }
           return answer;
+        }),
+      ),
+
+    yieldLease: ({ promotion: { tenantId, promotionId }, resource }) =>
+      runActivity(parts, 'yieldLease', { tenantId, promotionId }, () =>
+        withTenant(parts.pool, tenantId, async (tx) => {
+          await assertPromotionOpen(tx, promotionId);
+          const holder = leaseHolder(promotionId);
+          const before = await findLease(tx, resource);
+          const { grantedTo } = await yieldLease(tx, { resource, holder });
+          if (before?.holder === holder) {
+            const promotion = await getPromotion(tx, promotionId);
+            await recordLeaseEvent(tx, 'lease.yielded', promotion, { resource });
+          }
+          if (grantedTo !== null) await tellNext(tx, grantedTo);
         }),
       ),
 
     releaseLease: ({ promotion: { tenantId, promotionId }, resource }) =>
       runActivity(parts, 'releaseLease', { tenantId, promotionId }, () =>
         withTenant(parts.pool, tenantId, async (tx) => {
-          const holder = leaseHolder(promotionId);
-          const { released, grantedTo } = await releaseLease(tx, { resource, holder });
-          if (!released) return;
-          await recordEvent(tx, 'lease.released', promotionId, { resource });
-          if (grantedTo !== null) await tellNext(tx, grantedTo);
+          await giveBack(tx, await getPromotion(tx, promotionId), resource);
         }),
       ),
   };
 }
 
-/** The next in line holds the lease already; the signal only wakes its workflow. */
-async function tellNext(tx: Tx, grant: LeaseGrant): Promise<void> {
-  const promotionId = grant.holder.slice('promotion:'.length);
-  await recordGrant(tx, promotionId, grant.resource, grant.fencingToken);
-  const input: LeaseGrantedSignal = {
-    resource: grant.resource,
-    fencingToken: grant.fencingToken,
-  };
-  await enqueueOutbox(tx, {
-    kind: 'signal-workflow',
-    body: {
-      workflowId: promotionWorkflowId(tx.tenantId, promotionId),
-      signal: PROMOTION_MESSAGES.leaseGranted,
-      input,
-    },
+/**
+ * For the watchdog: gives back a lease, or a place in its queue, that a promotion still has which has ended, and tells the
+ * next in line. False when it had none any more.
+ * @throws PersistenceError `not-found` for no promotion
+ */
+export async function releaseLeaseOfEnded(
+  pool: Pool,
+  { tenantId, promotionId, resource }: EndedHolder,
+): Promise<boolean> {
+  return withTenant(pool, tenantId, async (tx) => {
+    const promotion = await getPromotion(tx, promotionId);
+    return isPromotionEnd(promotion.state) && giveBack(tx, promotion, resource, 'system:watchdog');
   });
 }
 
-async function recordGrant(
+/** A promotion that has ended, and what it may still hold. */
+export interface EndedHolder {
+  readonly tenantId: string;
+  readonly promotionId: string;
+  readonly resource: string;
+}
+
+async function giveBack(
   tx: Tx,
-  promotionId: string,
+  promotion: PromotionRecord,
   resource: string,
-  fencingToken: number,
-): Promise<void> {
-  await recordEvent(tx, 'lease.granted', promotionId, { resource, fencingToken });
-}
-
-async function recordEvent(
-  tx: Tx,
-  type: 'lease.granted' | 'lease.released',
-  promotionId: string,
-  data: Readonly<Record<string, unknown>>,
-): Promise<void> {
-  const promotion = await getPromotion(tx, promotionId);
-  await insertEvent(tx, {
-    type,
-    actor: workflowActor(tx.tenantId, promotionId),
-    subject: `promotion:${promotionId}`,
-    promotionId,
-    data,
-    traceId: traceIdOf(promotion.traceparent) ?? null,
-  });
+  actor?: string,
+): Promise<boolean> {
+  const holder = leaseHolder(promotion.promotionId);
+  const { released, grantedTo } = await releaseLease(tx, { resource, holder });
+  if (!released) return false;
+  await recordLeaseEvent(tx, 'lease.released', promotion, { resource }, actor);
+  if (grantedTo !== null) await tellNext(tx, grantedTo);
+  // A rollback that failed has changed the targets too.
+  if (promotion.state === 'succeeded' || promotion.kind === 'rollback') {
+    await tellTargetsChanged(tx, resource);
+  }
+  return true;
 }

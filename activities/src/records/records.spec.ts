@@ -14,7 +14,7 @@ import { createStateActivities } from './state.activities.ts';
 let scene: PromotionScene;
 let release: string;
 beforeAll(async () => {
-  scene = await createPromotionScene({ targets: ['dev-2', 'dev-1'] });
+  scene = await createPromotionScene({ targets: ['dev-2', 'dev-1'], before: ['staging'] });
   release = await scene.addRelease('1.0.0');
 });
 afterAll(() => scene.database.drop());
@@ -33,7 +33,57 @@ test('freezeRules stores the rules once, targets sorted, and gives the same ones
   expect(first.targets).toEqual(['dev-1', 'dev-2']);
   expect(first.releaseDigest).toBe(release);
   expect(first.rulesDigest).toMatch(/^sha256:/);
+  expect(first).toMatchObject({
+    form: 2,
+    kind: 'promote',
+    approval: null,
+    predecessors: [],
+    requester: { principalId: 'alice', personId: 'alice' },
+  });
   expect(await freezeRules({ promotion })).toEqual(first);
+  // Its place in the queue is there from its start, and not ready.
+  expect(await placesOf(promotionId)).toEqual([{ ready: false }]);
+  expect(await typesOf(promotionId)).toEqual(['lease.queued']);
+  await createLeaseActivities(parts()).releaseLease({ promotion, resource: 'environment:dev' });
+  expect(await placesOf(promotionId)).toEqual([]);
+});
+
+test('rules of a promotion that has ended are not frozen any more, and it gets no place', async () => {
+  const { promotionId } = await scene.addPromotion(release);
+  await end(promotionId, 'cancelled');
+  const { freezeRules } = createRulesActivities(parts());
+  const promotion = { tenantId: SCENE_TENANT, promotionId };
+  await expect(freezeRules({ promotion })).rejects.toMatchObject({ type: 'IllegalTransition' });
+  expect(await placesOf(promotionId)).toEqual([]);
+});
+
+test('a rollback freezes its own pipeline and enters no queue', async () => {
+  const { promotionId } = await scene.addPromotion(release, { kind: 'rollback' });
+  const { freezeRules } = createRulesActivities(parts());
+  const rules = await freezeRules({ promotion: { tenantId: SCENE_TENANT, promotionId } });
+  expect(rules).toMatchObject({ kind: 'rollback', approval: null });
+  expect(rules.pipeline.steps.map(({ id }) => id)).toEqual(['plan', 'deploy', 'verify']);
+  expect(await placesOf(promotionId)).toEqual([]);
+});
+
+test('a release that its predecessors have not verified is refused for good', async () => {
+  await scene.database.query(
+    `update sluice.environments set predecessors = '{staging}' where environment_id = 'dev'`,
+  );
+  const { freezeRules } = createRulesActivities(parts());
+  const { promotionId } = await scene.addPromotion(release);
+  const promotion = { tenantId: SCENE_TENANT, promotionId };
+  await expect(freezeRules({ promotion })).rejects.toMatchObject({
+    type: 'InvalidInput',
+    nonRetryable: true,
+    message: expect.stringContaining('staging'),
+  });
+  expect(await placesOf(promotionId)).toEqual([]);
+  const before = await scene.addPromotion(release, { environment: 'staging' });
+  await end(before.promotionId, 'succeeded');
+  expect(await freezeRules({ promotion })).toMatchObject({ predecessors: ['staging'] });
+  await createLeaseActivities(parts()).releaseLease({ promotion, resource: 'environment:dev' });
+  await scene.database.query(`update sluice.environments set predecessors = '{}'`);
 });
 
 test('freezeRules of a promotion that is not there fails for good', async () => {
@@ -46,9 +96,7 @@ test('freezeRules of a promotion that is not there fails for good', async () => 
 test('a promotion that has ended takes no lease: a late attempt would hold it for ever', async () => {
   const { promotionId } = await scene.addPromotion(release);
   const promotion = { tenantId: SCENE_TENANT, promotionId };
-  await scene.database.query(
-    `update sluice.promotions set state = 'cancelled', ended_at = now() where promotion_id = '${promotionId}'`,
-  );
+  await end(promotionId, 'cancelled');
   const { takeLease } = createLeaseActivities(parts());
   await expect(takeLease({ promotion, resource: 'environment:dev' })).rejects.toMatchObject({
     type: 'IllegalTransition',
@@ -117,3 +165,23 @@ test('recordPromotion and recordStep write state and event once, and refuse what
   ]);
   expect(await listDeployments({ promotion })).toEqual([]);
 });
+
+async function end(promotionId: string, state: string): Promise<void> {
+  await scene.database.query(
+    'update sluice.promotions set state = $2, ended_at = now() where promotion_id = $1',
+    [promotionId, state],
+  );
+}
+
+function placesOf(promotionId: string): Promise<readonly unknown[]> {
+  return scene.database.query('select ready from sluice.lease_queue where holder = $1', [
+    `promotion:${promotionId}`,
+  ]);
+}
+
+async function typesOf(promotionId: string): Promise<readonly string[]> {
+  const { edges } = await withTenant(scene.worker, SCENE_TENANT, (tx) =>
+    listEvents(tx, { first: 50, promotionId }),
+  );
+  return edges.map(({ node }) => node.type);
+}

@@ -3,9 +3,18 @@ import type { CommandKind } from '@sluice/domain';
 /** Step id of the revert, which belongs to no step of the pipeline. */
 export const REVERT_STEP = 'revert';
 
-/** Idempotency key of a step's effect: `<promotionId>/<stepId>[/<target>]`. */
-export function effectKey(promotionId: string, stepId: string, target?: string): string {
-  return target === undefined ? `${promotionId}/${stepId}` : `${promotionId}/${stepId}/${target}`;
+/**
+ * Idempotency key of a step's effect: `<promotionId>/<stepId>[~<round>][/<target>]`.
+ * @param round of planning; the first one is not named, so that keys of those who know no rounds stay
+ */
+export function effectKey(
+  promotionId: string,
+  stepId: string,
+  target?: string,
+  round: number = 1,
+): string {
+  const step = round > 1 ? `${stepId}~${round}` : stepId;
+  return target === undefined ? `${promotionId}/${step}` : `${promotionId}/${step}/${target}`;
 }
 
 /** Idempotency key of a command to an agent: the effect's key and the command's kind. */
@@ -14,6 +23,17 @@ export function commandKey(
   stepId: string,
   target: string,
   kind: CommandKind,
+  round: number = 1,
 ): string {
-  return `${effectKey(promotionId, stepId, target)}/${kind}`;
+  return `${effectKey(promotionId, stepId, target, round)}/${kind}`;
+}
+
+/** The step and round that a command's key names. */
+export function stepOfCommand(command: {
+  readonly promotionId: string;
+  readonly idempotencyKey: string;
+}): { readonly stepId: string; readonly round: number } {
+  const place = command.idempotencyKey.slice(command.promotionId.length + 1).split('/')[0] ?? '';
+  const [stepId = '', round = '1'] = place.split('~');
+  return { stepId, round: Number(round) };
 }

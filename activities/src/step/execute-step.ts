@@ -41,9 +41,9 @@ export function createStepActivities(
           if (begun.stored !== undefined) return begun.stored;
           const { promotion, rules } = begun;
           const outcome = await type.run({ input, promotion, rules, scope, log });
-          const { stepId, target } = input;
+          const { stepId, target, round } = input;
           const settled = await withTenant(dependencies.pool, input.promotion.tenantId, (tx) =>
-            settleStep(tx, { promotion, rules, stepId, target, ...outcome }),
+            settleStep(tx, { promotion, rules, stepId, target, round, ...outcome }),
           );
           if (!settled.live) {
             log.warn(
@@ -69,7 +69,7 @@ async function beginStep(
   input: ExecuteStepInput,
 ): Promise<BegunStep> {
   const { promotionId, tenantId } = input.promotion;
-  const { stepId, target } = input;
+  const { stepId, target, round } = input;
   if (isPerTarget(input.type) !== (target !== undefined)) {
     throw activityFailure(
       FAILURES.invalidInput,
@@ -87,7 +87,7 @@ async function beginStep(
         `Target ${target} is none of promotion ${promotionId}: ${rules.targets.join(', ')}.`,
       );
     }
-    const effect = await findEffect<StepResult>(tx, effectKey(promotionId, stepId, target));
+    const effect = await findEffect<StepResult>(tx, effectKey(promotionId, stepId, target, round));
     if (effect !== undefined) return { promotion, rules, stored: effect.result };
     const started = await setStepState(tx, { promotionId, stepId, state: 'running' });
     if (started) await recordStepEvent(tx, promotion, stepId, 'running');

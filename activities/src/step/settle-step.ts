@@ -24,6 +24,8 @@ export interface StepEnd {
   readonly rules: FrozenRules;
   readonly stepId: string;
   readonly target?: string | undefined;
+  /** Round of planning; the first when absent. */
+  readonly round?: number | undefined;
   readonly result: StepResult;
   /** Records the effect even when the interpreter has ended the step: for effects that are out in the world. */
   readonly evenWhenEnded?: boolean;
@@ -44,11 +46,11 @@ export interface SettledStep {
  * it failed is the interpreter's to record.
  */
 export async function settleStep(tx: Tx, end: StepEnd): Promise<SettledStep> {
-  const { promotion, stepId, target, result } = end;
+  const { promotion, stepId, target, round, result } = end;
   const live = await isLive(tx, promotion.promotionId, stepId);
   if (!live && end.evenWhenEnded !== true) await assertRecorded(tx, end);
   const { inserted, effect } = await insertEffect(tx, {
-    idempotencyKey: effectKey(promotion.promotionId, stepId, target),
+    idempotencyKey: effectKey(promotion.promotionId, stepId, target, round),
     promotionId: promotion.promotionId,
     stepId,
     target: target ?? null,
@@ -60,8 +62,11 @@ export async function settleStep(tx: Tx, end: StepEnd): Promise<SettledStep> {
   return { result, live };
 }
 
-async function assertRecorded(tx: Tx, { promotion, stepId, target }: StepEnd): Promise<void> {
-  if (await findEffect(tx, effectKey(promotion.promotionId, stepId, target))) return;
+async function assertRecorded(
+  tx: Tx,
+  { promotion, stepId, target, round }: StepEnd,
+): Promise<void> {
+  if (await findEffect(tx, effectKey(promotion.promotionId, stepId, target, round))) return;
   throw activityFailure(
     FAILURES.illegalTransition,
     `Step ${stepId} of ${promotion.promotionId} was ended before its result came; nothing was recorded.`,
@@ -100,14 +105,14 @@ async function writeState(tx: Tx, end: StepEnd): Promise<void> {
 
 async function hasSucceededEverywhere(
   tx: Tx,
-  { promotion, stepId, rules }: StepEnd,
+  { promotion: { promotionId }, stepId, rules, round }: StepEnd,
 ): Promise<boolean> {
-  const succeeded = new Set<string | null>(
-    (await listEffects(tx, promotion.promotionId, stepId))
+  const succeeded = new Set(
+    (await listEffects(tx, promotionId, stepId))
       .filter((effect) => (effect.result as StepResult).outcome === 'succeeded')
-      .map((effect) => effect.target),
+      .map((effect) => effect.idempotencyKey),
   );
-  return rules.targets.every((name) => succeeded.has(name));
+  return rules.targets.every((name) => succeeded.has(effectKey(promotionId, stepId, name, round)));
 }
 
 /** Writes the audit event of a step's change of state. */

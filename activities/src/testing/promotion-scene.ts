@@ -3,9 +3,15 @@ import {
   type AgentReport,
   composeRelease,
   DEFAULT_DEADLINES,
+  DEFAULT_ROLLBACK_ROLES,
+  type EnvironmentRules,
   type Pipeline,
+  type PrincipalKind,
+  type PromotionKind,
   REPORT_SCHEMA,
   type ReportStage,
+  ROLLBACK_PIPELINE,
+  type Role,
   STANDARD_PIPELINE,
   type Target,
 } from '@sluice/domain';
@@ -40,8 +46,16 @@ export interface PromotionScene {
   readonly agents: ReadonlyMap<string, KeyPair>;
   /** Stores a release of one component and gives its digest. */
   addRelease(version: string, imageDigest?: string): Promise<string>;
-  /** Stores a promotion to `dev` as `requestPromotion` does. */
-  addPromotion(releaseDigest: string): Promise<PromotionRecord>;
+  /** Stores a promotion as `requestPromotion` does: to `dev`, asked for by `alice`, where nothing else is said. */
+  addPromotion(
+    releaseDigest: string,
+    changed?: {
+      readonly environment?: string;
+      readonly kind?: PromotionKind;
+      readonly requestedBy?: string;
+      readonly requestedPerson?: string;
+    },
+  ): Promise<PromotionRecord>;
   /** Stores an agent's signed report as the agent channel does. */
   report(
     command: CommandRecord,
@@ -59,7 +73,23 @@ export interface SceneOptions {
   /** Layout folder of the source `samples`. */
   readonly layout?: string;
   readonly target?: Partial<Target>;
+  /** What `dev` asks for beside its pipeline. */
+  readonly environment?: Partial<EnvironmentRules>;
+  /** More environments, without targets. */
+  readonly before?: readonly string[];
 }
+
+/** Everybody of a scene: `alice` asks, and owns a service account; `bob` and `carol` approve; `root` may do all. */
+const SCENE_PRINCIPALS = [
+  { name: 'alice', role: 'release-manager', kind: 'person', owner: null },
+  { name: 'alice-bot', role: 'approver', kind: 'service', owner: 'alice' },
+  { name: 'bob', role: 'approver', kind: 'person', owner: null },
+  { name: 'carol', role: 'approver', kind: 'person', owner: null },
+  { name: 'root', role: 'admin', kind: 'person', owner: null },
+].map((principal) => ({
+  ...(principal as { name: string; role: Role; kind: PrincipalKind; owner: string | null }),
+  tokenHashes: [digestOfBytes(`token of ${principal.name}`)],
+}));
 
 /** Makes a scene on a database of its own; drop it at the end. */
 export async function createPromotionScene(options: SceneOptions = {}): Promise<PromotionScene> {
@@ -83,7 +113,21 @@ export async function createPromotionScene(options: SceneOptions = {}): Promise<
           pipeline: pipeline.name,
           policy: 'release-gate',
           deadlines: DEFAULT_DEADLINES,
+          predecessors: [],
+          approval: null,
+          rollbackRoles: DEFAULT_ROLLBACK_ROLES,
+          ...options.environment,
         },
+        ...(options.before ?? []).map((name, index) => ({
+          name,
+          position: -1 - index,
+          pipeline: pipeline.name,
+          policy: 'release-gate',
+          deadlines: DEFAULT_DEADLINES,
+          predecessors: [],
+          approval: null,
+          rollbackRoles: DEFAULT_ROLLBACK_ROLES,
+        })),
       ],
       targets: targets.map((name) => ({
         name,
@@ -102,7 +146,7 @@ export async function createPromotionScene(options: SceneOptions = {}): Promise<
         },
         ...options.target,
       })),
-      principals: [],
+      principals: SCENE_PRINCIPALS,
     });
     for (const [target, { keyId, publicKey }] of agents) {
       await enrolAgent(tx, { target, keyId, publicKey, version: '0.1.0' });
@@ -125,15 +169,19 @@ export async function createPromotionScene(options: SceneOptions = {}): Promise<
         if (!stored.ok) throw new Error(stored.refusal.message);
         return stored.value.releaseDigest;
       }),
-    addPromotion: (releaseDigest) =>
+    addPromotion: (releaseDigest, changed = {}) =>
       withTenant(app, SCENE_TENANT, (tx) =>
         insertPromotion(tx, {
           environment: 'dev',
           releaseDigest,
           kind: 'promote',
           requestedBy: 'alice',
+          requestedPerson: 'alice',
           traceparent: SCENE_TRACEPARENT,
-          steps: pipeline.steps.map(({ id, type }) => ({ id, type })),
+          steps: (changed.kind === 'rollback' ? ROLLBACK_PIPELINE : pipeline).steps.map(
+            ({ id, type }) => ({ id, type }),
+          ),
+          ...changed,
         }),
       ),
     report: async (command, stage, activeRelease, failure = null) => {

@@ -25,8 +25,18 @@ test('the environment is enough, and wins over the file', async () => {
   const outcome = readAgentSettings({ ...good, SLUICE_AGENT_CONFIG: config });
   expect(outcome).toMatchObject({
     ok: true,
-    settings: { stateDir: '/var/lib/sluice-agent', stopService: true, pollSeconds: 25 },
+    settings: {
+      stateDir: '/var/lib/sluice-agent',
+      stopService: true,
+      pollSeconds: 25,
+      keepReleases: 3,
+    },
   });
+});
+
+test.each(['1', '50'])('the artifacts of %s releases may be kept', (text) => {
+  const outcome = readAgentSettings({ ...good, SLUICE_AGENT_KEEP_RELEASES: text });
+  expect(outcome).toMatchObject({ ok: true, settings: { keepReleases: Number(text) } });
 });
 
 test('the token may stand in a file, which may be gone once the agent is enrolled', async () => {
@@ -42,6 +52,12 @@ test.each<[string, NodeJS.ProcessEnv, string]>([
   ['another protocol', { SLUICE_AGENT_CONTROL_PLANE: 'ftp://x' }, 'SLUICE_AGENT_CONTROL_PLANE'],
   ['a relative folder', { SLUICE_AGENT_STATE_DIR: 'state' }, 'SLUICE_AGENT_STATE_DIR'],
   ['a long poll over its bound', { SLUICE_AGENT_POLL_SECONDS: '60' }, 'SLUICE_AGENT_POLL_SECONDS'],
+  ...['0', '51', '-1', '2.5', 'all', ' '].map((text): [string, NodeJS.ProcessEnv, string] => [
+    `"${text}" kept releases`,
+    { SLUICE_AGENT_KEEP_RELEASES: text },
+    'SLUICE_AGENT_KEEP_RELEASES',
+  ]),
+  ['a receiver of spans that is no URL', { OTEL_EXPORTER_OTLP_ENDPOINT: 'x' }, 'OTEL_'],
   ['a fault point', { SLUICE_AGENT_PAUSE_AT: 'accepted' }, 'SLUICE_AGENT_PAUSE_AT'],
   ['a missing file', { SLUICE_AGENT_CONFIG: '/no/such/file' }, 'SLUICE_AGENT_CONFIG'],
 ])('%s is one clear line', (_, env, name) => {

@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { readTracesUrl } from '@sluice/observability';
+import { DEFAULT_KEEP_RELEASES } from '@sluice/target-drivers';
 
 /** Version of this agent; sent to the control plane and written into stickers. */
 export const AGENT_VERSION = '0.1.0';
@@ -20,6 +22,8 @@ export interface AgentSettings {
   readonly pollSeconds: number;
   /** From SIGTERM to SIGKILL of a service. */
   readonly graceMs: number;
+  /** How many of the last confirmed releases keep their artifacts on this target; 1 to 50. */
+  readonly keepReleases: number;
 }
 
 /** Names that the JSON file of `SLUICE_AGENT_CONFIG` may have, and the variable that wins over each. */
@@ -33,6 +37,7 @@ const NAMES = {
   logLevel: 'SLUICE_LOG_LEVEL',
   pollSeconds: 'SLUICE_AGENT_POLL_SECONDS',
   graceMs: 'SLUICE_AGENT_GRACE_MS',
+  keepReleases: 'SLUICE_AGENT_KEEP_RELEASES',
 } as const;
 
 /** Settings, or one line per problem. */
@@ -48,12 +53,16 @@ export function readAgentSettings(env: NodeJS.ProcessEnv): SettingsOutcome {
     const text = env[NAMES[name]] ?? file[name];
     return text === '' ? undefined : text;
   };
-  const number = (name: keyof typeof NAMES, fallback: number, most: number): number => {
+  const number = (
+    name: keyof typeof NAMES,
+    fallback: number,
+    { least = 0, most }: { readonly least?: number; readonly most: number },
+  ): number => {
     const text = read(name);
     if (text === undefined) return fallback;
     const value = Number(text);
-    if (Number.isSafeInteger(value) && value >= 0 && value <= most) return value;
-    problems.push(`${NAMES[name]} is "${text}": give a whole number up to ${most}.`);
+    if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
+    problems.push(`${NAMES[name]} is "${text}": give a whole number from ${least} to ${most}.`);
     return fallback;
   };
   const controlPlane = read('controlPlane') ?? '';
@@ -72,6 +81,11 @@ export function readAgentSettings(env: NodeJS.ProcessEnv): SettingsOutcome {
   if (pauseAt !== undefined && env.SLUICE_FAULT_POINTS !== '1') {
     problems.push('SLUICE_AGENT_PAUSE_AT is for fault tests only: unset it.');
   }
+  try {
+    readTracesUrl(undefined, env);
+  } catch (error) {
+    problems.push((error as Error).message);
+  }
   const settings: AgentSettings = {
     controlPlane,
     stateDir,
@@ -80,8 +94,9 @@ export function readAgentSettings(env: NodeJS.ProcessEnv): SettingsOutcome {
     stopService: read('stopService') === '1' || read('stopService') === 'true',
     logLevel: read('logLevel'),
     pauseAt,
-    pollSeconds: number('pollSeconds', 25, 25),
-    graceMs: number('graceMs', 10_000, 600_000),
+    pollSeconds: number('pollSeconds', 25, { most: 25 }),
+    graceMs: number('graceMs', 10_000, { most: 600_000 }),
+    keepReleases: number('keepReleases', DEFAULT_KEEP_RELEASES, { least: 1, most: 50 }),
   };
   return problems.length > 0 ? { ok: false, problems } : { ok: true, settings };
 }

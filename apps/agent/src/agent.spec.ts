@@ -1,86 +1,27 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { createAgentClient } from '@sluice/agent-protocol';
-import { accepted, type CommandPayload, PAYLOAD_SCHEMA, refused } from '@sluice/domain';
-import { createLogger } from '@sluice/observability';
+import { accepted, refused } from '@sluice/domain';
 import { digestOf } from '@sluice/pure';
-import { generateKeyPair, type KeyPair } from '@sluice/signing';
-import { Agent } from './agent.ts';
-import { FakeControlPlane } from './fake-control-plane.ts';
-import { FakeTargetDriver } from './fake-target-driver.ts';
-import { enrol, findEnrolment, openIdentity } from './identity.ts';
+import { generateKeyPair } from '@sluice/signing';
+import type { FakeControlPlane } from './fake-control-plane.ts';
+import type { FakeTargetDriver } from './fake-target-driver.ts';
+import { enrol, openIdentity } from './identity.ts';
+import { payloadOf, RunningAgent } from './running-agent.ts';
 
-let stateDir: string;
+let running: RunningAgent;
 let plane: FakeControlPlane;
 let driver: FakeTargetDriver;
-let keyPair: KeyPair;
-let stop: AbortController;
-let running: Promise<void>;
 
 beforeEach(async () => {
-  stateDir = await mkdtemp(join(tmpdir(), 'sluice-agent-'));
-  plane = await FakeControlPlane.start();
-  driver = new FakeTargetDriver();
-  keyPair = openIdentity(stateDir);
-  await startAgent();
+  running = await RunningAgent.start();
+  ({ plane, driver } = running);
 });
 
-afterEach(async () => {
-  await stopAgent();
-  await plane.close();
-  await rm(stateDir, { recursive: true, force: true });
-});
-
-async function startAgent(): Promise<void> {
-  const client = createAgentClient({ baseUrl: plane.url, keyPair });
-  const enrolment =
-    (await findEnrolment(stateDir, keyPair)) ??
-    (await enrol(stateDir, keyPair, client, 'good-token'));
-  const agent = await Agent.open({
-    stateDir,
-    keyPair,
-    enrolment,
-    client,
-    driver,
-    log: createLogger({ service: 'agent', level: 'silent' }),
-    faultPoint: async () => undefined,
-    pollSeconds: 1,
-  });
-  stop = new AbortController();
-  running = agent.run(stop.signal);
-}
-
-async function stopAgent(): Promise<void> {
-  stop.abort();
-  await running;
-}
-
-function payloadOf(version: string): CommandPayload {
-  const digest = digestOf(version);
-  const manifest = { mediaType: 'x', digest, size: 2 };
-  return {
-    schema: PAYLOAD_SCHEMA,
-    environment: 'dev',
-    desired: {
-      release: { digest, name: 'app', version },
-      components: [{ name: 'app', kind: 'oci', digest, version, manifest }],
-      settings: {},
-    },
-    health: { path: '/', port: 1, intervalMs: 1, timeoutMs: 1, successes: 1, failures: 1 },
-    traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`,
-  };
-}
-
-async function journalLines(): Promise<Record<string, unknown>[]> {
-  const text = await readFile(join(stateDir, 'journal.jsonl'), 'utf8');
-  return text
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line));
-}
+afterEach(() => running.remove());
 
 describe('a good command', () => {
   test('is carried out, journalled before and after each effect, and reported in stages', async () => {
@@ -92,7 +33,7 @@ describe('a good command', () => {
       activeRelease: command.releaseDigest,
     });
     expect(plane.stagesOf(1)).toEqual(['accepted', 'fetched', 'activated', 'confirmed']);
-    const lines = await journalLines();
+    const lines = await running.journal();
     expect(lines.map(({ stage }) => stage)).toEqual([
       'accepted',
       'fetching',
@@ -127,8 +68,8 @@ describe('a good command', () => {
     driver.healthy = refused('service-exited', `Its last words: ${'\u{1F680}'.slice(1)} gone`);
     const report = await plane.finalReport(plane.dispatch(payloadOf('1')).sequence);
     expect(report.failure?.message).toBe('Its last words: \uFFFD gone');
-    await stopAgent();
-    await startAgent();
+    await running.stop();
+    await running.start();
     driver.healthy = accepted(true);
     const next = plane.dispatch(payloadOf('2'));
     expect(await plane.finalReport(next.sequence)).toMatchObject({ stage: 'confirmed' });
@@ -174,7 +115,7 @@ describe('a command is refused without any effect when it is', () => {
     });
     // Only the good command before it and the good one after it had effects.
     expect(driver.calls).toEqual([...before, 'prepare', 'activate', 'confirm']);
-    const refusals = (await journalLines()).filter(({ stage }) => stage === 'refused');
+    const refusals = (await running.journal()).filter(({ stage }) => stage === 'refused');
     expect(refusals).toEqual([
       expect.objectContaining({ failure: expect.objectContaining({ code }) }),
     ]);
@@ -219,9 +160,9 @@ describe('without its control plane', () => {
 
 test('a restarted agent keeps its memory: what was carried out is not done again', async () => {
   await plane.finalReport(plane.dispatch(payloadOf('1'), { fencingToken: 9 }).sequence);
-  await stopAgent();
+  await running.stop();
   driver.calls.length = 0;
-  await startAgent();
+  await running.start();
   plane.dispatch(payloadOf('2'), { fencingToken: 8 });
   await plane.finalReport(2);
   expect(plane.reports.at(-1)).toMatchObject({ failure: { code: 'command-fenced-off' } });

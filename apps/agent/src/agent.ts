@@ -29,8 +29,9 @@ export interface AgentParts {
 }
 
 /**
- * One target's agent: takes signed commands in by long poll, one after the other, and carries them out;
- * beats its heart and sends its reports meanwhile. Without a control plane it keeps what is active running.
+ * One target's agent: takes signed commands in by long poll and carries them out one after the other; beats
+ * its heart, sends its reports and goes on polling meanwhile, for a newer command may supersede the one that
+ * runs. Without a control plane it keeps what is active running.
  */
 export class Agent {
   readonly #parts: AgentParts;
@@ -42,6 +43,9 @@ export class Agent {
   /** Last sequence that was delivered, refused or not: where the next poll begins. */
   #cursor: number;
   #wake: () => void = () => undefined;
+  #wakeWork: () => void = () => undefined;
+  /** The command that is being accepted: it is not begun before that is done. */
+  #accepting: Promise<void> = Promise.resolve();
 
   private constructor(
     parts: AgentParts,
@@ -80,43 +84,69 @@ export class Agent {
     const outbox = new ReportOutbox(join(stateDir, 'reports'), { keyPair, tenantId, target });
     await outbox.open(journal.entries);
     const commands = new CommandStore(join(stateDir, 'commands'));
-    await commands.open();
+    await commands.open(journal.listUnfinished());
     const content = new ContentStore(join(stateDir, 'blobs'), client);
     await content.open();
     return new Agent(parts, journal, outbox, commands, content);
   }
 
-  /** Works until the signal is aborted; what is unfinished then is taken up at the next start. */
+  /**
+   * Works until the signal is aborted; what is unfinished then is taken up at the next start.
+   * @throws what ended one of its loops; the others have ended then
+   */
   async run(signal: AbortSignal): Promise<void> {
-    try {
-      await Promise.all([this.#work(signal), this.#beat(signal), this.#sendReports(signal)]);
-    } finally {
-      await this.#journal.close();
-    }
+    const failure = new AbortController();
+    const either = AbortSignal.any([signal, failure.signal]);
+    either.addEventListener('abort', () => this.#wakeWork(), { once: true });
+    const loops = [
+      this.#work(either),
+      this.#poll(either),
+      this.#beat(either),
+      this.#sendReports(either),
+    ].map((loop) =>
+      loop.catch((error: unknown) => {
+        failure.abort();
+        throw error;
+      }),
+    );
+    const ends = await Promise.allSettled(loops);
+    await this.#journal.close();
+    const failed = ends.find((end) => end.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
   }
 
   async #work(signal: AbortSignal): Promise<void> {
+    const { driver, log } = this.#parts;
     try {
-      await this.#resume(signal);
-      await this.#poll(signal);
+      // Until a switch has begun the old version must serve; after that the command decides what runs.
+      const [oldest] = this.#journal.listUnfinished();
+      const isSwitching =
+        oldest !== undefined &&
+        this.#journal.find(oldest.commandDigest, 'activating') !== undefined;
+      if (oldest !== undefined) {
+        log.info({ sequence: oldest.sequence }, 'An accepted command is taken up again.');
+      }
+      if (!isSwitching) await driver.resume();
+      while (!signal.aborted) await this.#runNext(signal);
     } catch (error) {
       if (!signal.aborted) throw error;
     }
   }
 
-  /** Takes up the command in which the last process ended, then sees that what is active runs. */
-  async #resume(signal: AbortSignal): Promise<void> {
-    const { driver, log } = this.#parts;
-    const unfinished = this.#journal.findUnfinished();
-    if (unfinished === undefined) return driver.resume();
-    const { commandDigest, sequence } = unfinished;
+  /** Carries the oldest accepted command out, or waits for one. */
+  async #runNext(signal: AbortSignal): Promise<void> {
+    // Made before the journal is looked at, so that nothing that is accepted meanwhile is overslept.
+    const woken = new Promise<void>((resolve) => {
+      this.#wakeWork = resolve;
+    });
+    await this.#accepting;
+    const [next] = this.#journal.listUnfinished();
+    if (next === undefined) return signal.aborted ? undefined : woken;
+    const { commandDigest } = next;
     const admitted = await this.#commands.find(commandDigest);
     if (admitted === undefined) {
       throw new Error(`Command ${commandDigest} was accepted, but its file in commands/ is gone.`);
     }
-    log.info({ sequence }, 'An accepted command is taken up again.');
-    // Until the switch has begun the old version must serve; after that the command decides what runs.
-    if (this.#journal.find(commandDigest, 'activating') === undefined) await driver.resume();
     await this.#runner.run(admitted, signal);
   }
 
@@ -136,7 +166,7 @@ export class Agent {
       }
       for (const delivery of deliveries) {
         if (signal.aborted) return;
-        await this.#take(delivery, signal);
+        await this.#take(delivery);
       }
       // A forged command with a high sequence must not hide true ones for ever.
       if (deliveries.length > 0) continue;
@@ -146,13 +176,20 @@ export class Agent {
     }
   }
 
-  async #take(delivery: CommandDelivery, signal: AbortSignal): Promise<void> {
+  async #take(delivery: CommandDelivery): Promise<void> {
     const { enrolment, driver, log } = this.#parts;
     const intake = takeIn(delivery, enrolment, this.#journal, this.#now().getTime());
     this.#cursor = Math.max(this.#cursor, delivery.sequence);
-    if ('admitted' in intake) return this.#runner.run(intake.admitted, signal);
+    const digest = 'admitted' in intake ? intake.admitted.commandDigest : intake.commandDigest;
+    // Refused is final; and a copy of what is not finished yet must not give it an end.
+    if (this.#journal.find(digest, 'refused') !== undefined) return;
+    if (this.#journal.listUnfinished().some((entry) => entry.commandDigest === digest)) return;
+    if ('admitted' in intake) {
+      this.#accepting = this.#runner.accept(intake.admitted);
+      await this.#accepting;
+      return this.#wakeWork();
+    }
     const { refusal, commandDigest, sequence, command } = intake;
-    if (this.#journal.find(commandDigest, 'refused') !== undefined) return;
     log.warn({ sequence, ...refusal }, 'The command was refused.');
     const entry = await this.#journal.append({
       sequence,

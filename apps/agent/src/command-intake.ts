@@ -12,6 +12,9 @@ import type { AdmittedCommand } from './command-store.ts';
 import type { Enrolment } from './identity.ts';
 import type { Journal } from './journal.ts';
 
+/** Accepted commands that may wait for their turn; one that supersedes them all needs no place. */
+const MAX_WAITING = 100;
+
 /** What became of a delivered command before any effect. */
 export type Intake =
   | { readonly admitted: AdmittedCommand }
@@ -47,7 +50,7 @@ export function takeIn(
   const { sequence } = command;
   const memory = { ...journal.memory, ...addressOf(enrolment) };
   const fresh = admitCommand(command, memory, now);
-  const first = fresh.ok ? assertNew(command, journal) : fresh;
+  const first = fresh.ok ? assertTakeable(command, journal) : fresh;
   if (!first.ok) return { refusal: first.refusal, commandDigest, sequence, command };
   const payload = openCommandPayload(delivery.payload, command);
   if (!payload.ok) return { refusal: payload.refusal, commandDigest, sequence, command };
@@ -69,12 +72,22 @@ function addressOf({ tenantId, target, agentKeyId }: Enrolment) {
 }
 
 /** The same intent signed again under a new sequence is still the same intent. */
-function assertNew(command: AgentCommand, journal: Journal): Outcome<AgentCommand> {
-  if (!journal.hasAccepted(command.idempotencyKey)) return accepted(command);
-  return refused(
-    'command-replayed',
-    `A command with the idempotency key ${command.idempotencyKey} was accepted before.`,
-  );
+function assertTakeable(command: AgentCommand, journal: Journal): Outcome<AgentCommand> {
+  const { idempotencyKey, fencingToken } = command;
+  if (journal.hasAccepted(idempotencyKey)) {
+    return refused(
+      'command-replayed',
+      `A command with the idempotency key ${idempotencyKey} was accepted before.`,
+    );
+  }
+  const waiting = journal.listUnfinished().length;
+  if (waiting >= MAX_WAITING && fencingToken <= journal.memory.highestFencingToken) {
+    return refused(
+      'agent-overrun',
+      `${waiting} accepted commands wait for their turn here: wait for their ends, then send it again.`,
+    );
+  }
+  return accepted(command);
 }
 
 function digestOrNothing(delivery: CommandDelivery): string {

@@ -1,15 +1,15 @@
 import { type Outcome, refused, traceIdOf } from '@sluice/domain';
-import type { Logger } from '@sluice/observability';
-import { isOciError } from '@sluice/oci';
+import type { Logger, OpenSpan } from '@sluice/observability';
 import type { Activation, TargetDriver } from '@sluice/target-drivers';
-import { Backoff } from './backoff.ts';
+import { fetchActivation } from './command-fetch.ts';
+import { inCommandSpan, inPartSpan } from './command-span.ts';
 import type { AdmittedCommand, CommandStore } from './command-store.ts';
 import type { ContentStore } from './content-store.ts';
+import { findStaleness } from './expected-state.ts';
+import { type Failure, failureOf, supersededBy } from './failure.ts';
 import type { FaultPoint } from './fault-point.ts';
-import type { Journal, JournalEntry, JournalStage } from './journal.ts';
+import type { Journal, JournalStage } from './journal.ts';
 import type { ReportOutbox } from './report-outbox.ts';
-
-type Failure = NonNullable<JournalEntry['failure']>;
 
 /** The parts that a {@link CommandRunner} works with. */
 export interface RunnerParts {
@@ -26,111 +26,151 @@ export interface RunnerParts {
   readonly now: () => Date;
 }
 
+/** What the steps of one command share. */
+interface Run extends AdmittedCommand {
+  readonly log: Logger;
+  readonly span: OpenSpan;
+  /** The agent ends: the command is taken up at its next start. */
+  readonly stop: AbortSignal;
+  /** A newer command with a higher fencing token was accepted. */
+  readonly superseded: AbortSignal;
+  readonly either: AbortSignal;
+}
+
 /**
- * Carries one admitted command out: fetch → activate → confirm, or revert. Every effect has a journal line
- * before and after it, and every step may be taken up again after the process was killed in it.
+ * Carries admitted commands out, one after the other: fetch → activate → confirm, or revert. Every effect has
+ * a journal line before and after it, and every step may be taken up again after the process was killed in
+ * it. Whether a command is superseded is read from the journal, so a restarted agent knows it too.
  */
 export class CommandRunner {
   readonly #parts: RunnerParts;
+  #running: { readonly fencingToken: number; readonly interrupt: AbortController } | undefined;
 
   constructor(parts: RunnerParts) {
     this.#parts = parts;
   }
 
-  /** @throws AbortError when the agent ends; the command is then taken up at the next start */
-  async run(admitted: AdmittedCommand, signal: AbortSignal): Promise<void> {
-    const { journal, commands } = this.#parts;
-    const { command, commandDigest, payload } = admitted;
-    const log = this.#parts.log.child({
-      traceId: traceIdOf(payload.traceparent),
-      promotionId: command.promotionId,
-      sequence: command.sequence,
-    });
-    if (journal.find(commandDigest, 'accepted') === undefined) {
-      await commands.put(admitted);
-      await this.#note(admitted, 'accepted');
-      log.info({ kind: command.kind, release: command.releaseDigest }, 'The command was accepted.');
+  /** Takes a command over for good; one with a higher fencing token interrupts the one that runs. */
+  async accept(admitted: AdmittedCommand): Promise<void> {
+    const { command } = admitted;
+    await this.#parts.commands.put(admitted);
+    await this.#note(admitted, 'accepted');
+    const { kind, releaseDigest: release } = command;
+    this.#logOf(admitted).info({ kind, release }, 'The command was accepted.');
+    const running = this.#running;
+    if (running !== undefined && running.fencingToken < command.fencingToken) {
+      running.interrupt.abort();
     }
-    const failure = await this.#bringThere(admitted, signal, log);
+  }
+
+  /** @throws AbortError when the agent ends; the command is then taken up at the next start */
+  async run(admitted: AdmittedCommand, stop: AbortSignal): Promise<void> {
+    const { journal, commands, content } = this.#parts;
+    const { fencingToken } = admitted.command;
+    const interrupt = new AbortController();
+    // Set before the journal is asked: what is accepted from here on finds it.
+    this.#running = { fencingToken, interrupt };
+    try {
+      if (journal.findNewer(fencingToken) !== undefined) interrupt.abort();
+      const superseded = interrupt.signal;
+      const either = AbortSignal.any([stop, superseded]);
+      const log = this.#logOf(admitted);
+      await inCommandSpan(admitted, (span) =>
+        this.#carryOut({ ...admitted, log, span, stop, superseded, either }),
+      );
+    } finally {
+      this.#running = undefined;
+    }
+    await commands.remove(admitted.commandDigest);
+    await content.clear();
+  }
+
+  async #carryOut(run: Run): Promise<void> {
+    const failure = await this.#bringThere(run);
+    const { log, command, span } = run;
     if (failure === undefined) {
-      await this.#note(admitted, 'confirmed');
+      await this.#note(run, 'confirmed');
       log.info({ release: command.releaseDigest }, 'The command was carried out.');
-    } else if (journal.find(commandDigest, 'activating') === undefined) {
-      await this.#note(admitted, 'refused', failure);
+    } else if (!this.#has(run, 'activating')) {
+      await this.#note(run, 'refused', failure);
       log.warn(failure, 'The command could not be begun; nothing was changed.');
     } else {
-      await this.#revert(admitted, failure, log);
+      await this.#revert(run, failure);
     }
-    await this.#parts.content.clear();
+    span.note({ outcome: failure?.code ?? 'confirmed' });
   }
 
   /** @returns why it is not there and well; undefined when it is */
-  async #bringThere(
-    admitted: AdmittedCommand,
-    signal: AbortSignal,
-    log: Logger,
-  ): Promise<Failure | undefined> {
-    const { journal, driver, target } = this.#parts;
-    const { commandDigest } = admitted;
+  async #bringThere(run: Run): Promise<Failure | undefined> {
+    const { journal, driver } = this.#parts;
+    const { commandDigest, span, stop, superseded, either } = run;
     const reverting = journal.find(commandDigest, 'reverting');
     if (reverting !== undefined) return reverting.failure ?? failureOf(undefined);
-    if (journal.find(commandDigest, 'fetched') === undefined) {
-      await this.#note(admitted, 'fetching');
-      const failure = await this.#fetch(admitted, activationOf(admitted, target), signal, log);
+    if (!this.#has(run, 'activating')) {
+      const failure = (await this.#findUnfit(run)) ?? (await this.#fetch(run));
       if (failure !== undefined) return failure;
-      await this.#note(admitted, 'fetched');
     }
     try {
-      await this.#note(admitted, 'activating');
-      await driver.activate(commandDigest);
-      await this.#note(admitted, 'activated');
-      const outcome = await driver.confirm(commandDigest, signal);
-      return outcome.ok ? undefined : outcome.refusal;
+      if (superseded.aborted) return this.#whySuperseded(run);
+      await this.#note(run, 'activating');
+      await inPartSpan(span, 'activate', () => driver.activate(commandDigest));
+      await this.#note(run, 'activated');
+      const outcome = await inPartSpan(span, 'confirm', () =>
+        driver.confirm(commandDigest, either),
+      );
+      if (outcome.ok) return undefined;
+      return superseded.aborted ? this.#whySuperseded(run) : outcome.refusal;
     } catch (error) {
-      if (signal.aborted) throw error;
-      return failureOf(error);
+      if (stop.aborted) throw error;
+      return superseded.aborted ? this.#whySuperseded(run) : failureOf(error);
     }
   }
 
-  /** A control plane that is away is waited for until the command expires. */
-  async #fetch(
-    admitted: AdmittedCommand,
-    activation: Activation,
-    signal: AbortSignal,
-    log: Logger,
-  ): Promise<Failure | undefined> {
-    const { driver, content, now } = this.#parts;
-    const backoff = new Backoff();
-    for (let damaged = 0; ; ) {
-      try {
-        await driver.prepare(activation, content, signal);
-        return undefined;
-      } catch (error) {
-        if (signal.aborted) throw error;
-        const failure = failureOf(error);
-        const expired = now().getTime() >= Date.parse(admitted.command.expiresAt);
-        if (isOciError(error) && error.code.endsWith('-mismatch') && error.digest !== undefined) {
-          await content.remove(error.digest);
-        }
-        const again = failure.code === 'control-plane-unreachable' || isDamage(failure.code);
-        if (isDamage(failure.code)) damaged += 1;
-        if (!again || expired || damaged > 2) return failure;
-        log.warn(failure, 'Fetching failed and is tried again.');
-        await backoff.pause(signal);
-        signal.throwIfAborted();
-      }
+  /** What forbids to begin; nothing was changed yet. */
+  async #findUnfit(run: Run): Promise<Failure | undefined> {
+    const { driver, now } = this.#parts;
+    const { command, payload, superseded } = run;
+    if (superseded.aborted) return this.#whySuperseded(run);
+    const expired = now().getTime() >= Date.parse(command.expiresAt);
+    if (expired && !this.#has(run, 'fetching')) {
+      const message = `The command expired at ${command.expiresAt}, before its turn came.`;
+      return { code: 'command-expired', message };
     }
+    return findStaleness(payload, await driver.findActive());
   }
 
-  async #revert(admitted: AdmittedCommand, failure: Failure, log: Logger): Promise<void> {
-    await this.#note(admitted, 'reverting', failure);
-    log.warn(failure, 'The activation failed; what was there before is put back.');
-    const outcome = await this.#parts.driver
-      .revert(admitted.commandDigest)
-      .catch((error: unknown): Outcome<true> => {
-        log.error({ err: error }, 'Putting back failed.');
-        return refused('revert-failed', failureOf(error).message);
-      });
+  async #fetch(run: Run): Promise<Failure | undefined> {
+    if (this.#has(run, 'fetched')) return undefined;
+    const { span, log, stop, superseded, either } = run;
+    await this.#note(run, 'fetching');
+    const activation = activationOf(run, this.#parts.target);
+    const expiresAt = Date.parse(run.command.expiresAt);
+    try {
+      const failure = await inPartSpan(span, 'fetch', () =>
+        fetchActivation(activation, { ...this.#parts, log, expiresAt }, either),
+      );
+      if (failure !== undefined) return failure;
+    } catch (error) {
+      if (stop.aborted || !superseded.aborted) throw error;
+      return this.#whySuperseded(run);
+    }
+    await this.#note(run, 'fetched');
+    return undefined;
+  }
+
+  /** What was there is started again even for a newer command, which may fail; only its health is not waited for. */
+  async #revert(run: Run, failure: Failure): Promise<void> {
+    const { commandDigest, log, span, stop, either } = run;
+    await this.#note(run, 'reverting', failure);
+    log.warn(failure, 'The activation is given up; what was there before is put back.');
+    const outcome = await inPartSpan(span, 'revert', () =>
+      this.#parts.driver.revert(commandDigest, either),
+    ).catch((error: unknown): Outcome<true> => {
+      log.error({ err: error }, 'Putting back failed.');
+      return refused('revert-failed', failureOf(error).message);
+    });
+    // Whether it is well is not known then: the next start looks again.
+    stop.throwIfAborted();
     const { code, message } = failure;
     const reason = outcome.ok
       ? failure
@@ -138,7 +178,23 @@ export class CommandRunner {
           code: outcome.refusal.code,
           message: `${outcome.refusal.message} (after ${code}: ${message})`,
         };
-    await this.#note(admitted, 'reverted', reason);
+    await this.#note(run, 'reverted', reason);
+  }
+
+  #has({ commandDigest }: AdmittedCommand, stage: JournalStage): boolean {
+    return this.#parts.journal.find(commandDigest, stage) !== undefined;
+  }
+
+  #whySuperseded({ command }: AdmittedCommand): Failure {
+    return supersededBy(this.#parts.journal.findNewer(command.fencingToken));
+  }
+
+  #logOf({ command, payload }: AdmittedCommand): Logger {
+    return this.#parts.log.child({
+      traceId: traceIdOf(payload.traceparent),
+      promotionId: command.promotionId,
+      sequence: command.sequence,
+    });
   }
 
   async #note(
@@ -159,7 +215,7 @@ export class CommandRunner {
       failure,
       activeRelease: (await driver.findActive())?.releaseDigest ?? null,
     });
-    await faultPoint(stage);
+    await faultPoint(stage, sequence);
     await outbox.add(entry);
     onReport();
   }
@@ -178,21 +234,5 @@ function activationOf(
     planDigest: command.planDigest,
     health: payload.health,
     desired: payload.desired,
-  };
-}
-
-function isDamage(code: string): boolean {
-  return code === 'blob-corrupt' || /^(?:blob|layer)-(?:digest|size)-mismatch$/.test(code);
-}
-
-/** What a report says of an error: its own code where it has one, never a stack. */
-function failureOf(error: unknown): Failure {
-  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
-  return {
-    code:
-      typeof code === 'string'
-        ? code.toLowerCase().replaceAll('_', '-').slice(0, 128)
-        : 'agent-failed',
-    message: String(message ?? 'The agent failed; look at its log.').slice(0, 1000),
   };
 }

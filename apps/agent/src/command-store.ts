@@ -1,7 +1,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AgentCommand, CommandPayload } from '@sluice/domain';
-import { findJson, writeWhole } from '@sluice/target-drivers';
+import { findJson, removeWhole, writeWhole } from '@sluice/target-drivers';
 
 /** A command that was verified and admitted, with all that is needed to go on with it after a crash. */
 export interface AdmittedCommand {
@@ -10,7 +10,7 @@ export interface AdmittedCommand {
   readonly payload: CommandPayload;
 }
 
-/** Admitted commands by digest; written before the journal says `accepted`. */
+/** Admitted commands by digest; written before the journal says `accepted`, removed after it says how they ended. */
 export class CommandStore {
   readonly #folder: string;
 
@@ -18,21 +18,31 @@ export class CommandStore {
     this.#folder = folder;
   }
 
-  async open(): Promise<void> {
+  /** Removes what a crash left: commands that the journal knows as ended, or does not know. */
+  async open(unfinished: readonly { readonly commandDigest: string }[]): Promise<void> {
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    const names = new Set(unfinished.map(({ commandDigest }) => nameOf(commandDigest)));
+    for (const name of await readdir(this.#folder)) {
+      if (!names.has(name)) await rm(join(this.#folder, name), { force: true });
+    }
   }
 
-  /** Stores a command and forgets all others: only one is ever unfinished. */
+  /** Stores a command beside those that are not finished yet. */
   async put(admitted: AdmittedCommand): Promise<void> {
-    const name = `${admitted.commandDigest.slice(7)}.json`;
-    await writeWhole(join(this.#folder, name), JSON.stringify(admitted));
-    for (const other of await readdir(this.#folder)) {
-      if (other !== name) await rm(join(this.#folder, other), { force: true });
-    }
+    await writeWhole(join(this.#folder, nameOf(admitted.commandDigest)), JSON.stringify(admitted));
   }
 
   /** Undefined when it is not stored. */
   find(commandDigest: string): Promise<AdmittedCommand | undefined> {
-    return findJson(join(this.#folder, `${commandDigest.slice(7)}.json`));
+    return findJson(join(this.#folder, nameOf(commandDigest)));
   }
+
+  /** Forgets a command that ended; one that is not stored is fine. */
+  async remove(commandDigest: string): Promise<void> {
+    await removeWhole(join(this.#folder, nameOf(commandDigest)));
+  }
+}
+
+function nameOf(commandDigest: string): string {
+  return `${commandDigest.slice('sha256:'.length)}.json`;
 }

@@ -26,13 +26,13 @@ export class ContentStore implements BlobSource {
   }
 
   /** @throws AgentProtocolError when the control plane does not give the blob */
-  async openBlob(blob: {
-    readonly digest: string;
-    readonly size: number;
-  }): Promise<AsyncIterable<Uint8Array>> {
+  async openBlob(
+    blob: { readonly digest: string; readonly size: number },
+    signal?: AbortSignal,
+  ): Promise<AsyncIterable<Uint8Array>> {
     const path = this.#pathOf(blob.digest);
     const found = await stat(path).catch(() => undefined);
-    if (found?.size !== blob.size) await this.#fetch(blob, path);
+    if (found?.size !== blob.size) await this.#fetch(blob, path, signal);
     return verifiedChunks(createReadStream(path), blob);
   }
 
@@ -48,11 +48,18 @@ export class ContentStore implements BlobSource {
     }
   }
 
-  async #fetch(blob: { readonly digest: string; readonly size: number }, path: string) {
+  async #fetch(
+    blob: { readonly digest: string; readonly size: number },
+    path: string,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     const aside = `${path}.${process.pid}.tmp`;
     const file = await open(aside, 'w', 0o600);
     try {
-      const chunks = this.#client.fetchBlob(blob.digest, { maxBytes: blob.size });
+      const chunks = this.#client.fetchBlob(blob.digest, {
+        maxBytes: blob.size,
+        ...(signal === undefined ? {} : { signal }),
+      });
       for await (const chunk of verifiedChunks(chunks, blob)) await file.writeFile(chunk);
       await file.sync();
     } catch (error) {

@@ -45,6 +45,10 @@ export class FakeControlPlane {
   readonly deliveries: CommandDelivery[] = [];
   /** While true, every connection is cut. */
   isDown = false;
+  /** While true, no blob is given out. */
+  refusesBlobs = false;
+  /** While true, blobs are asked for and never come. */
+  holdsBlobs = false;
   /** Bytes given out in place of a blob's own, by digest. */
   readonly exchanged = new Map<string, Buffer>();
   readonly #layout: ImageLayout | undefined;
@@ -210,6 +214,8 @@ export class FakeControlPlane {
       if (!this.reports.some(same)) this.reports.push(report.value);
       return answer(200, { ok: true });
     }
+    if (this.refusesBlobs) return answer(404, { code: 'blob-unknown', message: 'No such blob.' });
+    if (this.holdsBlobs) return;
     return this.#sendBlob(url.pathname.slice(AGENT_PATHS.blobs.length + 1), response);
   }
 

@@ -1,33 +1,48 @@
 import { accepted, type Outcome } from '@sluice/domain';
+import { digestOf } from '@sluice/pure';
 import type { Activation, ActiveRelease, BlobSource, TargetDriver } from '@sluice/target-drivers';
 
-/** A driver that does nothing but remember; its outcomes can be set. */
+/** A driver that does nothing but remember; its outcomes can be set, and its waits made endless. */
 export class FakeTargetDriver implements TargetDriver {
   readonly calls: string[] = [];
   healthy: Outcome<true> = accepted(true);
+  /** This call of this release ends only by its signal. */
+  endless:
+    | { readonly call: 'prepare' | 'confirm' | 'revert'; readonly version: string }
+    | undefined;
   #prepared = new Map<string, { activation: Activation; previous: ActiveRelease | undefined }>();
   #active: ActiveRelease | undefined;
 
-  async prepare(activation: Activation, _source: BlobSource): Promise<void> {
+  async prepare(activation: Activation, _source: BlobSource, signal?: AbortSignal): Promise<void> {
     this.calls.push('prepare');
+    await this.#wait('prepare', activation, signal);
     this.#prepared.set(activation.id, { activation, previous: this.#active });
   }
 
   async activate(activationId: string): Promise<void> {
     this.calls.push('activate');
-    const release = this.#prepared.get(activationId)?.activation.desired?.release;
+    const desired = this.#prepared.get(activationId)?.activation.desired ?? null;
     this.#active =
-      release === undefined ? undefined : { activationId, releaseDigest: release.digest };
+      desired === null
+        ? undefined
+        : {
+            activationId,
+            releaseDigest: desired.release.digest,
+            settingsDigest: digestOf(desired.settings),
+          };
   }
 
-  async confirm(): Promise<Outcome<true>> {
+  async confirm(activationId: string, signal?: AbortSignal): Promise<Outcome<true>> {
     this.calls.push('confirm');
+    await this.#wait('confirm', this.#prepared.get(activationId)?.activation, signal);
     return this.healthy;
   }
 
-  async revert(activationId: string): Promise<Outcome<true>> {
+  async revert(activationId: string, signal?: AbortSignal): Promise<Outcome<true>> {
     this.calls.push('revert');
-    this.#active = this.#prepared.get(activationId)?.previous;
+    const { activation, previous } = this.#prepared.get(activationId) ?? {};
+    this.#active = previous;
+    await this.#wait('revert', activation, signal).catch(() => undefined);
     return accepted(true);
   }
 
@@ -41,5 +56,18 @@ export class FakeTargetDriver implements TargetDriver {
 
   async close(): Promise<void> {
     this.calls.push('close');
+  }
+
+  async #wait(
+    call: string,
+    activation: Activation | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    if (this.endless?.call !== call) return;
+    if (this.endless.version !== activation?.desired?.release.version) return;
+    signal?.throwIfAborted();
+    await new Promise((_, reject) => {
+      signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
+    });
   }
 }

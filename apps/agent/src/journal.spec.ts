@@ -39,9 +39,37 @@ test('remembers what was accepted, and only that', async () => {
   await journal.close();
   const again = await Journal.open(path);
   expect(again.memory).toEqual({ lastSequence: 2, highestFencingToken: 7 });
-  expect(again.findUnfinished()).toMatchObject({ sequence: 2 });
+  expect(again.listUnfinished()).toMatchObject([{ sequence: 2 }]);
   expect(again.hasAccepted('key-1')).toBe(true);
   expect(again.hasAccepted('key-99')).toBe(false);
+  await again.close();
+});
+
+test('names what is unfinished in order, and what came with a higher fencing token', async () => {
+  const journal = await Journal.open(path);
+  await journal.append(entryOf(1, 'accepted', 3));
+  await journal.append(entryOf(2, 'accepted', 3));
+  await journal.append(entryOf(9, 'refused', 9));
+  expect(journal.findNewer(3)).toBeUndefined();
+  await journal.append(entryOf(3, 'accepted', 4));
+  expect(journal.listUnfinished().map(({ sequence }) => sequence)).toEqual([1, 2, 3]);
+  expect(journal.findNewer(3)).toMatchObject({ sequence: 3 });
+  expect(journal.findNewer(4)).toBeUndefined();
+  await journal.append(entryOf(1, 'reverted', 3));
+  expect(journal.listUnfinished().map(({ sequence }) => sequence)).toEqual([2, 3]);
+  await journal.close();
+});
+
+test('lines that are written at once stand one after the other, each stage once', async () => {
+  const journal = await Journal.open(path);
+  const stages: JournalStage[] = ['accepted', 'fetching', 'accepted', 'fetched'];
+  await Promise.all(
+    [1, 2, 3].flatMap((n) => stages.map((stage) => journal.append(entryOf(n, stage)))),
+  );
+  await journal.close();
+  const again = await Journal.open(path);
+  expect(again.entries).toHaveLength(9);
+  expect(again.entries).toEqual(journal.entries);
   await again.close();
 });
 

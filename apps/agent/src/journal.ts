@@ -43,6 +43,8 @@ export class Journal {
   readonly #entries: JournalEntry[];
   /** Bytes of whole lines. */
   #size: number;
+  /** Lines are written one after the other: commands come in while another one is carried out. */
+  #written: Promise<unknown> = Promise.resolve();
 
   private constructor(file: FileHandle, entries: JournalEntry[], size: number) {
     this.#file = file;
@@ -99,14 +101,21 @@ export class Journal {
     );
   }
 
-  /** The command that was accepted and has no final line; undefined when there is none. */
-  findUnfinished(): JournalEntry | undefined {
+  /** The `accepted` lines of commands that have no final line, oldest first. */
+  listUnfinished(): readonly JournalEntry[] {
+    const ended = new Set<string>();
+    for (const { stage, commandDigest } of this.#entries) {
+      if (FINAL.has(stage)) ended.add(commandDigest);
+    }
+    return this.#entries.filter(
+      ({ stage, commandDigest }) => stage === 'accepted' && !ended.has(commandDigest),
+    );
+  }
+
+  /** The last command that was accepted with a higher fencing token; undefined when there is none. */
+  findNewer(fencingToken: number): JournalEntry | undefined {
     return this.#entries.findLast(
-      ({ stage, commandDigest }) =>
-        stage === 'accepted' &&
-        !this.#entries.some(
-          (later) => later.commandDigest === commandDigest && FINAL.has(later.stage),
-        ),
+      (entry) => entry.stage === 'accepted' && entry.fencingToken > fencingToken,
     );
   }
 
@@ -118,7 +127,18 @@ export class Journal {
   }
 
   /** Writes a line unless the command has one of this stage; it is on disk when this returns. */
-  async append(entry: JournalEntry): Promise<JournalEntry> {
+  append(entry: JournalEntry): Promise<JournalEntry> {
+    const written = this.#written.then(() => this.#write(entry));
+    this.#written = written.catch(() => undefined);
+    return written;
+  }
+
+  async close(): Promise<void> {
+    await this.#written;
+    await this.#file.close();
+  }
+
+  async #write(entry: JournalEntry): Promise<JournalEntry> {
     const written = this.find(entry.commandDigest, entry.stage);
     if (written !== undefined) return written;
     // What a failed write (a full disk) left of its line must not stand before the next one.
@@ -129,10 +149,6 @@ export class Journal {
     this.#size += line.byteLength;
     this.#entries.push(entry);
     return entry;
-  }
-
-  async close(): Promise<void> {
-    await this.#file.close();
   }
 }
 

@@ -1,5 +1,5 @@
 import { type AgentClient, createAgentClient } from '@sluice/agent-protocol';
-import { createLogger, type Logger } from '@sluice/observability';
+import { createLogger, type Logger, startTracing } from '@sluice/observability';
 import type { KeyPair } from '@sluice/signing';
 import { createLinuxHostDriver } from '@sluice/target-drivers';
 import { Agent } from './agent.ts';
@@ -15,7 +15,8 @@ if (outcome.ok) {
   const stop = new AbortController();
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stop.abort());
   try {
-    await runAgent(outcome.settings, log, stop.signal);
+    const tracing = await startTracing({ service: 'agent', logger: log });
+    await runAgent(outcome.settings, log, stop.signal).finally(tracing.stop);
   } catch (error) {
     log.fatal({ err: error }, (error as Error).message);
     process.exitCode = 1;
@@ -41,6 +42,7 @@ async function runAgent(settings: AgentSettings, log: Logger, signal: AbortSigna
     stateDir,
     secretsDir: settings.secretsDir,
     graceMs: settings.graceMs,
+    keepReleases: settings.keepReleases,
     generator: `sluice-agent/${AGENT_VERSION}`,
     log: (level, message, fields) => log[level](fields ?? {}, message),
     onPoint: faultPoint,

@@ -1,8 +1,10 @@
 import type { AgentSettings } from '@sluice/domain';
 import type { EvidenceStore } from '@sluice/evidence-store';
+import type { EngineClient, QueryLimits } from '@sluice/graphql';
 import type { Logger, Metrics } from '@sluice/observability';
 import type { Pool } from '@sluice/persistence';
 import type { ReadinessCheck } from './health/readiness.ts';
+import type { SubscriptionLimits } from './subscriptions/subscription-limits.ts';
 import type { SharedWakeups } from './wakeups/shared-wakeups.ts';
 
 /** Under this name Nest injects the {@link ApiParts}; explicit, because the build keeps no metadata. */
@@ -16,6 +18,11 @@ export interface ApiParts {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly wakeups: SharedWakeups;
+  readonly engine: EngineClient;
+  /** What one operation may ask for. */
+  readonly queryLimits: QueryLimits;
+  /** How many subscribers this process serves. */
+  readonly subscriptionLimits: SubscriptionLimits;
   /** The tenant that the configuration file names. */
   readonly tenantId: string;
   readonly agents: AgentSettings;

@@ -16,6 +16,7 @@ export class ApiModule {
       readTrustRoot: parts.readTrustRoot,
       agents: parts.agents,
       wakeups: parts.wakeups,
+      engine: parts.engine,
       releaseWaitMs: parts.releaseWaitMs,
       now: parts.now,
     };

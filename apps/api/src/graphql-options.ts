@@ -1,29 +1,23 @@
 import type { ApolloServerPlugin } from '@apollo/server';
 import type { ApolloDriverConfig } from '@nestjs/apollo';
 import { ApolloDriver } from '@nestjs/apollo';
-import type { Role } from '@sluice/domain';
 import {
   createErrorFormat,
-  createLoaders,
   findExceededLimit,
   type GraphqlContext,
   guardRootFields,
-  type InTenant,
   MAX_QUERY_TOKENS,
-  type Principal,
   readTypeDefs,
   recordRefusal,
 } from '@sluice/graphql';
-import { findPrincipalByTokenHash, withTenant } from '@sluice/persistence';
-import { digestOfBytes } from '@sluice/pure';
 import type { Request } from 'express';
+import { GraphQLError, OperationTypeNode } from 'graphql';
 import type { ApiParts } from './api-parts.ts';
+import { createContext, hashOfAuthorization } from './request-context.ts';
 import { traceOf } from './trace/trace.middleware.ts';
 
 /** Largest body of a GraphQL request. Bytes. */
 export const MAX_GRAPHQL_BYTES = 1024 * 1024;
-
-const BEARER = /^Bearer ([\x21-\x7e]{1,512})$/i;
 
 /** How Nest and Apollo serve the schema: guarded, limited, without batching and persisted queries. */
 export function createGraphqlOptions(parts: ApiParts): ApolloDriverConfig {
@@ -42,45 +36,33 @@ export function createGraphqlOptions(parts: ApiParts): ApolloDriverConfig {
     autoTransformHttpErrors: false,
     stopOnTerminationSignals: false,
     parseOptions: { maxTokens: MAX_QUERY_TOKENS },
-    plugins: [createLimitPlugin()],
+    plugins: [createLimitPlugin(parts)],
     transformSchema: (schema) => guardRootFields(schema, recordRefusal),
     formatError: createErrorFormat((id, error) =>
       parts.log.error({ err: error, id }, 'GraphQL request failed'),
     ),
-    context: ({ req }: { readonly req: Request }) => createContext(parts, req),
+    context: ({ req }: { readonly req: Request }) =>
+      createContext(parts, hashOfAuthorization(req.headers.authorization), traceOf(req)),
   };
 }
 
-async function createContext(parts: ApiParts, request: Request): Promise<GraphqlContext> {
-  const { traceId, traceparent, log } = traceOf(request);
-  const principal = await findPrincipal(parts, request.headers.authorization);
-  const inTenant: InTenant = (work) => {
-    if (principal === undefined) throw new Error('Nobody is authenticated.');
-    return withTenant(parts.pool, principal.tenantId, work);
-  };
-  return { principal, traceId, traceparent, log, inTenant, loaders: createLoaders(inTenant) };
-}
-
-async function findPrincipal(
-  parts: ApiParts,
-  authorization: string | undefined,
-): Promise<Principal | undefined> {
-  const token = BEARER.exec(authorization ?? '')?.[1];
-  if (token === undefined) return undefined;
-  // Looked up by its hash: how long that takes tells nothing about any token.
-  const found = await findPrincipalByTokenHash(parts.pool, digestOfBytes(token));
-  return found === undefined ? undefined : { ...found, role: found.role satisfies Role };
-}
-
-/** Refuses operations that ask for too much, once they are known to be valid. */
-function createLimitPlugin(): ApolloServerPlugin<GraphqlContext> {
+/** Refuses operations that ask for too much, or for what is not served here, once they are known to be valid. */
+function createLimitPlugin({ queryLimits }: ApiParts): ApolloServerPlugin<GraphqlContext> {
   return {
     requestDidStart: async () => ({
       didResolveOperation: async ({ schema, document, operation, request }) => {
         if (operation === undefined) return;
-        const exceeded = findExceededLimit(schema, document, operation, request.variables ?? {});
+        if (operation.operation === OperationTypeNode.SUBSCRIPTION) throw notByPost();
+        const variables = request.variables ?? {};
+        const exceeded = findExceededLimit(schema, document, operation, variables, queryLimits);
         if (exceeded !== undefined) throw exceeded;
       },
     }),
   };
+}
+
+function notByPost(): GraphQLError {
+  return new GraphQLError('Subscribe over WebSocket, by the protocol graphql-transport-ws.', {
+    extensions: { code: 'BAD_REQUEST', http: { status: 400 } },
+  });
 }

@@ -1,19 +1,23 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { createFolderStore } from '@sluice/evidence-store';
+import { QUERY_LIMITS } from '@sluice/graphql';
 import { createLogger, createMetrics, type Logger } from '@sluice/observability';
 import {
   COMMANDS_CHANNEL,
   createListener,
   createPool,
+  EVENTS_CHANNEL,
   RELEASE_REQUESTS_CHANNEL,
 } from '@sluice/persistence';
 import { parseTrustRoot } from '@sluice/signing';
+import { loadCodecKeys } from '@sluice/temporal-client';
 import { applyConfigurationFile } from './configuration/apply-configuration-file.ts';
-import { createTemporalCheck } from './health/temporal-check.ts';
+import { createTemporalEngine } from './engine/temporal-engine.ts';
 import { readEnrolmentKeyFile } from './read-enrolment-key.ts';
 import { serveApi } from './serve-api.ts';
 import { readSettings } from './settings.ts';
+import { SUBSCRIPTION_LIMITS } from './subscriptions/subscription-limits.ts';
 import { createSharedWakeups } from './wakeups/shared-wakeups.ts';
 
 const POLICIES = fileURLToPath(new URL('../../../policies/', import.meta.url));
@@ -23,6 +27,7 @@ const STOP_DEADLINE_MS = 15_000;
 
 async function main(log: Logger): Promise<void> {
   const settings = readSettings(process.env, process.cwd());
+  const codecKeys = await loadCodecKeys(settings.codecKeysFile);
   const pool = createPool({
     connectionString: settings.databaseUrl,
     applicationName: 'sluice-api',
@@ -39,12 +44,16 @@ async function main(log: Logger): Promise<void> {
   const listener = createListener({
     connectionString: settings.databaseUrl,
     applicationName: 'sluice-api-listener',
-    channels: [COMMANDS_CHANNEL, RELEASE_REQUESTS_CHANNEL],
+    channels: [COMMANDS_CHANNEL, RELEASE_REQUESTS_CHANNEL, EVENTS_CHANNEL],
     onNotify: ({ channel, payload }) => wakeups.notify(channel, payload),
     onConnected: () => wakeups.notifyAll(),
     onConnectionError: (error) => log.warn({ err: error }, 'listening connection lost'),
   });
-  const temporal = createTemporalCheck(settings.temporalAddress, settings.temporalNamespace);
+  const engine = createTemporalEngine({
+    address: settings.temporalAddress,
+    namespace: settings.temporalNamespace,
+    codecKeys,
+  });
   const readTrustRoot = (): Promise<string> => readFile(settings.trustRootFile, 'utf8');
   const enrolmentKeyFile = settings.enrolmentKeyFile ?? configuration.enrolmentKeyFile;
   const api = await serveApi(
@@ -54,6 +63,9 @@ async function main(log: Logger): Promise<void> {
       log,
       metrics: createMetrics({ service: 'api' }),
       wakeups,
+      engine,
+      queryLimits: QUERY_LIMITS,
+      subscriptionLimits: SUBSCRIPTION_LIMITS,
       tenantId: configuration.tenant,
       agents: configuration.agents,
       publicUrl: settings.publicUrl,
@@ -62,7 +74,7 @@ async function main(log: Logger): Promise<void> {
         enrolmentKeyFile === null ? undefined : readEnrolmentKeyFile(enrolmentKeyFile),
       readinessChecks: [
         { name: 'postgres', check: async () => void (await pool.query('select 1')) },
-        { name: 'temporal', check: temporal.check },
+        { name: 'temporal', check: engine.check },
         { name: 'trust-root', check: async () => void parseTrustRoot(await readTrustRoot()) },
       ],
       releaseWaitMs: 10_000,
@@ -73,7 +85,7 @@ async function main(log: Logger): Promise<void> {
   const stop = async (): Promise<void> => {
     setTimeout(() => process.exit(1), STOP_DEADLINE_MS).unref();
     await api.stop();
-    await Promise.all([listener.close(), temporal.close(), pool.close()]);
+    await Promise.all([listener.close(), engine.close(), pool.close()]);
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => {
@@ -92,11 +104,13 @@ async function main(log: Logger): Promise<void> {
   process.stdout.write(`${JSON.stringify({ ready: true, service: 'api', url, host, port })}\n`);
 }
 
+/** Codes of errors whose messages are written for people: one line per problem. */
+const EXPLAINED = new Set(['settings-invalid', 'configuration-invalid', 'codec-keys-invalid']);
+
 const log = createLogger({ service: 'api', level: process.env.SLUICE_LOG_LEVEL });
 main(log).catch((error: unknown) => {
   const { code, message } = error as { readonly code?: unknown; readonly message?: unknown };
-  if (code === 'settings-invalid' || code === 'configuration-invalid') {
-    // Written for people: one line per problem, without a stack.
+  if (EXPLAINED.has(String(code))) {
     for (const line of String(message).split('\n')) log.fatal(line);
   } else {
     log.fatal({ err: error }, 'the API could not start');

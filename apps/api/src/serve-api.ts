@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import type { AddressInfo } from 'node:net';
 import { NestFactory } from '@nestjs/core';
+import { GraphQLSchemaHost } from '@nestjs/graphql';
 import { ExpressAdapter, type NestExpressApplication } from '@nestjs/platform-express';
 import type { NextFunction, Request, Response } from 'express';
 import express from 'express';
@@ -10,6 +11,7 @@ import type { ApiParts } from './api-parts.ts';
 import { createExplorer, redirectRoot } from './explorer/explorer.ts';
 import { MAX_GRAPHQL_BYTES } from './graphql-options.ts';
 import { createNestLogger } from './nest-logger.ts';
+import { serveSubscriptions } from './subscriptions/subscription-server.ts';
 import { createTraceMiddleware } from './trace/trace.middleware.ts';
 
 /** An API that listens. */
@@ -39,6 +41,12 @@ export async function serveApi(
   app.use('/explorer', createExplorer());
   app.use('/agent', rawBody);
   app.use('/graphql', jsonBody);
+  await app.init();
+  const subscriptions = serveSubscriptions(
+    app.getHttpServer(),
+    app.get(GraphQLSchemaHost).schema,
+    parts,
+  );
   await app.listen(port, host);
   const address = app.getHttpServer().address() as AddressInfo;
   const shownHost = address.family === 'IPv6' ? `[${address.address}]` : address.address;
@@ -47,6 +55,8 @@ export async function serveApi(
     port: address.port,
     url: `http://${shownHost}:${address.port}`,
     async stop() {
+      // Before the waits end: a subscriber must be told to go on elsewhere, not that there is nothing more.
+      await subscriptions.close();
       parts.wakeups.close();
       await app.close();
     },

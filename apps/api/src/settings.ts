@@ -7,6 +7,8 @@ export interface ApiSettings {
   /** `host:port`. */
   readonly temporalAddress: string;
   readonly temporalNamespace: string;
+  /** The keys of the payload codec. */
+  readonly codecKeysFile: string;
   readonly evidenceDir: string;
   /** The configuration file. */
   readonly configFile: string;
@@ -56,6 +58,19 @@ export function readSettings(
     problems.push('SLUICE_DATABASE_URL is no postgres:// URL.');
   }
   const temporalAddress = required('SLUICE_TEMPORAL_ADDRESS', 'write host:port of the engine');
+  if (temporalAddress !== '' && !isAddress(temporalAddress)) {
+    problems.push(`SLUICE_TEMPORAL_ADDRESS is "${temporalAddress}": write host:port.`);
+  }
+  const temporalNamespace = env.SLUICE_TEMPORAL_NAMESPACE ?? 'sluice';
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{1,62}$/.test(temporalNamespace)) {
+    problems.push(
+      `SLUICE_TEMPORAL_NAMESPACE is "${temporalNamespace}": write 2 to 63 letters, digits, "." "_" "-".`,
+    );
+  }
+  const codecKeysFile = required(
+    'SLUICE_CODEC_KEYS',
+    'write the path of the file with the keys of the payload codec',
+  );
   const evidenceDir = required('SLUICE_EVIDENCE_DIR', 'write the folder of the evidence store');
   const configFile = required('SLUICE_CONFIG', 'write the path of sluice.config.yaml');
   const trustRootFile = required('SLUICE_TRUST_ROOT', 'write the path of the trust root file');
@@ -69,7 +84,8 @@ export function readSettings(
   return {
     databaseUrl,
     temporalAddress,
-    temporalNamespace: env.SLUICE_TEMPORAL_NAMESPACE ?? 'sluice',
+    temporalNamespace,
+    codecKeysFile: path(codecKeysFile),
     evidenceDir: path(evidenceDir),
     configFile: path(configFile),
     trustRootFile: path(trustRootFile),
@@ -78,6 +94,11 @@ export function readSettings(
     port,
     publicUrl,
   };
+}
+
+function isAddress(text: string): boolean {
+  const port = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})$/.exec(text)?.[1];
+  return port !== undefined && Number(port) > 0 && Number(port) <= 65_535;
 }
 
 function readPublicUrl(text: string, problems: string[]): URL | null {

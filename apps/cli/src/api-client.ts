@@ -1,6 +1,7 @@
 import { readPrivateFile } from '@sluice/signing';
 import type { CliIo } from './cli-io.ts';
 import { CliError, EXIT_CODES } from './exit-codes.ts';
+import { streamOnce } from './subscription-client.ts';
 import { clause } from './text-layout.ts';
 
 /** Where the API is looked for when nothing names it. */
@@ -18,11 +19,20 @@ export interface ApiOptions {
   readonly tokenFile?: string;
 }
 
-/** GraphQL over HTTP, one operation a call. */
+/** GraphQL over HTTP, one operation a call; subscriptions over WebSocket, one connection each. */
 export interface ApiClient {
   readonly url: string;
   /** @throws CliError */
   run<T>(operation: string, variables?: Readonly<Record<string, unknown>>): Promise<T>;
+  /**
+   * @param onOpen called when the API has accepted the connection
+   * @throws StreamLost when the connection breaks, CliError for what the API says
+   */
+  stream<T>(
+    operation: string,
+    variables: Readonly<Record<string, unknown>>,
+    onOpen: () => void,
+  ): AsyncIterable<T>;
 }
 
 /**
@@ -47,6 +57,7 @@ export function createApiClient(options: ApiOptions, io: CliIo): ApiClient {
       const answer = await post(io, url, token, body);
       return readAnswer<T>(answer.status, answer.text, url);
     },
+    stream: (operation, variables, onOpen) => streamOnce(url, token, operation, variables, onOpen),
   };
 }
 

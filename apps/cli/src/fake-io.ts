@@ -1,4 +1,4 @@
-import type { CliIo } from './cli-io.ts';
+import type { CliIo, Terminal } from './cli-io.ts';
 import { OPERATIONS } from './operations.ts';
 
 /** What a fake API answers to an operation; `undefined` lets the test fail with its name. */
@@ -14,21 +14,35 @@ export interface FakeIo extends CliIo {
   readonly asked: [string, Record<string, unknown>][];
 }
 
+/** Who sits at a fake terminal, and what they type to every question. */
+export interface FakePerson {
+  readonly terminal: Terminal;
+  /** Undefined for one who only looks. */
+  readonly answer?: string;
+}
+
 /** Makes {@link FakeIo} over answers by operation. */
 export function fakeIo(
   answers: FakeAnswers = {},
   env: Readonly<Record<string, string>> = { SLUICE_TOKEN: 'secret-token' },
+  person?: FakePerson,
 ): FakeIo {
   let out = '';
   let err = '';
   let time = Date.parse('2026-11-21T12:00:00Z');
   const asked: [string, Record<string, unknown>][] = [];
+  const ticks: (() => void)[] = [];
   return {
     env,
     now: () => time,
     sleep: (milliseconds) => {
       time += milliseconds;
+      for (const tick of ticks) tick();
       return Promise.resolve();
+    },
+    every: (_, work) => {
+      ticks.push(work);
+      return () => void ticks.splice(ticks.indexOf(work), 1);
     },
     out: (text) => {
       out += text;
@@ -48,6 +62,14 @@ export function fakeIo(
       if (answer === undefined) return Promise.reject(new Error(`nobody answers ${name}`));
       return Promise.resolve(Response.json(answer(body.variables)));
     },
+    terminal: () => person?.terminal,
+    ask:
+      person?.answer === undefined
+        ? undefined
+        : (question) => {
+            out += question;
+            return Promise.resolve(person.answer ?? '');
+          },
     outText: () => out,
     errText: () => err,
     asked,

@@ -1,3 +1,7 @@
+import { APPROVAL_OPERATIONS } from './approval-operations.ts';
+import { ENVIRONMENT_OPERATIONS } from './environment-operations.ts';
+import { WATCH_OPERATIONS } from './watch-operations.ts';
+
 /** The GraphQL operations of the CLI; a test validates each against the schema. */
 
 const RELEASE = `
@@ -61,6 +65,9 @@ export const OPERATIONS = {
   }`,
   trustRoot: 'query TrustRoot { trustRoot { document } }',
   viewer: 'query Viewer { viewer { name tenant role } }',
+  ...APPROVAL_OPERATIONS,
+  ...ENVIRONMENT_OPERATIONS,
+  ...WATCH_OPERATIONS,
 } as const;
 
 /** A stable code and a sentence. */

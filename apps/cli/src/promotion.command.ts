@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { isName } from '@sluice/domain';
 import type { Command } from 'commander';
 import type { ApiClient } from './api-client.ts';
+import type { ApprovalView, DifferenceView } from './approval-operations.ts';
 import type { CliIo } from './cli-io.ts';
 import {
   act,
@@ -10,13 +10,15 @@ import {
   wholeNumber,
   writeOutput,
 } from './command-context.ts';
+import { describeDifference, describeRequest } from './difference-text.ts';
 import { CliError, EXIT_CODES, type ExitCode } from './exit-codes.ts';
 import { OPERATIONS, type PromotionView, type RefusalView } from './operations.ts';
+import { assertPromotionId, getPromotion, isEnded, noPromotion } from './promotion-reference.ts';
 import { describePromotion } from './promotion-text.ts';
+import { watchPromotion } from './promotion-watch.ts';
 import { getRelease } from './release.command.ts';
 
 const POLL_MS = 1000;
-const END_STATES = ['SUCCEEDED', 'DENIED', 'FAILED', 'REVERTED', 'CANCELLED'];
 
 interface WaitOptions {
   readonly wait?: string;
@@ -24,11 +26,18 @@ interface WaitOptions {
 
 interface RequestOptions extends WaitOptions {
   readonly idempotencyKey?: string;
+  readonly watch?: boolean;
+}
+
+interface WatchOptions {
+  readonly after?: string;
 }
 
 interface ShowOptions extends WaitOptions {
   readonly packet?: string;
   readonly trustRoot?: string;
+  readonly difference?: boolean;
+  readonly full?: boolean;
 }
 
 interface CancelOptions extends RequestOptions {
@@ -57,16 +66,28 @@ export function addPromotionCommands(
   const request = promotion
     .command('request <release> <environment>')
     .description('promote a release (its digest, or name@version)')
+    .option('--watch', 'follow it to its end, live; status 1 unless it succeeded')
     .option(...key)
     .option(...wait);
   act<RequestOptions>(request, io, settle, requestPromotion);
   const show = promotion
     .command('show <promotion>')
     .description('steps, decision with reasons and remedies, deployments')
+    .option('--difference', 'also what it would change: components, packages, findings, targets')
+    .option('--full', 'with --difference: every change, not the first twenty of each list')
     .option('--packet <file>', 'write the sealed evidence packet there')
     .option('--trust-root <file>', 'write the trust root there')
     .option(...wait);
   act<ShowOptions>(show, io, settle, showPromotion);
+  const watch = promotion
+    .command('watch <promotion>')
+    .description('follow it to its end, live; status 1 unless it succeeded')
+    .option('--after <position>', 'only events behind this position');
+  act<WatchOptions>(watch, io, settle, (context, { after }, [id = '']) => {
+    assertPromotionId(id);
+    if (after !== undefined) assertPosition(after);
+    return watchPromotion(context, id, after);
+  });
   const cancel = promotion
     .command('cancel <promotion>')
     .description('ask for the end; its targets are put back')
@@ -88,6 +109,7 @@ async function requestPromotion(
     input,
   });
   assertNotRefused(answer.requestPromotion, 'Promotion');
+  if (options.watch === true) return watchPromotion(context, answer.requestPromotion.id);
   return printPromotion(
     context,
     await ended(context, api, answer.requestPromotion, options),
@@ -129,29 +151,34 @@ async function showPromotion(
     const { trustRoot } = await api.run<{ trustRoot: { document: string } }>(OPERATIONS.trustRoot);
     files.trustRoot = writeOutput(options.trustRoot, trustRoot.document);
   }
-  return printPromotion(context, promotion, options, files);
-}
-
-function assertPromotionId(id: string): void {
-  const [environment = '', number = '', rest] = id.split('/');
-  if (isName(environment) && /^[1-9]\d{0,8}$/.test(number) && rest === undefined) return;
-  const message = `"${id}" names no promotion.`;
-  const next = 'Write environment/number, such as dev/1.';
-  throw new CliError(EXIT_CODES.usage, 'promotion-reference-invalid', message, next);
-}
-
-async function getPromotion(api: ApiClient, id: string): Promise<PromotionView> {
-  const { promotion } = await api.run<{ promotion: PromotionView | null }>(OPERATIONS.promotion, {
-    id,
-  });
-  if (promotion !== null) return promotion;
-  const next = 'Check its environment and its number.';
-  throw new CliError(
-    EXIT_CODES.failed,
-    'promotion-not-found',
-    `There is no promotion ${id}.`,
-    next,
+  if (options.difference !== true) return printPromotion(context, promotion, options, files);
+  const { approval, difference } = await getDifference(api, id);
+  context.print({ ...promotion, files, approval, difference }, () =>
+    [
+      approval === null ? describePromotion(promotion) : describeRequest(approval),
+      difference === null ? '\nIt has no plan yet.\n' : '',
+      difference === null ? '' : describeDifference(difference, options.full === true),
+      approval === null
+        ? ''
+        : `\nrelease  ${approval.releaseDigest}\nplan     ${approval.planDigest}\n`,
+    ].join(''),
   );
+  return EXIT_CODES.ok;
+}
+
+async function getDifference(api: ApiClient, id: string) {
+  const { promotion } = await api.run<{
+    promotion: { approval: ApprovalView | null; difference: DifferenceView | null } | null;
+  }>(OPERATIONS.promotionDifference, { id });
+  if (promotion === null) throw noPromotion(id);
+  return promotion;
+}
+
+function assertPosition(after: string): void {
+  if (/^\d{1,15}$/.test(after)) return;
+  const message = `--after is "${after}", which is no position.`;
+  const next = 'Write the position of an event, as --json shows it.';
+  throw new CliError(EXIT_CODES.usage, 'option-invalid', message, next);
 }
 
 async function getPacket(api: ApiClient, { id, state }: PromotionView): Promise<string> {
@@ -175,7 +202,7 @@ async function ended(
   const deadline = io.now() + wholeNumber(options.wait, '--wait', 1, 7 * 24 * 3600) * 1000;
   let promotion = first;
   let shown = '';
-  while (!END_STATES.includes(promotion.state) || promotion.packet === null) {
+  while (!isEnded(promotion)) {
     const active = promotion.steps.find(({ state }) => state === 'RUNNING' || state === 'WAITING');
     const line = `${promotion.id}: ${promotion.state.toLowerCase()}${active ? `, ${active.id}` : ''}`;
     if (line !== shown) io.err(`${line} …\n`);

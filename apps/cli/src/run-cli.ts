@@ -1,11 +1,14 @@
 import { Command, type CommanderError } from 'commander';
 import { addAgentCommands } from './agent.command.ts';
 import { DEFAULT_API_URL } from './api-client.ts';
+import { addApprovalCommands } from './approval.command.ts';
 import type { CliIo } from './cli-io.ts';
 import { addDoctorCommand } from './doctor.command.ts';
 import { type CliError, EXIT_CODES, type ExitCode } from './exit-codes.ts';
 import { addPromotionCommands } from './promotion.command.ts';
+import { addQueueCommand } from './queue.command.ts';
 import { addReleaseCommands } from './release.command.ts';
+import { addRollbackCommand } from './rollback.command.ts';
 import { printable, wrapped } from './text-layout.ts';
 import { addVerifyCommand } from './verify.command.ts';
 
@@ -17,7 +20,8 @@ Environment: SLUICE_API_URL, SLUICE_TOKEN, SLUICE_TOKEN_FILE, SLUICE_CONFIG,
 Exit codes: 0 done; 1 refused, or ended badly; 2 wrong command line or file;
   3 the API did not answer; 4 a packet did not verify.
 With --json one JSON document goes to standard output, an error too:
-  {"error": {"code", "message", "next"}}.`;
+  {"error": {"code", "message", "next"}}. Watching gives JSON Lines: one event a
+  line, {"position", "event", "promotion"}; --after <position> goes on behind it.`;
 
 /**
  * Runs one command line. Never throws and never ends the process.
@@ -58,6 +62,9 @@ function buildProgram(io: CliIo, isJson: boolean, settle: (exitCode: ExitCode) =
     .showSuggestionAfterError();
   addReleaseCommands(program, io, settle);
   addPromotionCommands(program, io, settle);
+  addApprovalCommands(program, io, settle);
+  addQueueCommand(program, io, settle);
+  addRollbackCommand(program, io, settle);
   addVerifyCommand(program, io, settle);
   addAgentCommands(program, io, settle);
   addDoctorCommand(program, io, settle);

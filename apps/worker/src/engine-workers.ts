@@ -1,6 +1,11 @@
 import type { ActivitiesByQueue } from '@sluice/activities';
 import type { Logger } from '@sluice/observability';
-import { type CodecKeys, createDataConverter } from '@sluice/temporal-client';
+import {
+  type CodecKeys,
+  createDataConverter,
+  type SpanSink,
+  traceWorker,
+} from '@sluice/temporal-client';
 import { TASK_QUEUES, type TaskQueue } from '@sluice/temporal-contract';
 import {
   NativeConnection,
@@ -17,6 +22,8 @@ export interface EngineWorkersOptions {
   readonly codecKeys: CodecKeys;
   readonly activities: ActivitiesByQueue;
   readonly workflowBundle: WorkflowBundleOption;
+  /** Where spans of workflows go; without it neither workflows nor activities are traced. */
+  readonly tracing?: SpanSink | undefined;
   readonly logger: Logger;
   /** Told when all workers poll, and when they stopped doing so. */
   readonly onState: (state: 'running' | 'connecting') => void;
@@ -116,6 +123,7 @@ function workerOptions(
     taskQueue,
     dataConverter: createDataConverter(options.codecKeys),
     activities: options.activities[taskQueue],
+    ...traceWorker(options.tracing),
     maxConcurrentActivityTaskExecutions: CONCURRENT_ACTIVITIES[taskQueue],
     maxConcurrentActivityTaskPolls: Math.min(ACTIVITY_POLLERS, CONCURRENT_ACTIVITIES[taskQueue]),
     // A cancellation comes back with a heartbeat: by default they are sent so seldom that a scan runs on for 16 s.

@@ -2,22 +2,11 @@
  * The worker process: Temporal workers for every task queue, and the relays beside them. Everything that it
  * needs may be away at its start and in between: it waits and says so.
  */
-import {
-  createActivities,
-  currentActivityScope,
-  settleReportedActivity,
-  TrivyImageScanner,
-} from '@sluice/activities';
+import { createActivities, currentActivityScope, TrivyImageScanner } from '@sluice/activities';
 import { createDecisionEngine } from '@sluice/decision';
 import { createFolderStore } from '@sluice/evidence-store';
-import { createLogger, createMetrics, type Logger } from '@sluice/observability';
+import { createLogger, createMetrics, type Logger, startTracing } from '@sluice/observability';
 import { createPool, type Pool } from '@sluice/persistence';
-import {
-  createTemporalEngine,
-  type Relay,
-  startEventLinker,
-  startOutboxRelay,
-} from '@sluice/relays';
 import { createSignerClient } from '@sluice/signing';
 import { createTemporalClient, loadCodecKeys } from '@sluice/temporal-client';
 import { installEngineRuntime } from './engine-runtime.ts';
@@ -27,6 +16,8 @@ import { serveHealth } from './health-server.ts';
 import { keepTrying } from './keep-trying.ts';
 import { announceReady, onStop } from './process-end.ts';
 import type { SettingsError } from './settings.ts';
+import { startRelays } from './start-relays.ts';
+import { traceSigner } from './traced-signer.ts';
 import { readWorkerSettings, type WorkerSettings } from './worker-settings.ts';
 import { findWorkflowCode } from './workflow-code.ts';
 
@@ -52,6 +43,8 @@ async function start(settings: WorkerSettings, logger: Logger): Promise<void> {
     for (const stop of toStop.reverse()) await stop();
   });
   installEngineRuntime(logger);
+  const tracing = await startTracing({ service: 'worker', logger });
+  toStop.push(() => tracing.stop());
   const metrics = createMetrics({ service: 'worker' });
   if (settings.port !== null) {
     const ready = (): boolean => Object.values(parts).every((state) => state === 'running');
@@ -78,9 +71,6 @@ async function start(settings: WorkerSettings, logger: Logger): Promise<void> {
     return pool;
   };
   const pool = openPool(settings.databaseUrl, 'sluice-worker', 16);
-  const relayPool = openPool(settings.relayDatabaseUrl, 'sluice-relay', 4);
-  const linkerPool = openPool(settings.linkerDatabaseUrl, 'sluice-linker', 2);
-
   const durations = metrics.histogram('sluice_activity_seconds', 'Activities by outcome', [
     'activity',
     'outcome',
@@ -88,7 +78,7 @@ async function start(settings: WorkerSettings, logger: Logger): Promise<void> {
   const activities = createActivities({
     pool,
     evidence: createFolderStore(settings.evidenceDir),
-    signer: createSignerClient({ socketPath: settings.signerSocket }),
+    signer: traceSigner(createSignerClient({ socketPath: settings.signerSocket })),
     scanner: new TrivyImageScanner({
       program: settings.trivy,
       cacheDir: settings.trivyCache,
@@ -97,6 +87,7 @@ async function start(settings: WorkerSettings, logger: Logger): Promise<void> {
     decisions,
     logger,
     scope: currentActivityScope,
+    supersedeGraceSeconds: settings.supersedeGraceSeconds,
     observe: (activity, outcome, seconds) => durations.observe({ activity, outcome }, seconds),
   });
   const { signal } = stopping;
@@ -108,6 +99,7 @@ async function start(settings: WorkerSettings, logger: Logger): Promise<void> {
     codecKeys,
     activities,
     workflowBundle: await findWorkflowCode(logger),
+    tracing: tracing.sink,
     logger,
     onState: (state) => {
       parts['engine'] = state;
@@ -127,17 +119,7 @@ async function start(settings: WorkerSettings, logger: Logger): Promise<void> {
     parts['frontend'] = state;
   });
   toStop.push(async () => endWatch());
-  const relays: Relay[] = [
-    startOutboxRelay({
-      pool: relayPool,
-      connectionString: settings.relayDatabaseUrl,
-      engine: createTemporalEngine(client),
-      settleActivity: (place) => settleReportedActivity(pool, place),
-      logger,
-      metrics,
-    }),
-    startEventLinker({ pool: linkerPool, logger }),
-  ];
+  const relays = startRelays({ settings, openPool, workerPool: pool, client, logger, metrics });
   for (const relay of relays) toStop.push(() => relay.stop());
   parts['relays'] = 'running';
   await workers.started;

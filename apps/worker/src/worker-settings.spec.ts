@@ -14,6 +14,9 @@ test('what may be absent has a meaning', () => {
   expect(readWorkerSettings(complete)).toMatchObject({
     relayDatabaseUrl: 'postgres://sluice_relay:secret@127.0.0.1:5432/sluice',
     linkerDatabaseUrl: 'postgres://sluice_linker:secret@127.0.0.1:5432/sluice',
+    watchdogDatabaseUrl: 'postgres://sluice_watchdog:secret@127.0.0.1:5432/sluice',
+    watchdogSeconds: 15,
+    supersedeGraceSeconds: 10,
     temporalNamespace: 'sluice',
     trivy: 'trivy',
     port: null,
@@ -35,4 +38,15 @@ test('every problem is one line', () => {
     }),
   );
   expect(() => readSignerSettings({})).toThrow(/SLUICE_SIGNER_KEYS[^]*SLUICE_TRUST_ROOT/);
+});
+
+test.each([
+  ['SLUICE_WATCHDOG_SECONDS', '0', 'write a whole number from 1 to 3600'],
+  ['SLUICE_SUPERSEDE_GRACE_SECONDS', '1.5', 'write a whole number from 1 to 3600'],
+  ['SLUICE_WATCHDOG_DATABASE_URL', 'nonsense', 'postgres://sluice_watchdog:password@'],
+  ['OTEL_EXPORTER_OTLP_ENDPOINT', '127.0.0.1:4318', 'write http://host:4318'],
+])('%s=%s is refused in one line', (name, value, advice) => {
+  expect(() => readWorkerSettings({ ...complete, [name]: value })).toThrow(
+    expect.objectContaining({ problems: [expect.stringContaining(advice)] }),
+  );
 });

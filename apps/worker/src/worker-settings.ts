@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { builtInPolicyDir } from '@sluice/decision';
+import { readTracesUrl } from '@sluice/observability';
 import { type Environment, SettingsReader } from './settings.ts';
 
 /** What the worker process needs to know. */
@@ -11,6 +12,12 @@ export interface WorkerSettings {
   readonly relayDatabaseUrl: string;
   /** Of the role sluice_linker. */
   readonly linkerDatabaseUrl: string;
+  /** Of the role sluice_watchdog. */
+  readonly watchdogDatabaseUrl: string;
+  /** Seconds between looks for promotions that nobody works on. */
+  readonly watchdogSeconds: number;
+  /** Seconds that a promotion which a rollback superseded has to end by itself. */
+  readonly supersedeGraceSeconds: number;
   readonly temporalAddress: string;
   readonly temporalNamespace: string;
   readonly evidenceDir: string;
@@ -27,8 +34,8 @@ export interface WorkerSettings {
 }
 
 /**
- * Reads the environment. The relay's and the linker's databases are the worker's with the role's name in its
- * place, unless SLUICE_RELAY_DATABASE_URL and SLUICE_LINKER_DATABASE_URL name them.
+ * Reads the environment. The databases of relay, linker and watchdog are the worker's with the role's name in its
+ * place, unless SLUICE_RELAY_DATABASE_URL, SLUICE_LINKER_DATABASE_URL and SLUICE_WATCHDOG_DATABASE_URL name them.
  * @throws SettingsError with one line per problem
  */
 export function readWorkerSettings(environment: Environment): WorkerSettings {
@@ -37,12 +44,21 @@ export function readWorkerSettings(environment: Environment): WorkerSettings {
     'SLUICE_DATABASE_URL',
     'the database, with the role sluice_worker',
   );
-  const ofRole = (variable: string, role: string): string =>
-    reader.optional(variable, undefined) ?? withRole(databaseUrl, role, reader);
+  const ofRole = (variable: string, role: string): string => {
+    const named = reader.optional(variable, undefined);
+    if (named === undefined) return withRole(databaseUrl, role, reader);
+    if (!URL.canParse(named)) {
+      reader.refuse(`${variable} is no URL: write postgres://${role}:password@host:port/name.`);
+    }
+    return named;
+  };
   const settings: WorkerSettings = {
     databaseUrl,
     relayDatabaseUrl: ofRole('SLUICE_RELAY_DATABASE_URL', 'sluice_relay'),
     linkerDatabaseUrl: ofRole('SLUICE_LINKER_DATABASE_URL', 'sluice_linker'),
+    watchdogDatabaseUrl: ofRole('SLUICE_WATCHDOG_DATABASE_URL', 'sluice_watchdog'),
+    watchdogSeconds: reader.integer('SLUICE_WATCHDOG_SECONDS', 15, 1, 3600),
+    supersedeGraceSeconds: reader.integer('SLUICE_SUPERSEDE_GRACE_SECONDS', 10, 1, 3600),
     temporalAddress: reader.required('SLUICE_TEMPORAL_ADDRESS', "Temporal's frontend, host:port"),
     temporalNamespace: reader.optional('SLUICE_TEMPORAL_NAMESPACE', 'sluice'),
     evidenceDir: reader.required('SLUICE_EVIDENCE_DIR', 'the folder of the evidence store'),
@@ -57,8 +73,17 @@ export function readWorkerSettings(environment: Environment): WorkerSettings {
         : reader.integer('SLUICE_WORKER_PORT', 0, 0, 65_535),
     scanSeconds: reader.integer('SLUICE_SCAN_SECONDS', 240, 1, 3600),
   };
+  refuseTracesUrl(environment, reader);
   reader.assertValid();
   return settings;
+}
+
+function refuseTracesUrl(environment: Environment, reader: SettingsReader): void {
+  try {
+    readTracesUrl(undefined, environment);
+  } catch (error) {
+    reader.refuse((error as Error).message);
+  }
 }
 
 function withRole(databaseUrl: string, role: string, reader: SettingsReader): string {

@@ -1,6 +1,7 @@
 import { access } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from '@sluice/observability';
+import { WORKFLOW_INTERCEPTORS } from '@sluice/temporal-client';
 import { bundleWorkflowCode, type WorkflowBundleOption } from '@temporalio/worker';
 
 /**
@@ -15,6 +16,7 @@ export async function findWorkflowCode(logger: Logger): Promise<WorkflowBundleOp
   const failureConverterPath = fileURLToPath(new URL('./failure-converter.js', entry));
   return bundleWorkflowCode({
     workflowsPath: fileURLToPath(entry),
+    workflowInterceptorModules: [WORKFLOW_INTERCEPTORS],
     ...((await exists(failureConverterPath)) ? { failureConverterPath } : {}),
   });
 }

@@ -1,12 +1,11 @@
-import type { Role } from '@sluice/domain';
+import type { Role, Voter } from '@sluice/domain';
 import type { Logger } from '@sluice/observability';
 import type { InTenant } from './in-tenant.ts';
 import type { Loaders } from './loaders.ts';
 
-/** Whom a bearer token speaks for. */
-export interface Principal {
+/** Whom a bearer token speaks for, and the person behind it. */
+export interface Principal extends Voter {
   readonly tenantId: string;
-  readonly principalId: string;
   readonly role: Role;
 }
 
@@ -23,6 +22,11 @@ export interface GraphqlContext {
   readonly inTenant: InTenant;
   /** Batched reads; caches live as long as the request. */
   readonly loaders: Loaders;
+  /**
+   * The same request as it would be now: who asks is looked up again, and nothing that was read before is remembered.
+   * A subscription asks for it at each event. Throws the `UNAUTHENTICATED` error when the token speaks for nobody any more.
+   */
+  readonly renew: () => Promise<GraphqlContext>;
 }
 
 /** The request's principal; the root fields' guard let nobody else through. */

@@ -1,5 +1,7 @@
 import {
   type AgentRecord,
+  type ApprovalRecord,
+  type ApprovalRequestRecord,
   type CurrentReleaseRecord,
   type DecisionRecord,
   type DeploymentRecord,
@@ -7,6 +9,8 @@ import {
   type EventRecord,
   type LeaseRecord,
   listAgents,
+  listApprovalRequestsOf,
+  listApprovalsOf,
   listCurrentReleases,
   listDecisionsOf,
   listDeploymentsOf,
@@ -23,6 +27,7 @@ import {
   listTargetsByName,
   listTargetsOf,
   type PromotionRecord,
+  type QueuePlaceRecord,
   type Page as RecordPage,
   type ReleaseRecord,
   type StatementRecord,
@@ -35,7 +40,7 @@ import type { Page } from './page.ts';
 
 /** A lease with who waits for it, first in line first. */
 export interface LeaseWithQueue extends LeaseRecord {
-  readonly queue: readonly string[];
+  readonly queue: readonly QueuePlaceRecord[];
 }
 
 /**
@@ -58,10 +63,16 @@ export interface Loaders {
   currentReleaseOf(target: string): Promise<CurrentReleaseRecord | undefined>;
   leaseOf(resource: string): Promise<LeaseWithQueue | undefined>;
   promotion(id: string): Promise<PromotionRecord | undefined>;
+  /** As {@link Loaders.getRelease}. */
+  getPromotion(id: string): Promise<PromotionRecord>;
   stepsOf(promotion: string): Promise<readonly StepRecord[]>;
   decisionsOf(promotion: string): Promise<readonly DecisionRecord[]>;
   deploymentsOf(promotion: string): Promise<readonly DeploymentRecord[]>;
   statementsOf(promotion: string): Promise<readonly StatementRecord[]>;
+  /** All rounds of asking, oldest first. */
+  approvalRequestsOf(promotion: string): Promise<readonly ApprovalRequestRecord[]>;
+  /** What was said in all rounds, oldest first. */
+  approvalsOf(promotion: string): Promise<readonly ApprovalRecord[]>;
   eventsOf(promotion: string, page: Page): Promise<RecordPage<EventRecord>>;
   promotionsOfEnvironment(name: string, page: Page): Promise<RecordPage<PromotionRecord>>;
   promotionsOfRelease(digest: string, page: Page): Promise<RecordPage<PromotionRecord>>;
@@ -71,6 +82,7 @@ export interface Loaders {
 export function createLoaders(inTenant: InTenant): Loaders {
   const release = loadOne(inTenant, listReleasesByDigest, (row) => row.releaseDigest);
   const environment = loadOne(inTenant, listEnvironmentsByName, (row) => row.name);
+  const promotion = loadOne(inTenant, listPromotionsById, (row) => row.promotionId);
   const target = loadOne(inTenant, listTargetsByName, (row) => row.name);
   return {
     release,
@@ -83,11 +95,14 @@ export function createLoaders(inTenant: InTenant): Loaders {
     agentOf: loadOne(inTenant, listAgents, (row) => row.target),
     currentReleaseOf: loadOne(inTenant, listCurrentReleases, (row) => row.target),
     leaseOf: loadOne(inTenant, listLeasesWithQueues, (row) => row.resource),
-    promotion: loadOne(inTenant, listPromotionsById, (row) => row.promotionId),
+    promotion,
+    getPromotion: required('promotion', promotion),
     stepsOf: loadMany(inTenant, listStepsOf, (row) => row.promotionId),
     decisionsOf: loadMany(inTenant, listDecisionsOf, (row) => row.promotionId),
     deploymentsOf: loadMany(inTenant, listDeploymentsOf, (row) => row.promotionId),
     statementsOf: loadMany(inTenant, listStatementsOf, (row) => row.promotionId),
+    approvalRequestsOf: loadMany(inTenant, listApprovalRequestsOf, (row) => row.promotionId),
+    approvalsOf: loadMany(inTenant, listApprovalsOf, (row) => row.promotionId),
     eventsOf: loadPages(inTenant, (tx, keys, first) =>
       listEventsOf(
         tx,
@@ -120,7 +135,7 @@ async function listLeasesWithQueues(
   const places = await listLeaseQueues(tx, resources);
   return leases.map((lease) => ({
     ...lease,
-    queue: places.filter((p) => p.resource === lease.resource).map((p) => p.holder),
+    queue: places.filter(({ resource }) => resource === lease.resource),
   }));
 }
 

@@ -16,7 +16,12 @@ export type RefusalMember =
       readonly permission: Permission;
     }
   | {
-      readonly __typename: 'NotFound' | 'IdempotencyConflict' | 'StateConflict';
+      readonly __typename:
+        | 'NotFound'
+        | 'IdempotencyConflict'
+        | 'StateConflict'
+        | 'ApprovalRefused'
+        | 'EngineUnavailable';
       readonly code: string;
       readonly message: string;
     };
@@ -63,6 +68,16 @@ export function stateConflict(code: string, message: string): RefusalException {
   return new RefusalException({ __typename: 'StateConflict', code, message });
 }
 
+/** The decision does not count; the code is one of the domain's `APPROVAL_REFUSALS`. */
+export function approvalRefused(code: string, message: string): RefusalException {
+  return new RefusalException({ __typename: 'ApprovalRefused', code, message });
+}
+
+/** The engine or its worker did not answer in time. */
+export function engineUnavailable(code: string, message: string): RefusalException {
+  return new RefusalException({ __typename: 'EngineUnavailable', code, message });
+}
+
 /** The key was used before with another payload. */
 export function idempotencyConflict(operation: string): RefusalException {
   return new RefusalException({
@@ -72,12 +87,19 @@ export function idempotencyConflict(operation: string): RefusalException {
   });
 }
 
-/** The principal's role does not hold the permission. */
-export function notPermitted(principal: string, permission: Permission): RefusalException {
+/**
+ * The principal's role does not hold the permission.
+ * @param message says why where it holds the permission, and something narrower forbids it
+ */
+export function notPermitted(
+  principal: string,
+  permission: Permission,
+  message = `${principal} does not hold the permission ${permission}; ask an administrator for a role that has it.`,
+): RefusalException {
   return new RefusalException({
     __typename: 'NotPermitted',
     code: 'not-permitted',
-    message: `${principal} does not hold the permission ${permission}; ask an administrator for a role that has it.`,
+    message,
     permission,
   });
 }

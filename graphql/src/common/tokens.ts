@@ -1,5 +1,6 @@
 import type { AgentSettings } from '@sluice/domain';
 import type { EvidenceStore } from '@sluice/evidence-store';
+import type { EngineClient } from './engine-client.ts';
 import type { Wakeups } from './wakeups.ts';
 
 /** Under this name Nest injects the {@link GraphqlParts}; explicit, because the build keeps no metadata. */
@@ -12,6 +13,7 @@ export interface GraphqlParts {
   readonly readTrustRoot: () => Promise<string>;
   readonly agents: AgentSettings;
   readonly wakeups: Wakeups;
+  readonly engine: EngineClient;
   /** How long `createRelease` waits for its answer. Milliseconds. */
   readonly releaseWaitMs: number;
   /** Milliseconds since the epoch. */

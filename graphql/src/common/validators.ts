@@ -38,16 +38,20 @@ export function IsPromotionId(options?: ValidationOptions): PropertyDecorator {
   );
 }
 
-/** Text that people read: no control characters but line ends, no half characters, not blank. */
+/**
+ * Text that people read: no control characters but line ends and tabs, no half characters, nothing that turns the
+ * direction of what follows it, not blank.
+ */
 export function IsPlainText(max: number, options?: ValidationOptions): PropertyDecorator {
   return rule(
     'isPlainText',
-    (value) =>
-      value.trim() !== '' && value.length <= max && !/[^\P{Cc}\n\t]|\p{Surrogate}/u.test(value),
+    (value) => value.trim() !== '' && value.length <= max && !UNREADABLE.test(value),
     `write 1 to ${max} characters of plain text`,
     options,
   );
 }
+
+const UNREADABLE = /[^\P{Cc}\n\t]|\p{Surrogate}|[\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]/u;
 
 function rule(
   name: string,

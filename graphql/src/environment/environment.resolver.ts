@@ -1,11 +1,12 @@
 import { Args, Context, Parent, Query, ResolveField, Resolver } from '@nestjs/graphql';
-import { listEnvironments } from '@sluice/persistence';
+import { type CurrentReleaseRecord, listEnvironments } from '@sluice/persistence';
 import { environmentLease } from '@sluice/temporal-contract';
 import type { GraphqlContext } from '../common/graphql-context.ts';
 import { InputPipe } from '../common/input.pipe.ts';
 import { NameArgs } from '../common/name.args.ts';
 import { connectionOf, type PageArgs, readPage } from '../common/page.ts';
 import { promotionView } from '../promotion/promotion.view.ts';
+import { releaseView } from '../release/release.view.ts';
 import {
   type EnvironmentView,
   environmentView,
@@ -45,6 +46,26 @@ export class EnvironmentResolver {
       await loaders.promotionsOfEnvironment(name, readPage(args, 20)),
       promotionView,
     );
+  }
+
+  @ResolveField('verifiedRelease')
+  async verifiedRelease(
+    @Parent() { name }: EnvironmentView,
+    @Context() { loaders }: GraphqlContext,
+  ) {
+    const targets = await loaders.targetsOf(name);
+    const current = await Promise.all(
+      targets.map((target) => loaders.currentReleaseOf(target.name)),
+    );
+    // Every target of a success is written in one transaction; a target that came later has an older one.
+    const newest = current
+      .filter((record) => record !== undefined)
+      .reduce<CurrentReleaseRecord | undefined>(
+        (last, next) => (last === undefined || next.since > last.since ? next : last),
+        undefined,
+      );
+    const digest = newest?.releaseDigest ?? null;
+    return digest === null ? null : releaseView(await loaders.getRelease(digest));
   }
 
   @ResolveField('lease')

@@ -1,10 +1,11 @@
-import type { EnvironmentRecord, TargetRecord } from '@sluice/persistence';
+import type { EnvironmentRecord, QueuePlaceRecord, TargetRecord } from '@sluice/persistence';
 import { enumName } from '../common/enum-name.ts';
 import type { LeaseWithQueue } from '../common/loaders.ts';
 
 /** Shows an environment; what hangs on it is resolved apart. */
-export function environmentView({ name, position, pipeline, policy }: EnvironmentRecord) {
-  return { name, position, pipeline, policy };
+export function environmentView(record: EnvironmentRecord) {
+  const { name, position, pipeline, policy, predecessors, approval } = record;
+  return { name, position, pipeline, policy, predecessors, approval };
 }
 
 /** An environment as the schema has it. */
@@ -27,14 +28,25 @@ export function targetView(record: TargetRecord) {
 export type TargetView = ReturnType<typeof targetView>;
 
 /** Shows a lease. Holders are `promotion:<id>`; the schema names promotions. */
-export function leaseView({ resource, holder, fencingToken, queue }: LeaseWithQueue) {
+export function leaseView({ resource, holder, fencingToken, acquiredAt, queue }: LeaseWithQueue) {
+  const holderId = holder === null ? null : promotionOf(holder);
   return {
     resource,
-    holder: holder === null ? null : promotionOf(holder),
+    holder: holderId,
     fencingToken: String(fencingToken),
-    queue: queue.map(promotionOf),
+    acquiredAt,
+    queue: queue.map((place, index) => queuePlaceView(place, index + 1, holderId)),
   };
 }
+
+/** Shows a place in a queue; its promotion and its reason are resolved apart. */
+function queuePlaceView(place: QueuePlaceRecord, position: number, leaseHolder: string | null) {
+  const { ready, enqueuedAt, holder } = place;
+  return { position, ready, enqueuedAt, promotionId: promotionOf(holder), leaseHolder };
+}
+
+/** A place in a queue as the schema has it. */
+export type QueuePlaceView = ReturnType<typeof queuePlaceView>;
 
 function promotionOf(holder: string): string {
   return holder.startsWith('promotion:') ? holder.slice('promotion:'.length) : holder;

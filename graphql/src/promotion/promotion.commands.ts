@@ -1,32 +1,29 @@
 import { Injectable } from '@nestjs/common';
+import { isNothing } from '@sluice/domain';
 import {
-  answerOnce,
   enqueueOutbox,
-  findEnvironment,
   findPipeline,
   findPromotion,
   findRelease,
   getPromotion,
   insertEvent,
-  insertPromotion,
-  listTargetsOf,
+  isVerified,
   requestCancel,
   type Tx,
 } from '@sluice/persistence';
-import { digestOf } from '@sluice/pure';
 import {
   type CancelPromotionSignal,
   PROMOTION_MESSAGES,
-  type PromoteReleaseInput,
   promotionWorkflowId,
-  TASK_QUEUES,
-  WORKFLOWS,
 } from '@sluice/temporal-contract';
+import { answerCommand } from '../common/answer-command.ts';
 import { type GraphqlContext, principalOf } from '../common/graphql-context.ts';
-import { idempotencyConflict, notFound, stateConflict } from '../common/refusal.ts';
+import { notFound, stateConflict } from '../common/refusal.ts';
+import { requireEnvironment } from '../environment/require-environment.ts';
 import type { CancelPromotionInput } from './cancel-promotion.input.ts';
 import { type PromotionView, promotionView } from './promotion.view.ts';
 import type { RequestPromotionInput } from './request-promotion.input.ts';
+import { storePromotion } from './store-promotion.ts';
 
 /** Mutations of promotions: each writes rows and the engine's call in one transaction, never an effect. */
 @Injectable()
@@ -34,34 +31,32 @@ export class PromotionCommands {
   /** Asks for a promotion; a repeated key gives the same promotion as it is now. */
   async request(context: GraphqlContext, input: RequestPromotionInput): Promise<PromotionView> {
     const { release, environment, idempotencyKey } = input;
-    return this.#once(context, 'requestPromotion', idempotencyKey, { release, environment }, (tx) =>
-      requestPromotion(tx, context, release, environment),
-    );
+    return context.inTenant(async (tx) => {
+      const id = await answerCommand(
+        tx,
+        context,
+        'requestPromotion',
+        idempotencyKey,
+        { release, environment },
+        () => requestPromotion(tx, context, release, environment),
+      );
+      return promotionView(await getPromotion(tx, id));
+    });
   }
 
   /** Asks for a promotion's end. */
   async cancel(context: GraphqlContext, input: CancelPromotionInput): Promise<PromotionView> {
     const { promotion, reason, idempotencyKey } = input;
-    return this.#once(context, 'cancelPromotion', idempotencyKey, { promotion, reason }, (tx) =>
-      cancelPromotion(tx, context, promotion, reason),
-    );
-  }
-
-  async #once(
-    context: GraphqlContext,
-    operation: string,
-    key: string,
-    payload: Readonly<Record<string, string>>,
-    give: (tx: Tx) => Promise<string>,
-  ): Promise<PromotionView> {
-    const { principalId } = principalOf(context);
-    const payloadDigest = digestOf(payload);
     return context.inTenant(async (tx) => {
-      const once = await answerOnce(tx, { principalId, operation, key, payloadDigest }, () =>
-        give(tx),
+      const id = await answerCommand(
+        tx,
+        context,
+        'cancelPromotion',
+        idempotencyKey,
+        { promotion, reason },
+        () => cancelPromotion(tx, context, promotion, reason),
       );
-      if (once.kind === 'conflict') throw idempotencyConflict(operation);
-      return promotionView(await getPromotion(tx, once.answer));
+      return promotionView(await getPromotion(tx, id));
     });
   }
 }
@@ -72,23 +67,24 @@ async function requestPromotion(
   releaseDigest: string,
   environmentName: string,
 ): Promise<string> {
-  const { tenantId, principalId } = principalOf(context);
-  const { traceId, traceparent } = context;
-  if ((await findRelease(tx, releaseDigest)) === undefined) {
+  const release = await findRelease(tx, releaseDigest);
+  if (release === undefined) {
     throw notFound('release-unknown', `There is no release ${releaseDigest}; create it first.`);
   }
-  const environment = await findEnvironment(tx, environmentName);
-  if (environment === undefined) {
-    throw notFound(
-      'environment-unknown',
-      `There is no environment ${environmentName}; name one that the configuration declares.`,
+  if (isNothing(release.body)) {
+    throw stateConflict(
+      'release-is-nothing',
+      'An empty release is put somewhere by a rollback only; call rollbackEnvironment with NOTHING.',
     );
   }
-  if ((await listTargetsOf(tx, [environmentName])).length === 0) {
-    throw stateConflict(
-      'environment-without-targets',
-      `Environment ${environmentName} has no targets; declare one in the configuration.`,
-    );
+  const environment = await requireEnvironment(tx, environmentName);
+  for (const predecessor of environment.predecessors) {
+    if (!(await isVerified(tx, { environment: predecessor, releaseDigest }))) {
+      throw stateConflict(
+        'predecessor-not-verified',
+        `${release.name} ${release.version} is not verified in ${predecessor}, which comes before ${environmentName}; promote it there first.`,
+      );
+    }
   }
   const pipeline = await findPipeline(tx, environment.pipeline);
   if (pipeline === undefined) {
@@ -97,40 +93,12 @@ async function requestPromotion(
       `Environment ${environmentName} names the pipeline ${environment.pipeline}, which is not there; apply the configuration again.`,
     );
   }
-  const { promotionId } = await insertPromotion(tx, {
+  return storePromotion(tx, context, {
     environment: environmentName,
     releaseDigest,
     kind: 'promote',
-    requestedBy: principalId,
-    traceparent,
-    steps: pipeline.body.steps.map(({ id, type }) => ({ id, type })),
+    pipeline: pipeline.body,
   });
-  await insertEvent(tx, {
-    type: 'promotion.requested',
-    actor: `principal:${principalId}`,
-    subject: `promotion:${promotionId}`,
-    promotionId,
-    data: { release: releaseDigest, environment: environmentName, kind: 'promote' },
-    traceId,
-  });
-  const input: PromoteReleaseInput = {
-    promotion: { tenantId, promotionId },
-    environment: environmentName,
-    releaseDigest,
-    kind: 'promote',
-    traceparent,
-  };
-  await enqueueOutbox(tx, {
-    kind: 'start-workflow',
-    body: {
-      workflowId: promotionWorkflowId(tenantId, promotionId),
-      workflowType: WORKFLOWS.promoteRelease,
-      taskQueue: TASK_QUEUES.control,
-      input,
-      searchAttributes: { tenant: tenantId, environment: environmentName, release: releaseDigest },
-    },
-  });
-  return promotionId;
 }
 
 async function cancelPromotion(

@@ -1,9 +1,11 @@
 import { Inject } from '@nestjs/common';
 import { Args, Context, Mutation, Parent, Query, ResolveField, Resolver } from '@nestjs/graphql';
 import { listPromotions } from '@sluice/persistence';
+import { approvalRequestView } from '../approval/approval.view.ts';
 import type { GraphqlContext } from '../common/graphql-context.ts';
 import { InputPipe } from '../common/input.pipe.ts';
 import { connectionOf, type PageArgs, readPage } from '../common/page.ts';
+import { loadDifference } from '../difference/index.ts';
 import { environmentView } from '../environment/environment.view.ts';
 import { eventView } from '../event/event.view.ts';
 import { statementView } from '../evidence/statement.view.ts';
@@ -95,6 +97,22 @@ export class PromotionResolver {
   @ResolveField('evidence')
   async evidence(@Parent() { id }: PromotionView, @Context() { loaders }: GraphqlContext) {
     return (await loaders.statementsOf(id)).map(statementView);
+  }
+
+  @ResolveField('approval')
+  async approval(@Parent() { id }: PromotionView, @Context() { loaders }: GraphqlContext) {
+    const newest = (await loaders.approvalRequestsOf(id)).at(-1);
+    return newest === undefined ? null : approvalRequestView(newest);
+  }
+
+  @ResolveField('approvals')
+  async approvals(@Parent() { id }: PromotionView, @Context() { loaders }: GraphqlContext) {
+    return (await loaders.approvalRequestsOf(id)).map(approvalRequestView);
+  }
+
+  @ResolveField('difference')
+  difference(@Parent() { id }: PromotionView, @Context() context: GraphqlContext) {
+    return loadDifference(context, id);
   }
 
   @ResolveField('packet')

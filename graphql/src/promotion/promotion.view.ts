@@ -18,6 +18,7 @@ export interface PromotionView {
   readonly endedAt: string | null;
   readonly traceId: string | null;
   readonly packetDigest: string | null;
+  readonly supersededBy: string | null;
 }
 
 /** Shows a stored promotion. */
@@ -37,6 +38,7 @@ export function promotionView(record: PromotionRecord): PromotionView {
     endedAt: record.endedAt,
     traceId: traceIdOf(record.traceparent) ?? null,
     packetDigest: record.packetDigest,
+    supersededBy: record.supersededBy,
   };
 }
 

@@ -50,7 +50,7 @@ test('the guide quotes what a shell would split and shows no token', () => {
   const story = {
     promotions: [],
     trustRootFile: '/a b/demo/evidence-out/trust-root.json',
-    serviceUrl: 'http://127.0.0.1:8080/',
+    services: [],
   };
   const guide = toGuide(stack, story, '/somewhere/else');
   expect(guide).toContain("--trust-root '/a b/demo/evidence-out/trust-root.json'");

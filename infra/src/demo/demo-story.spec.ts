@@ -5,129 +5,63 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { toDocument, toTable } from './demo-report.ts';
+import { PLACES } from './demo-stage.ts';
 import type { StoryStage } from './demo-story.ts';
 import { tellStory } from './demo-story.ts';
+import { FakeDemoApi } from './fake-demo-api.ts';
 
-type Question = { readonly query: string; readonly variables: Record<string, unknown> };
-
-/** An API that answers as the real one does, from memory. */
-class FakeApi {
-  readonly questions: Question[] = [];
-  stateOfLeaking = 'DENIED';
-  serviceVersion = '1.0.0';
-  #polls = 0;
-
-  answer(question: Question): unknown {
-    this.questions.push(question);
-    const input = (question.variables['input'] ?? {}) as Record<string, string>;
-    const name = /(?:query|mutation) Demo(\w+)/.exec(question.query)?.[1];
-    switch (name) {
-      case 'Agents':
-        return { targets: [{ name: 'dev-host-1', agent: { state: 'ONLINE' } }] };
-      case 'CreateRelease':
-        return { createRelease: { ...this.#request(input['version'], 'RESOLVING') } };
-      case 'ReleaseRequest':
-        return { releaseRequest: this.#request(String(question.variables['id']), 'CREATED') };
-      case 'RequestPromotion':
-        return {
-          requestPromotion: {
-            __typename: 'Promotion',
-            ...this.#promotion(input['release'] === 'id-1.0.0' ? 'dev/1' : 'dev/2', false),
-          },
-        };
-      case 'Promotion':
-        this.#polls += 1;
-        return {
-          promotion: this.#promotion(String(question.variables['id']), this.#polls % 2 === 0),
-        };
-      case 'Packet':
-        return { promotion: { packet: { document: `packet of ${question.variables['id']}` } } };
-      default:
-        return { trustRoot: { document: 'the keys' } };
-    }
-  }
-
-  #request(version: string | undefined, state: string): Record<string, unknown> {
-    const components = [{ name: 'hello', digest: `sha256:${'a'.repeat(64)}` }];
-    const release = { id: `id-${version}`, name: 'hello', version, components };
-    return {
-      __typename: 'ReleaseRequest',
-      id: version,
-      state,
-      release: state === 'CREATED' ? release : null,
-      refusal: null,
-    };
-  }
-
-  #promotion(id: string, hasEnded: boolean): Record<string, unknown> {
-    const isClean = id === 'dev/1';
-    const step = (name: string, state: string, seconds: number | null): unknown => ({
-      ...{ id: name, state, seconds, reason: null },
-    });
-    const entry = {
-      rule: 'no-secrets',
-      result: 'DENY',
-      finding: 'private-key in app/deploy-key.pem',
-      remedy: 'remove the key and build again',
-    };
-    return {
-      id,
-      kind: 'PROMOTE',
-      state: hasEnded ? (isClean ? 'SUCCEEDED' : this.stateOfLeaking) : 'RUNNING',
-      traceId: null,
-      reason: null,
-      release: { id: 'x', name: 'hello', version: isClean ? '1.0.0' : '1.1.0' },
-      environment: { name: 'dev' },
-      steps: hasEnded
-        ? [step('scan', 'SUCCEEDED', 1.25), step('deploy', isClean ? 'SUCCEEDED' : 'SKIPPED', null)]
-        : [step('scan', 'RUNNING', null), step('deploy', 'PENDING', null)],
-      decision: hasEnded
-        ? {
-            decision: isClean ? 'ALLOW' : 'DENY',
-            reasonCodes: isClean ? [] : ['secret-found'],
-            trace: isClean ? [] : [entry],
-          }
-        : null,
-      packet: hasEnded ? { digest: 'sha256:x' } : null,
-    };
-  }
-}
+const STATES = [
+  ['dev/1', 'SUCCEEDED'],
+  ['staging/1', 'SUCCEEDED'],
+  ['production/1', 'SUCCEEDED'],
+  ['dev/2', 'DENIED'],
+  ['dev/3', 'SUCCEEDED'],
+  ['staging/2', 'REVERTED'],
+  ['dev/4', 'SUCCEEDED'],
+];
 
 describe('the story of the demo', () => {
   let folder: string;
-  let api: FakeApi;
-  let server: Server;
+  let api: FakeDemoApi;
   let stage: StoryStage;
-  let authorization: string | undefined;
+  const servers: Server[] = [];
+
+  async function serve(server: Server): Promise<number> {
+    servers.push(server);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return (server.address() as { port: number }).port;
+  }
 
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'sluice demo '));
-    api = new FakeApi();
-    server = createServer((request, response) => {
-      if (request.method === 'GET') {
-        response.end(JSON.stringify({ service: 'hello', version: api.serviceVersion }));
-        return;
-      }
-      authorization = request.headers.authorization;
-      let body = '';
-      request.on('data', (chunk: Buffer) => (body += chunk.toString()));
-      request.on('end', () =>
-        response.end(JSON.stringify({ data: api.answer(JSON.parse(body) as Question) })),
+    api = new FakeDemoApi();
+    const port = await serve(createServer((request, response) => api.serve(request, response)));
+    const services = new Map<string, number>();
+    for (const { environment, target } of PLACES) {
+      const service = createServer((_, response) =>
+        response.end(JSON.stringify({ version: api.running.get(environment) })),
       );
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const { port } = server.address() as { port: number };
+      services.set(target, await serve(service));
+    }
     stage = {
       dataDir: folder,
+      pollMs: 1,
       graphqlUrl: `http://127.0.0.1:${port}/graphql`,
-      getServicePort: () => port,
-      tokens: { 'release-manager': 'secret-token' },
+      getServicePort: (target) => services.get(target) ?? 0,
+      tokens: Object.fromEntries(
+        ['release-manager', 'approver', 'viewer', 'admin'].map((name) => [
+          name,
+          `token-of-${name}`,
+        ]),
+      ),
     };
   });
 
   afterEach(async () => {
-    server.closeAllConnections();
-    server.close();
+    for (const server of servers.splice(0)) {
+      server.closeAllConnections();
+      server.close();
+    }
     await rm(folder, { recursive: true });
   });
 
@@ -135,52 +69,81 @@ describe('the story of the demo', () => {
     const lines: string[] = [];
     const story = await tellStory(stage, (line) => lines.push(line));
     expect(story.promotions.flatMap(({ problems }) => problems)).toEqual([]);
-    const packet = join(folder, 'evidence-out', 'dev-1.packet.json');
-    expect(toDocument(story)).toEqual({
-      promotions: [
-        {
-          release: 'hello@1.0.0',
-          environment: 'dev',
-          kind: 'promote',
-          state: 'succeeded',
-          steps: [
-            { name: 'scan', state: 'succeeded', seconds: 1.25 },
-            { name: 'deploy', state: 'succeeded', seconds: null },
-          ],
-          decision: { decision: 'allow', reasonCodes: [] },
-          evidencePacket: packet,
-        },
-        expect.objectContaining({
-          state: 'denied',
-          decision: { decision: 'deny', reasonCodes: ['secret-found'] },
-        }),
-      ],
-      trustRoot: join(folder, 'evidence-out', 'trust-root.json'),
+    expect(story.promotions.map(({ promotion }) => [promotion.id, promotion.state])).toEqual(
+      STATES,
+    );
+    const { promotions, services, trustRoot } = toDocument(story);
+    const packet = join(folder, 'evidence-out', 'production-1.packet.json');
+    expect(promotions[2]).toEqual({
+      release: 'hello@1.0.0',
+      environment: 'production',
+      kind: 'promote',
+      state: 'succeeded',
+      steps: ['scan', 'gate', 'plan', 'approval', 'deploy', 'verify'].map((name) => ({
+        ...{ name, state: 'succeeded', seconds: 1.25 },
+      })),
+      decision: { decision: 'allow', reasonCodes: [] },
+      approvals: [{ principal: 'approver', decision: 'approve', plan: FakeDemoApi.PLAN }],
+      evidencePacket: packet,
     });
-    expect(await readFile(packet, 'utf8')).toBe('packet of dev/1');
-    expect(await readFile(story.trustRootFile, 'utf8')).toBe('the keys');
-    expect(authorization).toBe('Bearer secret-token');
+    expect(promotions[3]).toMatchObject({
+      decision: { decision: 'deny', reasonCodes: ['secret-found'] },
+      approvals: [],
+    });
+    expect(promotions[6]).toMatchObject({ kind: 'rollback', decision: null });
+    expect(services).toEqual(
+      PLACES.map(({ environment, target }) => ({
+        ...{ environment, target, version: '1.0.0' },
+        url: `http://127.0.0.1:${stage.getServicePort(target)}/`,
+      })),
+    );
+    expect(trustRoot).toBe(join(folder, 'evidence-out', 'trust-root.json'));
+    expect(await readFile(packet, 'utf8')).toBe('packet of production/1');
+    expect(await readFile(trustRoot, 'utf8')).toBe('the keys');
     expect(lines).toContain('promotion dev/1: scan running');
-    expect(lines.join('\n')).not.toContain('secret-token');
+    expect(lines).toContain('    now nothing, then hello 1.0.0');
+    expect(lines.join('\n')).not.toContain('token-of-');
   });
 
-  test('the table names the rule, the finding and what to do', async () => {
+  test('each asks with a token of their own: one requests, another approves, a third rolls back', async () => {
+    await tellStory(stage, () => undefined);
+    const askedBy = (mutation: string): Set<string | undefined> =>
+      new Set(api.questions.filter(({ name }) => name === mutation).map(({ token }) => token));
+    expect(askedBy('RequestPromotion')).toEqual(new Set(['token-of-release-manager']));
+    expect(askedBy('DecideApproval')).toEqual(new Set(['token-of-approver']));
+    expect(askedBy('Rollback')).toEqual(new Set(['token-of-admin']));
+    const [decision] = api.questions.filter(({ name }) => name === 'DecideApproval');
+    expect(decision?.variables['input']).toMatchObject({
+      ...{ promotion: 'production/1', plan: FakeDemoApi.PLAN, release: 'id-1.0.0' },
+    });
+  });
+
+  test('the table fits a hundred columns and says what happened and why', async () => {
+    api.reasonOfRevert = `http://127.0.0.1:8081/healthz failed 40 times in a row ${'and again '.repeat(20)}`;
     const table = toTable(await tellStory(stage, () => undefined));
-    expect(table).toMatch(/dev\/1 +hello 1\.0\.0 +succeeded +✓ scan 1\.3s {2}✓ deploy/);
+    expect(table.split('\n').filter((line) => line.length > 100)).toEqual([]);
+    expect(table).toMatch(/production\/1 +hello 1\.0\.0 +succeeded +✓ 1\.3 .*allow/);
+    expect(table).toMatch(/staging\/2 +hello 1\.2\.0 +reverted .*↩/);
+    expect(table).toMatch(/dev\/4 +↩ hello 1\.0\.0 +succeeded/);
     expect(table).toContain('dev/2 was denied (secret-found):');
     expect(table).toMatch(/finding {2}private-key in app\/deploy-key\.pem/);
     expect(table).toMatch(/to do {4}remove the key and build again/);
+    expect(table).toContain('staging/2 was reverted (service-unhealthy):');
+    expect(table).toContain('approve by approver, plan sha256:cccc');
+    expect(table).toMatch(/production +1\.0\.0 +http/);
   });
 
-  test('what does not come out as it must is a problem', async () => {
-    api.stateOfLeaking = 'SUCCEEDED';
-    api.serviceVersion = '1.1.0';
+  test.each<[string, (api: FakeDemoApi) => void, RegExp]>([
+    ['a state', (fake) => fake.change('dev/2', { state: 'SUCCEEDED' }), /is succeeded, not denied/],
+    ['what answers', (fake) => fake.change('staging/2', { runs: '1.2.0' }), /not version 1\.0\.0/],
+    ['a rollback', (fake) => fake.change('dev/4', { version: '1.2.0' }), /is of 1\.2\.0, not of/],
+  ])('%s that is not as it must be is a problem', async (_, change, problem) => {
+    change(api);
     const { promotions } = await tellStory(stage, () => undefined);
-    expect(promotions.map(({ problems }) => problems.length)).toEqual([1, 2]);
-    expect(promotions[1]?.problems[0]).toMatch(/it is succeeded, not denied/);
+    expect(promotions.flatMap(({ problems }) => problems).join('\n')).toMatch(problem);
   });
 
-  test('no server path goes to the API', async () => {
+  test('no path of ours goes to the API', async () => {
     await tellStory(stage, () => undefined);
     expect(JSON.stringify(api.questions.map(({ variables }) => variables))).not.toContain('/tmp');
   });

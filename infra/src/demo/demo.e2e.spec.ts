@@ -8,7 +8,7 @@ import { removeStackData } from '../stack/start-stack.ts';
 import type { DemoDocument } from './demo-report.ts';
 
 /** Long, for other suites may run at the same time. */
-const DEMO_TIMEOUT_MS = 240_000;
+const DEMO_TIMEOUT_MS = 360_000;
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
@@ -54,23 +54,35 @@ describe('npm run demo', () => {
   }
 
   test(
-    '--once --json: 1.0.0 is deployed, 1.1.0 denied, and packets verify with everything stopped',
+    '--once --json: the whole story comes out, and packets verify with everything stopped',
     async () => {
       const demo = await run('infra/demo/start.mjs', ['--once', '--json', '--data', dataDir]);
       expect([demo.status, demo.stderr]).toEqual([0, expect.stringContaining('sealed')]);
-      const { promotions, trustRoot } = JSON.parse(demo.stdout) as DemoDocument;
-      expect(promotions.map(({ release, state }) => [release, state])).toEqual([
-        ['hello@1.0.0', 'succeeded'],
-        ['hello@1.1.0', 'denied'],
+      const { promotions, services, trustRoot } = JSON.parse(demo.stdout) as DemoDocument;
+      expect(
+        promotions.map(({ kind, release, environment, state }) =>
+          [kind, release, environment, state].join(' '),
+        ),
+      ).toEqual([
+        'promote hello@1.0.0 dev succeeded',
+        'promote hello@1.0.0 staging succeeded',
+        'promote hello@1.0.0 production succeeded',
+        'promote hello@1.1.0 dev denied',
+        'promote hello@1.2.0 dev succeeded',
+        'promote hello@1.2.0 staging reverted',
+        'rollback hello@1.0.0 dev succeeded',
       ]);
-      expect(promotions[0]?.steps.map(({ name, state }) => `${name} ${state}`)).toEqual([
-        'scan succeeded',
-        'gate succeeded',
-        'deploy succeeded',
-        'verify succeeded',
+      expect(promotions[2]?.steps.map(({ name, state }) => `${name} ${state}`)).toEqual(
+        ['scan', 'gate', 'plan', 'approval', 'deploy', 'verify'].map((name) => `${name} succeeded`),
+      );
+      expect(promotions.map(({ approvals }) => approvals.length)).toEqual([0, 0, 1, 0, 0, 0, 0]);
+      expect(promotions[3]?.decision).toMatchObject({ decision: 'deny' });
+      expect(promotions[3]?.decision?.reasonCodes).not.toEqual([]);
+      expect(services.map(({ environment, version }) => [environment, version])).toEqual([
+        ['dev', '1.0.0'],
+        ['staging', '1.0.0'],
+        ['production', '1.0.0'],
       ]);
-      expect(promotions[1]?.decision).toMatchObject({ decision: 'deny' });
-      expect(promotions[1]?.decision?.reasonCodes).not.toEqual([]);
       expect([trustRoot, promotions[0]?.evidencePacket ?? ''].every(isAbsolute)).toBe(true);
       await expectNothingRuns();
       for (const { evidencePacket } of promotions) {
@@ -106,7 +118,11 @@ describe('npm run demo', () => {
     async () => {
       const demo = await run('infra/demo/start.mjs', ['--data', dataDir], /stays up until Ctrl-C/);
       expect([demo.status, demo.stderr]).toEqual([0, expect.stringContaining('the data stay in')]);
-      expect(demo.stdout).toMatch(/dev\/3 +hello 1\.0\.0 +succeeded/);
+      expect(demo.stdout).toMatch(/dev\/5 +hello 1\.0\.0 +succeeded/);
+      expect(demo.stdout).toMatch(/dev\/8 +↩ hello 1\.0\.0 +succeeded/);
+      expect(demo.stdout).toMatch(/sluice approve production\/3/);
+      const table = demo.stdout.split('GraphQL explorer')[0] ?? '';
+      expect(table.split('\n').filter((line) => line.length > 100)).toEqual([]);
       expect(demo.stdout).toMatch(/GraphQL explorer +http:\/\/127\.0\.0\.1:\d+\/explorer/);
       await expectNothingRuns();
     },

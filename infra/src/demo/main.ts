@@ -1,5 +1,5 @@
 /**
- * The demo: brings a stack up, takes two releases through it, shows what happened, and stays up
+ * The demo: brings a stack up, takes three releases through its environments, shows what happened, and stays up
  * until Ctrl-C. Started by infra/demo/start.mjs.
  */
 
@@ -10,6 +10,7 @@ import { toGuide } from './demo-guide.ts';
 import type { DemoOptions } from './demo-options.ts';
 import { parseDemoOptions } from './demo-options.ts';
 import { toDocument, toTable } from './demo-report.ts';
+import { getDemoStack } from './demo-stage.ts';
 import type { Story } from './demo-story.ts';
 import { tellStory } from './demo-story.ts';
 import { untilInterrupted } from './interruption.ts';
@@ -39,6 +40,7 @@ async function main(args: readonly string[]): Promise<number> {
     }
     // Not raced: an interrupted start ends what it had started before it fails.
     stack = await startStack({
+      ...getDemoStack(options.dataDir),
       dataDir: options.dataDir,
       progress: say,
       signal: interruption.signal,

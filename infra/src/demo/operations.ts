@@ -8,6 +8,7 @@ const PROMOTION = `fragment PromotionParts on Promotion {
   release { id name version }
   environment { name }
   steps { id state seconds reason { code message } }
+  approvals { round state planDigest decisions { principal decision recorded } }
   decision { decision reasonCodes trace { rule result finding remedy } }
   packet { digest }
 }`;
@@ -35,6 +36,30 @@ export const REQUEST_PROMOTION = `mutation DemoRequestPromotion($input: RequestP
 export const PROMOTION_BY_ID = `query DemoPromotion($id: ID!) {
   promotion(id: $id) { ...PromotionParts }
 } ${PROMOTION}`;
+
+/** Reads what an approver looks at before they decide; variables `{id}`. */
+export const APPROVAL = `query DemoApproval($id: ID!) {
+  promotion(id: $id) { approval {
+    state releaseDigest planDigest rule { count roles } blockedForMe { code message }
+    difference {
+      current { name version } desired { name version }
+      components { name change from { version digest } to { version digest } }
+      packages { added removed changed unchanged }
+      findings { newCount resolvedCount unchanged }
+      targets { target { name } change settings { name change } }
+    }
+  } }
+}`;
+
+/** Says yes or no; variables `{input}`. */
+export const DECIDE_APPROVAL = `mutation DemoDecideApproval($input: DecideApprovalInput!) {
+  decideApproval(input: $input) { __typename ... on ApprovalRequest { id state } ...RefusalParts }
+} ${REFUSAL}`;
+
+/** Goes back to what was verified; variables `{input}`. */
+export const ROLLBACK = `mutation DemoRollback($input: RollbackEnvironmentInput!) {
+  rollbackEnvironment(input: $input) { __typename ...PromotionParts ...RefusalParts }
+} ${PROMOTION} ${REFUSAL}`;
 
 /** Reads a promotion's packet whole; variables `{id}`. */
 export const PROMOTION_PACKET = `query DemoPacket($id: ID!) {
@@ -78,6 +103,16 @@ export type PromotionAnswer = {
     readonly seconds: number | null;
     readonly reason: RefusalAnswer | null;
   }[];
+  readonly approvals: readonly {
+    readonly round: number;
+    readonly state: string;
+    readonly planDigest: string;
+    readonly decisions: readonly {
+      readonly principal: string;
+      readonly decision: string;
+      readonly recorded: boolean;
+    }[];
+  }[];
   readonly decision: {
     readonly decision: string;
     readonly reasonCodes: readonly string[];
@@ -89,4 +124,45 @@ export type PromotionAnswer = {
     }[];
   } | null;
   readonly packet: { readonly digest: string } | null;
+};
+
+type Named = { readonly name: string; readonly version: string };
+type Piece = { readonly version: string; readonly digest: string };
+
+/** What runs there now against what would run. */
+export type DifferenceAnswer = {
+  readonly current: Named | null;
+  readonly desired: Named | null;
+  readonly components: readonly {
+    readonly name: string;
+    readonly change: string;
+    readonly from: Piece | null;
+    readonly to: Piece | null;
+  }[];
+  readonly packages: {
+    readonly added: number;
+    readonly removed: number;
+    readonly changed: number;
+    readonly unchanged: number;
+  } | null;
+  readonly findings: {
+    readonly newCount: number;
+    readonly resolvedCount: number;
+    readonly unchanged: number;
+  } | null;
+  readonly targets: readonly {
+    readonly target: { readonly name: string };
+    readonly change: string;
+    readonly settings: readonly { readonly name: string; readonly change: string }[];
+  }[];
+};
+
+/** What {@link APPROVAL} answers. */
+export type ApprovalAnswer = {
+  readonly state: string;
+  readonly releaseDigest: string;
+  readonly planDigest: string;
+  readonly rule: { readonly count: number; readonly roles: readonly string[] };
+  readonly blockedForMe: RefusalAnswer | null;
+  readonly difference: DifferenceAnswer;
 };

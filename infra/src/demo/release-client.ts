@@ -1,12 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GraphqlClient } from './graphql-client.ts';
-import type { PromotionAnswer, RefusalAnswer, RequestAnswer } from './operations.ts';
+import type {
+  ApprovalAnswer,
+  PromotionAnswer,
+  RefusalAnswer,
+  RequestAnswer,
+} from './operations.ts';
 import {
+  APPROVAL,
   CREATE_RELEASE,
+  DECIDE_APPROVAL,
   PROMOTION_BY_ID,
   PROMOTION_PACKET,
   RELEASE_REQUEST,
   REQUEST_PROMOTION,
+  ROLLBACK,
   TRUST_ROOT,
 } from './operations.ts';
 
@@ -24,7 +32,8 @@ export class DemoError extends Error {
 /** A release as the demo needs it. */
 export type DemoRelease = NonNullable<RequestAnswer['release']>;
 
-const POLL_MS = 300;
+/** How often the demo looks. */
+export const POLL_MS = 300;
 const ENDED = ['SUCCEEDED', 'DENIED', 'FAILED', 'REVERTED', 'CANCELLED'];
 
 /**
@@ -36,6 +45,7 @@ const ENDED = ['SUCCEEDED', 'DENIED', 'FAILED', 'REVERTED', 'CANCELLED'];
 export async function createRelease(
   ask: GraphqlClient,
   input: { readonly name: string; readonly version: string; readonly source: string },
+  pollMs: number = POLL_MS,
 ): Promise<DemoRelease> {
   const { name, version, source } = input;
   const { createRelease: answer } = await ask<{ createRelease: Union<RequestAnswer> }>(
@@ -58,7 +68,7 @@ export async function createRelease(
         `Release ${name} ${version} was not resolved within 60 s.`,
       );
     }
-    await sleep(POLL_MS);
+    await sleep(pollMs);
     request = (await ask<{ releaseRequest: RequestAnswer }>(RELEASE_REQUEST, { id: request.id }))
       .releaseRequest;
   }
@@ -86,19 +96,77 @@ export async function requestPromotion(
   return getMember(answer, 'Promotion');
 }
 
+/** Asks for an environment's last verified release. @throws DemoError `demo-refused`. */
+export async function requestRollback(
+  ask: GraphqlClient,
+  environment: string,
+  reason: string,
+  idempotencyKey: string,
+): Promise<PromotionAnswer> {
+  const { rollbackEnvironment: answer } = await ask<{
+    rollbackEnvironment: Union<PromotionAnswer>;
+  }>(ROLLBACK, { input: { environment, to: 'LAST_VERIFIED', reason, idempotencyKey } });
+  return getMember(answer, 'Promotion');
+}
+
+/** What the one who decides looks at. @throws DemoError `demo-unexpected` when nobody is asked. */
+export async function getApproval(ask: GraphqlClient, promotion: string): Promise<ApprovalAnswer> {
+  const answer = await ask<{ promotion: { approval: ApprovalAnswer | null } | null }>(APPROVAL, {
+    id: promotion,
+  });
+  const approval = answer.promotion?.approval ?? undefined;
+  if (approval === undefined) {
+    throw new DemoError('demo-unexpected', `Promotion ${promotion} asks nobody for an approval.`);
+  }
+  return approval;
+}
+
+/** Approves exactly what was looked at. @throws DemoError `demo-refused`. */
+export async function approve(
+  ask: GraphqlClient,
+  promotion: string,
+  { releaseDigest, planDigest }: ApprovalAnswer,
+  idempotencyKey: string,
+): Promise<void> {
+  const { decideApproval } = await ask<{ decideApproval: Union<{ readonly state: string }> }>(
+    DECIDE_APPROVAL,
+    {
+      input: {
+        promotion,
+        decision: 'APPROVE',
+        release: releaseDigest,
+        plan: planDigest,
+        comment: 'looks as planned',
+        idempotencyKey,
+      },
+    },
+  );
+  getMember(decideApproval, 'ApprovalRequest');
+}
+
+/** Who wants to know what while a promotion is followed. */
+export type Followers = {
+  /** Told about each step's state when it changes. */
+  readonly onStep: (step: PromotionAnswer['steps'][number]) => void;
+  /** Called once for each round in which people are asked; waited for. */
+  readonly onApproval?: (promotion: PromotionAnswer) => Promise<void>;
+  /** {@link POLL_MS} when absent. */
+  readonly pollMs?: number;
+};
+
 /**
  * Follows a promotion until it has ended and is sealed.
  *
- * @param onStep - told about each step's state when it changes.
  * @throws DemoError `demo-timeout` after the given seconds.
  */
 export async function followPromotion(
   ask: GraphqlClient,
   id: string,
   withinSeconds: number,
-  onStep: (step: PromotionAnswer['steps'][number]) => void,
+  { onStep, onApproval, pollMs = POLL_MS }: Followers,
 ): Promise<PromotionAnswer> {
   const seen = new Map<string, string>();
+  const asked = new Set<number>();
   const deadline = Date.now() + withinSeconds * 1000;
   for (;;) {
     const { promotion } = await ask<{ promotion: PromotionAnswer }>(PROMOTION_BY_ID, { id });
@@ -107,6 +175,11 @@ export async function followPromotion(
         onStep(step);
       }
       seen.set(step.id, step.state);
+    }
+    const round = promotion.approvals.find(({ state }) => state === 'WAITING')?.round;
+    if (round !== undefined && !asked.has(round)) {
+      asked.add(round);
+      await onApproval?.(promotion);
     }
     if (ENDED.includes(promotion.state) && promotion.packet !== null) {
       return promotion;
@@ -120,7 +193,7 @@ export async function followPromotion(
         `Promotion ${id} did not end within ${withinSeconds} s: it is ${promotion.state.toLowerCase()} (${steps}).`,
       );
     }
-    await sleep(POLL_MS);
+    await sleep(pollMs);
   }
 }
 

@@ -3,26 +3,32 @@ import { readFile } from 'node:fs/promises';
 import type { ImageContent, PackedImage } from './image-layout.ts';
 import { writeImageLayout } from './image-layout.ts';
 
-const HELLO_URL = new URL('../../samples/hello/server.mjs', import.meta.url);
+const SAMPLES_URL = new URL('../../samples/', import.meta.url);
 const LEFT_BEHIND_PATH = 'app/deploy-key.pem';
 
 /**
- * The sample service's versions: 1.0.0 is clean, in 1.1.0 somebody left a private key in a layer.
+ * The sample service's versions: 1.0.0 is clean, in 1.1.0 somebody left a private key in a layer,
+ * 1.2.0 is clean and counts its greetings, for which it needs the setting `GREETING_STORE`.
  */
-export const SAMPLE_VERSIONS = { clean: '1.0.0', leaking: '1.1.0' } as const;
+export const SAMPLE_VERSIONS = { clean: '1.0.0', leaking: '1.1.0', counting: '1.2.0' } as const;
 
 /**
- * Packs both versions of the sample service `hello` into one OCI image layout, deterministically.
+ * Packs all versions of the sample service `hello` into one OCI image layout, deterministically.
  *
  * @param folder - the layout's folder; replaced when it differs.
  * @returns the tags with their manifest digests.
  */
 export async function packSamples(folder: string): Promise<PackedImage[]> {
-  const server = await readFile(HELLO_URL);
+  const server = await readFile(new URL('hello/server.mjs', SAMPLES_URL));
+  const countingServer = await readFile(new URL('hello-1.2/server.mjs', SAMPLES_URL));
   const clean = sampleImage(SAMPLE_VERSIONS.clean, server);
   const leaking = sampleImage(SAMPLE_VERSIONS.leaking, server);
   const keyLayer = [{ path: LEFT_BEHIND_PATH, content: leftBehindKey(), mode: 0o600 }];
-  return writeImageLayout(folder, [clean, { ...leaking, layers: [...leaking.layers, keyLayer] }]);
+  return writeImageLayout(folder, [
+    clean,
+    { ...leaking, layers: [...leaking.layers, keyLayer] },
+    sampleImage(SAMPLE_VERSIONS.counting, countingServer),
+  ]);
 }
 
 function sampleImage(version: string, server: Buffer): ImageContent {

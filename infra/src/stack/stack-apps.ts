@@ -25,6 +25,14 @@ export type AppPlan = {
   readonly temporalNamespace: string;
   /** Path of the scanner. */
   readonly trivy: string;
+  /** The API's configuration. */
+  readonly configFile: string;
+  /** Absent: the one that the configuration names. */
+  readonly enrolmentKey: string | undefined;
+  readonly options: Pick<
+    StackOptions,
+    'apis' | 'watchdogSeconds' | 'supersedeGraceSeconds' | 'keepReleases'
+  >;
   readonly env: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly agentIdentity: StackOptions['agentIdentity'];
 };
@@ -39,10 +47,17 @@ export type PlannedApp = AppLaunch & {
  * The control plane's own processes, in the order in which they start: the signer makes the trust
  * root that the API reads.
  */
-export const APP_NAMES = ['signer', 'api', 'worker'] as const;
+export function listAppNames(apis = 1): string[] {
+  return ['signer', ...listApiNames(apis), 'worker'];
+}
 
-/** How each of the {@link APP_NAMES} is run. */
-export function planApps(plan: AppPlan): Readonly<Record<(typeof APP_NAMES)[number], PlannedApp>> {
+/** `api`, `api-2`, … */
+export function listApiNames(apis = 1): string[] {
+  return Array.from({ length: apis }, (_, place) => (place === 0 ? 'api' : `api-${place + 1}`));
+}
+
+/** How one of the {@link listAppNames} is run. */
+export function planApp(plan: AppPlan, part: string): PlannedApp {
   const { layout, ports, databaseUrls } = plan;
   const shared = {
     ...inheritedEnvironment(),
@@ -52,33 +67,44 @@ export function planApps(plan: AppPlan): Readonly<Record<(typeof APP_NAMES)[numb
     SLUICE_TRUST_ROOT: layout.trustRoot,
     SLUICE_SIGNER_SOCKET: layout.signerSocket,
   };
-  const app = (name: string, script: string, env: Record<string, string>): PlannedApp => ({
-    name,
+  const app = (script: string, env: Record<string, string>, kind = part): PlannedApp => ({
+    name: part,
     script,
-    logFile: logFileOf(layout, name),
-    env: { ...shared, ...env, ...plan.env[name] },
+    logFile: logFileOf(layout, part),
+    env: { ...shared, ...env, ...plan.env[kind], ...plan.env[part] },
   });
-  return {
-    signer: app('signer', getAppScript('worker', 'signer.js'), {
-      SLUICE_DATABASE_URL: databaseUrls['sluice_signer'] ?? '',
-      SLUICE_SIGNER_KEYS: layout.signerKeysDir,
-    }),
-    api: app('api', getAppScript('api'), {
-      SLUICE_DATABASE_URL: databaseUrls['sluice_app'] ?? '',
-      SLUICE_CONFIG: layout.configFile,
-      SLUICE_ENROLLMENT_KEY: layout.enrolmentKey,
-      SLUICE_API_HOST: '127.0.0.1',
-      SLUICE_API_PORT: String(ports['api']),
-    }),
-    worker: app('worker', getAppScript('worker'), {
-      SLUICE_DATABASE_URL: databaseUrls['sluice_worker'] ?? '',
-      SLUICE_RELAY_DATABASE_URL: databaseUrls['sluice_relay'] ?? '',
-      SLUICE_LINKER_DATABASE_URL: databaseUrls['sluice_linker'] ?? '',
-      SLUICE_CODEC_KEYS: layout.codecKeys,
-      SLUICE_TRIVY: plan.trivy,
-      SLUICE_TRIVY_CACHE: layout.trivyCache,
-    }),
-  };
+  switch (part) {
+    case 'signer':
+      return app(getAppScript('worker', 'signer.js'), {
+        SLUICE_DATABASE_URL: databaseUrls['sluice_signer'] ?? '',
+        SLUICE_SIGNER_KEYS: layout.signerKeysDir,
+      });
+    case 'worker':
+      return app(getAppScript('worker'), {
+        SLUICE_DATABASE_URL: databaseUrls['sluice_worker'] ?? '',
+        SLUICE_RELAY_DATABASE_URL: databaseUrls['sluice_relay'] ?? '',
+        SLUICE_LINKER_DATABASE_URL: databaseUrls['sluice_linker'] ?? '',
+        SLUICE_WATCHDOG_DATABASE_URL: databaseUrls['sluice_watchdog'] ?? '',
+        SLUICE_CODEC_KEYS: layout.codecKeys,
+        SLUICE_TRIVY: plan.trivy,
+        SLUICE_TRIVY_CACHE: layout.trivyCache,
+        ...told('SLUICE_WATCHDOG_SECONDS', plan.options.watchdogSeconds),
+        ...told('SLUICE_SUPERSEDE_GRACE_SECONDS', plan.options.supersedeGraceSeconds),
+      });
+    default:
+      return app(
+        getAppScript('api'),
+        {
+          SLUICE_DATABASE_URL: databaseUrls['sluice_app'] ?? '',
+          SLUICE_CODEC_KEYS: layout.codecKeys,
+          SLUICE_CONFIG: plan.configFile,
+          ...told('SLUICE_ENROLLMENT_KEY', plan.enrolmentKey),
+          SLUICE_API_HOST: '127.0.0.1',
+          SLUICE_API_PORT: String(ports[part]),
+        },
+        'api',
+      );
+  }
 }
 
 /**
@@ -95,9 +121,10 @@ export function planAgents(plan: AppPlan, targets: readonly StackTarget[]): Plan
       logFile: logFileOf(plan.layout, name),
       env: {
         ...inheritedEnvironment(),
-        SLUICE_AGENT_CONTROL_PLANE: `http://127.0.0.1:${plan.ports['api']}`,
+        SLUICE_AGENT_CONTROL_PLANE: `http://127.0.0.1:${plan.ports[target.api ?? 'api']}`,
         SLUICE_AGENT_STATE_DIR: folder,
         SLUICE_AGENT_STOP_SERVICE: '1',
+        ...told('SLUICE_AGENT_KEEP_RELEASES', plan.options.keepReleases),
         ...plan.env[name],
       },
       prepare: () => prepareAgent(plan, target, folder),
@@ -159,9 +186,16 @@ async function assertBuilt(app: PlannedApp): Promise<void> {
   }
 }
 
-/** What a child may know of our environment: nothing that configures Sluice comes from outside. */
+function told(name: string, value: string | number | undefined): Record<string, string> {
+  return value === undefined ? {} : { [name]: String(value) };
+}
+
+/** What a child may know of our environment: nothing else that configures Sluice comes from outside. */
 function inheritedEnvironment(): Record<string, string> {
-  const names = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'TZ', 'SLUICE_LOG_LEVEL', 'NODE_EXTRA_CA_CERTS'];
+  const names = [
+    ...['PATH', 'HOME', 'TMPDIR', 'LANG', 'TZ', 'NODE_EXTRA_CA_CERTS'],
+    ...['SLUICE_LOG_LEVEL', 'OTEL_EXPORTER_OTLP_ENDPOINT'],
+  ];
   return Object.fromEntries(
     names.flatMap((name) => {
       const value = process.env[name];

@@ -1,20 +1,27 @@
 import { writeFile } from 'node:fs/promises';
-import type { Deadlines, HealthProbe, SettingValue } from '@sluice/domain';
+import type { ApprovalRule, Deadlines, HealthProbe, Role, SettingValue } from '@sluice/domain';
 import { stringify } from 'yaml';
 import type { StackLayout } from './stack-layout.ts';
 import type { StackPorts } from './stack-ports.ts';
 import type { StackPrincipal, StackSecrets } from './stack-secrets.ts';
-import { hashToken } from './stack-secrets.ts';
+import { hashToken, tokenNamesOf } from './stack-secrets.ts';
 
 /** The first line of every configuration that a stack wrote. */
 export const CONFIGURATION_HEADER =
   '# Written anew at each start; the API applies it when it starts.\n';
 
-/** An environment of a stack; deadlines in seconds, absent ones are the product's defaults. */
+/** An environment of a stack; deadlines in seconds, what is absent is the product's default. */
 export type StackEnvironment = {
   readonly name: string;
   readonly position: number;
   readonly deadlines?: Partial<Deadlines>;
+  /** Where a release must have been verified before; absent: in the one before it, `[]`: nowhere. */
+  readonly after?: readonly string[];
+  readonly pipeline?: 'standard' | 'approved';
+  /** Who must approve; only with the pipeline `approved`. */
+  readonly approval?: Partial<ApprovalRule>;
+  /** Who may roll back. */
+  readonly rollback?: { readonly roles: readonly Role[] };
 };
 
 /** A Linux host of a stack: an agent of its own, the service on a port of 127.0.0.1. */
@@ -28,6 +35,8 @@ export type StackTarget = {
   readonly health?: Partial<Omit<HealthProbe, 'port'>>;
   /** Starts its agent with the stack; true when absent. */
   readonly agent?: boolean;
+  /** The API that its agent talks to; `api` when absent. */
+  readonly api?: string;
 };
 
 /** An image layout that the configuration names. */
@@ -58,19 +67,12 @@ export async function writeConfiguration(
     schema: 'sluice.config/v1',
     tenant,
     sources: sources.map(({ name, path }) => ({ name, kind: 'oci-layout', path })),
-    environments: environments.map(({ name, position, deadlines }) => ({
-      name,
-      position,
-      pipeline: 'standard',
-      policy: 'release-gate',
-      ...(deadlines === undefined ? {} : { deadlines }),
+    environments: environments.map((environment) => ({
+      ...{ pipeline: 'standard', policy: 'release-gate' },
+      ...environment,
     })),
     targets: targets.map((target) => toTarget(target, ports[servicePort(target.name)] ?? 0)),
-    principals: principals.map(({ name, role }) => ({
-      name,
-      role,
-      tokenHash: hashToken(secrets.tokens[name] ?? ''),
-    })),
+    principals: principals.map((principal) => toPrincipal(principal, secrets)),
     enrolment: { keyFile: layout.enrolmentKey },
     ...(agents === undefined ? {} : { agents }),
   };
@@ -80,6 +82,12 @@ export async function writeConfiguration(
 /** The name under which a target's service port is kept. */
 export function servicePort(target: string): string {
   return `service:${target}`;
+}
+
+function toPrincipal(principal: StackPrincipal, secrets: StackSecrets): Record<string, unknown> {
+  const { tokens: _, ...told } = principal;
+  const hashes = tokenNamesOf(principal).map((name) => hashToken(secrets.tokens[name] ?? ''));
+  return hashes.length === 1 ? { ...told, tokenHash: hashes[0] } : { ...told, tokenHashes: hashes };
 }
 
 function toTarget(target: StackTarget, port: number): Record<string, unknown> {

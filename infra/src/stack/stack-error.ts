@@ -4,6 +4,7 @@ export type StackErrorCode =
   | 'stack-folder-unusable'
   | 'stack-folder-foreign'
   | 'stack-data-other-version'
+  | 'stack-configuration-invalid'
   | 'stack-not-built'
   | 'stack-part-unknown'
   | 'stack-part-failed'

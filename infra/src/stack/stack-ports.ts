@@ -3,12 +3,12 @@ import { dirname } from 'node:path';
 import { findFreePort } from '@sluice/temporal-server';
 
 /**
- * Ports by what listens on them: `api`, `postgres`, `temporal`, `temporalUi`, and
+ * Ports by what listens on them: `api`, `api-2`, `postgres`, `temporal`, `temporalUi`, and
  * `service:<target>`.
  */
 export type StackPorts = Readonly<Record<string, number>>;
 
-/** The ports that are tried first; a target's service begins at `service`. */
+/** The ports that are tried first; services of targets and further APIs count up from theirs. */
 export const DEFAULT_PORTS = {
   api: 7070,
   postgres: 5433,
@@ -35,9 +35,10 @@ export async function chooseStackPorts(
 ): Promise<StackPorts> {
   const last = await readPorts(file);
   const chosen: Record<string, number> = {};
+  const services = names.filter((name) => !(name in DEFAULT_PORTS) && !isFurtherApi(name));
   for (const name of names) {
     const first = asked === 'any' ? 0 : asked[name];
-    const wanted = last[name] ?? first ?? defaultOf(name);
+    const wanted = last[name] ?? first ?? defaultOf(name, services.indexOf(name));
     const port = await findFreePort(wanted, new Set(Object.values(chosen)));
     if (wanted !== 0 && port !== wanted) {
       onMoved(name, wanted, port);
@@ -84,7 +85,14 @@ async function readPorts(file: string): Promise<Record<string, number>> {
   }
 }
 
-function defaultOf(name: string): number {
+function isFurtherApi(name: string): boolean {
+  return /^api-\d+$/.test(name);
+}
+
+function defaultOf(name: string, place: number): number {
   const known: Readonly<Record<string, number>> = DEFAULT_PORTS;
-  return known[name] ?? DEFAULT_PORTS.service;
+  if (isFurtherApi(name)) {
+    return DEFAULT_PORTS.api + Number(name.slice('api-'.length)) - 1;
+  }
+  return known[name] ?? DEFAULT_PORTS.service + place;
 }

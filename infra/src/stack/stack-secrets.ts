@@ -1,16 +1,25 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Role } from '@sluice/domain';
+import type { PrincipalKind, Role } from '@sluice/domain';
 import { ROLES_OF_SLUICE } from '@sluice/persistence';
 import type { StackLayout } from './stack-layout.ts';
 
-/** Somebody who may use a stack's API; the token is generated. */
-export type StackPrincipal = { readonly name: string; readonly role: Role };
+/** Somebody who may use a stack's API; tokens are generated. */
+export type StackPrincipal = {
+  readonly name: string;
+  readonly role: Role;
+  /** A service account needs an owner. */
+  readonly kind?: PrincipalKind;
+  /** The person behind a service account. */
+  readonly owner?: string;
+  /** How many tokens they hold; 1 when absent. The second one's name is `<name>#2`. */
+  readonly tokens?: number;
+};
 
 /** What a stack generated for itself, once. Nothing of it belongs into a log. */
 export type StackSecrets = {
-  /** Bearer tokens by principal. */
+  /** Bearer tokens by principal; further ones as `<principal>#2`, `<principal>#3`, … */
   readonly tokens: Readonly<Record<string, string>>;
   /** Passwords of the database roles. */
   readonly databasePasswords: Readonly<Record<string, string>>;
@@ -32,9 +41,9 @@ export async function ensureSecrets(
   });
   const tokens = await ensureWords(
     join(layout.keysDir, 'tokens.json'),
-    principals.map(({ name }) => name),
+    principals.flatMap(tokenNamesOf),
   );
-  for (const { name } of principals) {
+  for (const name of principals.flatMap(tokenNamesOf)) {
     await writeFile(tokenFileOf(layout, name), `${tokens[name]}\n`, { mode: 0o600 });
   }
   const databasePasswords = await ensureWords(
@@ -42,6 +51,13 @@ export async function ensureSecrets(
     ROLES_OF_SLUICE,
   );
   return { tokens, databasePasswords };
+}
+
+/** Under which names a principal's tokens are kept. */
+export function tokenNamesOf({ name, tokens = 1 }: StackPrincipal): readonly string[] {
+  return Array.from({ length: tokens }, (_, place) =>
+    place === 0 ? name : `${name}#${place + 1}`,
+  );
 }
 
 /** The file (mode 600) with the token of a principal alone, as the CLI takes it. */

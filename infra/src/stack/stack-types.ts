@@ -14,6 +14,19 @@ export type StackOptions = {
   /** Image layouts; absent: the samples are packed and named `samples`. */
   readonly sources?: readonly StackSource[];
   readonly principals?: readonly StackPrincipal[];
+  /**
+   * A configuration of somebody's own instead of a written one: environments, targets, sources and
+   * principals are its. No agent is planned, no token generated.
+   */
+  readonly configFile?: string;
+  /** How many API processes: `api`, `api-2`, … on ports of their own; 1 when absent. */
+  readonly apis?: number;
+  /** How often the watchdog looks. Seconds; the product's default when absent. */
+  readonly watchdogSeconds?: number;
+  /** From a rollback's preemption to the end of the old holder's workflow. Seconds. */
+  readonly supersedeGraceSeconds?: number;
+  /** Verified releases whose artifacts stay on each target. */
+  readonly keepReleases?: number;
   /** Agents' `heartbeatSeconds`, `staleSeconds`, `offlineSeconds`. */
   readonly agents?: Readonly<Record<string, number>>;
   /**
@@ -46,8 +59,13 @@ export type Stack = {
   readonly dataDir: string;
   readonly layout: StackLayout;
   readonly tenant: string;
+  /** Of the first API. */
   readonly apiUrl: string;
+  /** Of every API, in order. */
+  readonly apiUrls: readonly string[];
   readonly graphqlUrl: string;
+  /** Of every API, in order. */
+  readonly graphqlUrls: readonly string[];
   readonly explorerUrl: string;
   readonly temporalAddress: string;
   readonly temporalNamespace: string;
@@ -55,11 +73,11 @@ export type Stack = {
   readonly temporalUiUrl: string | undefined;
   /** Connection strings by role (`postgres`, `sluice_app`, …); they hold passwords. */
   readonly databaseUrls: Readonly<Record<string, string>>;
-  /** Bearer tokens by principal. */
+  /** Bearer tokens by principal; further ones as `<principal>#2`, … */
   readonly tokens: Readonly<Record<string, string>>;
   readonly trustRootFile: string;
   readonly configFile: string;
-  /** Names of the parts: `postgres`, `temporal`, `signer`, `api`, `worker`, `agent-<target>`. */
+  /** Names of the parts: `postgres`, `temporal`, `signer`, `api`, `api-2`, `worker`, `agent-<target>`. */
   readonly names: readonly string[];
   /** Port of a target's service. */
   getServicePort(target: string): number;

@@ -1,13 +1,11 @@
-import { mkdir } from 'node:fs/promises';
 import { findFreePort } from '@sluice/temporal-server';
 import { removeEmbeddedPostgres } from '../embedded-postgres/data-location.ts';
-import { packSamples } from '../samples/pack-samples.ts';
 import { getTool } from '../tools/get-tool.ts';
+import { completeConfiguration } from './complete-configuration.ts';
 import { endOrphanedServices } from './orphaned-services.ts';
 import { RunRecord } from './run-record.ts';
 import type { AppPlan } from './stack-apps.ts';
-import { APP_NAMES, planAgents, planApps, startPlanned } from './stack-apps.ts';
-import type { StackConfiguration } from './stack-configuration.ts';
+import { listApiNames, listAppNames, planAgents, planApp, startPlanned } from './stack-apps.ts';
 import { servicePort, writeConfiguration } from './stack-configuration.ts';
 import { prepareDatabase } from './stack-database.ts';
 import type { Engines } from './stack-engines.ts';
@@ -18,15 +16,9 @@ import { getStackLayout, logFileOf } from './stack-layout.ts';
 import { StackParts } from './stack-parts.ts';
 import type { StackPorts } from './stack-ports.ts';
 import { chooseStackPorts, rememberStackPorts, startOnFreePort } from './stack-ports.ts';
-import type { StackPrincipal, StackSecrets } from './stack-secrets.ts';
+import type { StackSecrets } from './stack-secrets.ts';
 import { ensureSecrets } from './stack-secrets.ts';
 import type { Stack, StackOptions } from './stack-types.ts';
-
-const DEFAULT_PRINCIPALS: readonly StackPrincipal[] = [
-  { name: 'release-manager', role: 'release-manager' },
-  { name: 'viewer', role: 'viewer' },
-  { name: 'admin', role: 'admin' },
-];
 
 /**
  * Starts Postgres, Temporal, signer, API, worker and agents as processes of their own, with
@@ -85,12 +77,13 @@ async function startParts(
   const configuration = await completeConfiguration(options, layout);
   const { tenant, targets } = configuration;
   const hasUi = options.temporalUi ?? true;
+  const apiNames = listApiNames(options.apis);
   const onMoved = (name: string, wanted: number, chosen: number): void =>
     progress(`port ${wanted} (${name}) is taken; using ${chosen}`);
   const ports: Record<string, number> = await chooseStackPorts(
     layout.portsFile,
     [
-      ...['api', 'postgres', 'temporal', ...(hasUi ? ['temporalUi'] : [])],
+      ...[...apiNames, 'postgres', 'temporal', ...(hasUi ? ['temporalUi'] : [])],
       ...targets.map(({ name }) => servicePort(name)),
     ],
     options.ports ?? {},
@@ -126,7 +119,9 @@ async function startParts(
   if (applied.length > 0) {
     progress(`database migrated: ${applied.join(', ')}`);
   }
-  await writeConfiguration(layout, configuration, ports, secrets);
+  if (options.configFile === undefined) {
+    await writeConfiguration(layout, configuration, ports, secrets);
+  }
   const plan: AppPlan = {
     layout,
     ports,
@@ -136,12 +131,15 @@ async function startParts(
     temporalAddress: engines.temporalAddress(),
     temporalNamespace: engines.temporalNamespace(),
     trivy: options.trivyExecutable ?? (await getTool('trivy')).path,
+    configFile: options.configFile ?? layout.configFile,
+    enrolmentKey: options.configFile === undefined ? layout.enrolmentKey : undefined,
+    options,
     env: options.env ?? {},
     agentIdentity: options.agentIdentity,
   };
-  for (const name of APP_NAMES) {
+  for (const name of listAppNames(options.apis)) {
     // Planned at each start: the API's port may move.
-    parts.add(name, (onSpawn) => startPlanned(planApps(plan)[name], onSpawn));
+    parts.add(name, (onSpawn) => startPlanned(planApp(plan, name), onSpawn));
     await startOnFreePort(
       () => started(name),
       async () => {
@@ -158,7 +156,7 @@ async function startParts(
   }
   const agents = targets.filter(({ agent }) => agent !== false);
   await allOf(agents.map(({ name }) => started(`agent-${name}`)));
-  return toStack({ layout, parts, ports, secrets, databaseUrls, tenant, engines });
+  return toStack({ apiNames, layout, parts, ports, secrets, databaseUrls, tenant, engines }, plan);
 }
 
 async function endServices(layout: StackLayout): Promise<string[]> {
@@ -175,43 +173,30 @@ async function allOf(starts: readonly Promise<void>[]): Promise<void> {
   }
 }
 
-async function completeConfiguration(
-  options: StackOptions,
-  layout: StackLayout,
-): Promise<StackConfiguration> {
-  const sources = options.sources ?? [{ name: 'samples', path: layout.samplesDir }];
-  if (options.sources === undefined) {
-    await packSamples(layout.samplesDir);
-  }
-  await mkdir(layout.agentsDir, { recursive: true });
-  await mkdir(layout.evidenceDir, { recursive: true });
-  return {
-    tenant: options.tenant ?? 'demo',
-    sources,
-    environments: options.environments ?? [{ name: 'dev', position: 1 }],
-    targets: options.targets ?? [{ name: 'dev-host-1', environment: 'dev' }],
-    principals: options.principals ?? DEFAULT_PRINCIPALS,
-    ...(options.agents === undefined ? {} : { agents: options.agents }),
-  };
-}
-
-function toStack(made: {
-  readonly layout: StackLayout;
-  readonly parts: StackParts;
-  readonly ports: StackPorts;
-  readonly secrets: StackSecrets;
-  readonly databaseUrls: Readonly<Record<string, string>>;
-  readonly tenant: string;
-  readonly engines: Engines;
-}): Stack {
+function toStack(
+  made: {
+    readonly apiNames: readonly string[];
+    readonly layout: StackLayout;
+    readonly parts: StackParts;
+    readonly ports: StackPorts;
+    readonly secrets: StackSecrets;
+    readonly databaseUrls: Readonly<Record<string, string>>;
+    readonly tenant: string;
+    readonly engines: Engines;
+  },
+  { configFile }: AppPlan,
+): Stack {
   const { layout, parts, ports, secrets, databaseUrls, tenant, engines } = made;
-  const apiUrl = `http://127.0.0.1:${ports['api']}`;
+  const apiUrls = made.apiNames.map((name) => `http://127.0.0.1:${ports[name]}`);
+  const [apiUrl = ''] = apiUrls;
   return {
     dataDir: layout.dataDir,
     layout,
     tenant,
     apiUrl,
+    apiUrls,
     graphqlUrl: `${apiUrl}/graphql`,
+    graphqlUrls: apiUrls.map((url) => `${url}/graphql`),
     explorerUrl: `${apiUrl}/explorer`,
     temporalAddress: engines.temporalAddress(),
     temporalNamespace: engines.temporalNamespace(),
@@ -219,7 +204,7 @@ function toStack(made: {
     databaseUrls,
     tokens: secrets.tokens,
     trustRootFile: layout.trustRoot,
-    configFile: layout.configFile,
+    configFile,
     names: parts.names,
     getServicePort: (target) => ports[servicePort(target)] ?? 0,
     getLogFile: (name) => logFileOf(layout, name),

@@ -161,6 +161,38 @@ describe('what travels beside a command', () => {
     expect(openCommandPayload(text, forIt)).toEqual({ ok: true, value: emptied });
   });
 
+  test.each([
+    ['a release with its settings', { release: digest('e'), settingsDigest: digest('f') }],
+    ['an empty target', null],
+  ])('opens when it expects %s', (_, expects) => {
+    const expecting: CommandPayload = { ...payload, expects };
+    const forIt = { ...command, payloadDigest: digestOf(expecting) };
+    const opened = openCommandPayload(canonicalJson(expecting), forIt);
+    expect(opened).toEqual({ ok: true, value: expecting });
+    expect(opened.ok && Object.hasOwn(opened.value, 'expects')).toBe(true);
+  });
+
+  test.each([
+    ['text', digest('e')],
+    ['a list', [digest('e'), digest('f')]],
+    ['nothing of it', {}],
+    ['no settings', { release: digest('e') }],
+    ['no release', { settingsDigest: digest('f') }],
+    ['a release of null', { release: null, settingsDigest: digest('f') }],
+    ['a release by name', { release: 'shop', settingsDigest: digest('f') }],
+    ['a digest in capitals', { release: digest('E'), settingsDigest: digest('f') }],
+    ['a short digest', { release: digest('e'), settingsDigest: 'sha256:ff' }],
+    ['more', { release: digest('e'), settingsDigest: digest('f'), plan: digest('c') }],
+    ['false', false],
+  ])('is refused when what it expects is %s', (_, expects) => {
+    const odd = { ...payload, expects };
+    const forIt = { ...command, payloadDigest: digestOf(odd) };
+    expect(openCommandPayload(canonicalJson(odd), forIt)).toMatchObject({
+      ok: false,
+      refusal: { code: 'payload-malformed', message: expect.stringContaining('expects') },
+    });
+  });
+
   test('is refused when it does not match, or is not of its form', () => {
     expect(codeOf(openCommandPayload(`${canonicalJson(payload)} `, command))).toBe(
       'payload-mismatch',

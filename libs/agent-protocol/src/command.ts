@@ -36,6 +36,7 @@ import {
   nullable,
   object,
   oneOf,
+  optional,
   text,
 } from './shape.ts';
 
@@ -104,6 +105,7 @@ const PAYLOAD_SHAPE: Readonly<Record<keyof CommandPayload, Check>> = {
       settings: mapOf(setting, 1000),
     }),
   ),
+  expects: optional(nullable(object({ release: digest, settingsDigest: digest }))),
   health: object({
     path: (value) => text(2048)(value) && (value as string).startsWith('/'),
     port: (value) => integer(1)(value) && (value as number) <= 65_535,

@@ -1,6 +1,9 @@
 import { isDigest } from '@sluice/domain';
 import { hasExactlyKeys, isJsonObject, parseInstant } from '@sluice/signing';
 
+/** The checks of fields that may be absent. */
+const OPTIONAL = new WeakSet<Check>();
+
 /** Says whether a field's value is what it must be. */
 export type Check = (value: unknown) => boolean;
 
@@ -24,12 +27,19 @@ export function nullable(check: Check): Check {
   return (value) => value === null || check(value);
 }
 
+/** A field that may be absent; where it is there the check holds. */
+export function optional(check: Check): Check {
+  const mark: Check = (value) => check(value);
+  OPTIONAL.add(mark);
+  return mark;
+}
+
 /** A list of at most `max` items that all pass. */
 export function listOf(check: Check, max: number): Check {
   return (value) => Array.isArray(value) && value.length <= max && value.every(check);
 }
 
-/** An object with exactly these fields. */
+/** An object with exactly these fields; those marked by {@link optional} may be absent. */
 export function object(shape: Readonly<Record<string, Check>>): Check {
   return (value) => isJsonObject(value) && firstWrongField(value, shape) === undefined;
 }
@@ -63,10 +73,13 @@ export function firstWrongField(
   shape: Readonly<Record<string, Check>>,
 ): string | undefined {
   if (!isJsonObject(value)) return '(the whole)';
-  const names = Object.keys(shape);
-  if (!hasExactlyKeys(value, names)) {
-    const missing = names.find((name) => !Object.hasOwn(value, name));
+  const checks = Object.entries(shape);
+  const names = checks.map(([name]) => name);
+  const required = checks.filter(([, check]) => !OPTIONAL.has(check)).map(([name]) => name);
+  if (!hasExactlyKeys(value, required, names)) {
+    const missing = required.find((name) => !Object.hasOwn(value, name));
     return missing ?? Object.keys(value).find((name) => !names.includes(name));
   }
-  return names.find((name) => shape[name]?.(value[name]) !== true);
+  const wrong = checks.find(([name, check]) => Object.hasOwn(value, name) && !check(value[name]));
+  return wrong?.[0];
 }

@@ -4,7 +4,7 @@ import { readCatalogue } from './schema-catalogue.ts';
 
 /** Keys that do not begin with the tenant, each with its reason. */
 export const KEYS_ACROSS_TENANTS: Readonly<Record<string, string>> = {
-  principals_by_token:
+  principal_tokens_by_hash:
     'a token names one principal before its tenant is known; it is a hash of a secret',
 };
 

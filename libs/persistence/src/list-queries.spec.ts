@@ -10,6 +10,13 @@ let database: TestDatabase;
 const at = '2026-01-01T00:00:00Z';
 const byTime = encodeCursor([at, 'x']);
 const byNumber = encodeCursor([5]);
+const byOpening = encodeCursor([at, 'x', 'approval']);
+const voter = {
+  principalId: 'approver',
+  personId: 'approver',
+  kind: 'person' as const,
+  role: 'approver' as const,
+};
 
 beforeAll(async () => {
   database = await createTestDatabase();
@@ -66,6 +73,15 @@ test.each<[string, (tx: Tx) => Promise<unknown>]>([
   ],
   ['listCommandsAfter', (tx) => records.listCommandsAfter(tx, { target: 't', after: 0 })],
   ['listLinkedEvents', (tx) => records.listLinkedEvents(tx, { after: 0 })],
+  [
+    'listLinkedEvents of a promotion',
+    (tx) => records.listLinkedEvents(tx, { after: 0, promotionId: 'dev/1' }),
+  ],
+  [
+    'listWaitingApprovals',
+    (tx) => records.listWaitingApprovals(tx, { first: 5, after: byOpening }),
+  ],
+  ['listUnready', (tx) => records.listUnready(tx, 'r')],
 ])('%s reads its page from an index, in its order', async (_name, list) => {
   const nodes = await plansOf(list);
   const kinds = nodes.map((node) => node['Node Type']);
@@ -90,6 +106,18 @@ test.each<[string, (tx: Tx) => Promise<unknown>]>([
   [
     'listPromotionsOfReleases',
     (tx) => records.listPromotionsOfReleases(tx, [{ releaseDigest: 'x', after: byTime }], 5),
+  ],
+  [
+    'listWaitingApprovals of a voter',
+    (tx) => records.listWaitingApprovals(tx, { first: 5, voter }),
+  ],
+  ['listApprovalRequestsOf', (tx) => records.listApprovalRequestsOf(tx, ['dev/1'])],
+  ['listApprovalsOf', (tx) => records.listApprovalsOf(tx, ['dev/1'])],
+  ['listPlanSetsOf', (tx) => records.listPlanSetsOf(tx, ['dev/1'])],
+  ['listPlansByDigest', (tx) => records.listPlansByDigest(tx, ['x'])],
+  [
+    'listVerifiedReleases',
+    (tx) => records.listVerifiedReleases(tx, { environment: 'dev', limit: 5 }),
   ],
   ['listStepsOf', (tx) => records.listStepsOf(tx, ['dev/1'])],
   ['listDecisionsOf', (tx) => records.listDecisionsOf(tx, ['dev/1'])],
@@ -118,8 +146,16 @@ test.each<[string, (tx: Tx) => Promise<unknown>]>([
 test('every exported list is looked at here, or is one of those for a single promotion', async () => {
   const source = await readFile(new URL(import.meta.url), 'utf8');
   const looked = new Set([...source.matchAll(/records\.(list\w+)/g)].map(([, name]) => name));
-  // The first three call the list for many; effects are the worker's, read by one promotion.
-  const single = new Set(['listSteps', 'listDeployments', 'listStatements', 'listEffects']);
+  // The first three call the list for many; effects are the worker's, read by one promotion; the last two are the
+  // watchdog's, asked a few times a minute, of what is open only.
+  const single = new Set([
+    'listSteps',
+    'listDeployments',
+    'listStatements',
+    'listEffects',
+    'listOpenPromotions',
+    'listLeasesOfEnded',
+  ]);
   const lists = Object.keys(records).filter((name) => name.startsWith('list'));
   expect(lists.filter((name) => !looked.has(name) && !single.has(name))).toEqual([]);
 });

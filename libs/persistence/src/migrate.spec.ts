@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { migrate } from './migrate.ts';
 import { MIGRATIONS_FOLDER } from './migration-files.ts';
+import { findMissingRoles } from './roles.ts';
 import { withEmptyDatabase } from './testing/index.ts';
 
 const rolePasswords = {};
@@ -83,6 +84,22 @@ test('the owner role can migrate by itself once a superuser made the roles', asy
     url.username = 'sluice_owner';
     url.password = 'sluice-test-only';
     expect((await migrate({ ownerUrl: url.href, folder })).applied).toEqual([name]);
+  });
+});
+
+test('roles that the server does not have are named', async () => {
+  await withEmptyDatabase(async (superuserUrl) => {
+    await migrate({ superuserUrl, rolePasswords });
+    const client = new pg.Client({ connectionString: superuserUrl });
+    await client.connect();
+    try {
+      expect(await findMissingRoles(client)).toEqual([]);
+      expect(await findMissingRoles(client, ['sluice_owner', 'sluice_nobody'])).toEqual([
+        'sluice_nobody',
+      ]);
+    } finally {
+      await client.end();
+    }
   });
 });
 

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { MIGRATIONS_FOLDER, type Migration, readMigrations } from './migration-files.ts';
 import { PersistenceError } from './persistence-error.ts';
-import { ensureRoles, OWNER_ROLE, type RolePasswords } from './roles.ts';
+import { ensureRoles, findMissingRoles, OWNER_ROLE, type RolePasswords } from './roles.ts';
 
 /** Who migrates: the owner role, once the roles exist, or a superuser, who makes them first. */
 export type MigrateOptions = (
@@ -47,11 +47,21 @@ export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
     const done = await readApplied(client);
     assertSame(done, migrations);
     const fresh = migrations.slice(done.length);
+    if (fresh.length > 0) await assertRoles(client);
     for (const migration of fresh) await apply(client, migration);
     return { applied: fresh.map(({ name }) => name), total: migrations.length };
   } finally {
     await client.end().catch(() => undefined);
   }
+}
+
+async function assertRoles(client: pg.Client): Promise<void> {
+  const missing = await findMissingRoles(client);
+  if (missing.length === 0) return;
+  throw new PersistenceError(
+    'migration-failed',
+    `The server has no role ${missing.join(', ')}: migrate to this version once as a superuser, who makes it. Nothing was changed.`,
+  );
 }
 
 interface AppliedMigration {

@@ -56,6 +56,19 @@ export async function openDatabase(client: pg.ClientBase, name: string): Promise
   await client.query(`grant create on database ${database} to ${OWNER_ROLE}`);
 }
 
+/** Which of these roles the server does not have. */
+export async function findMissingRoles(
+  client: pg.ClientBase,
+  wanted: readonly string[] = ROLES_OF_SLUICE,
+): Promise<readonly string[]> {
+  const { rows } = await client.query<{ name: string }>(
+    `select name from unnest($1::text[]) as w(name)
+      where not exists (select from pg_catalog.pg_roles where rolname = name)`,
+    [wanted],
+  );
+  return rows.map(({ name }) => name);
+}
+
 async function ensureRole(
   client: pg.ClientBase,
   role: SluiceRole,

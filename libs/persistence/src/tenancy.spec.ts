@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { composePlan, type Envelope } from '@sluice/domain';
+import { composePlan, composePlanSet, type Envelope } from '@sluice/domain';
 import { digestOfBytes } from '@sluice/pure';
 import { TABLES_WITHOUT_TENANT } from './catalogue-walk.ts';
 import type { Pool } from './pool.ts';
@@ -8,6 +8,8 @@ import {
   enrolAgent,
   rememberNonce,
 } from './repositories/agent.repository.ts';
+import { insertApproval } from './repositories/approval.repository.ts';
+import { insertApprovalRequest } from './repositories/approval-request.repository.ts';
 import { insertCommand, nextCommandSequence } from './repositories/command.repository.ts';
 import { setCurrentRelease } from './repositories/current-release.repository.ts';
 import { insertDecision } from './repositories/decision.repository.ts';
@@ -18,7 +20,7 @@ import { insertEvidence } from './repositories/evidence.repository.ts';
 import { answerOnce } from './repositories/idempotency.repository.ts';
 import { takeLease } from './repositories/lease.repository.ts';
 import { enqueueOutbox } from './repositories/outbox.repository.ts';
-import { insertPlan } from './repositories/plan.repository.ts';
+import { insertPlan, insertPlanSet } from './repositories/plan.repository.ts';
 import { insertReleaseRequest } from './repositories/release-request.repository.ts';
 import { insertReport } from './repositories/report.repository.ts';
 import { insertStatement } from './repositories/statement.repository.ts';
@@ -32,6 +34,7 @@ const target = 'dev-host-1';
 const ACROSS_TENANTS: Readonly<Record<string, readonly string[]>> = {
   sluice_relay: ['outbox'],
   sluice_linker: ['events', 'event_chains', 'tenants'],
+  sluice_watchdog: ['promotions', 'outbox', 'leases', 'lease_queue'],
 };
 let database: TestDatabase;
 let tables: readonly string[];
@@ -51,6 +54,17 @@ async function fillEveryTable(): Promise<void> {
     await insertStatement(tx, { statementDigest: 's', promotionId, predicateType: 'p', envelope });
     const planDigest = await insertPlan(tx, composePlan(target, null, null));
     await upsertDeployment(tx, { promotionId, target, planDigest });
+    const planSet = composePlanSet(promotionId, releaseDigest, [{ target, plan: planDigest }]);
+    await insertApprovalRequest(tx, {
+      promotionId,
+      stepId: 'approval',
+      round: 1,
+      releaseDigest,
+      planDigest: await insertPlanSet(tx, { promotionId, round: 1, planSet }),
+      rule: { count: 1, roles: ['admin'], deadlineSeconds: 60 },
+      requesterPersonId: 'release-manager',
+      deadline: '2030-01-01T00:00:00Z',
+    });
     await setCurrentRelease(tx, { target, promotionId, side: null });
     const decision = {
       decision: 'allow' as const,
@@ -82,6 +96,18 @@ async function fillEveryTable(): Promise<void> {
   await withTenant(app, 'acme', async (tx) => {
     const body = { requestId: 'r', body: {}, requestedBy: 'alice', traceId: null };
     await insertReleaseRequest(tx, body);
+    await insertApproval(tx, {
+      approvalId: 'approver/k',
+      promotionId,
+      principalId: 'approver',
+      personId: 'approver',
+      kind: 'person',
+      role: 'approver',
+      decision: 'approve',
+      comment: '',
+      releaseDigest,
+      planDigest: digestOfBytes('plan set'),
+    });
     const key = { principalId: 'alice', operation: 'o', key: 'k', payloadDigest: 'd' };
     await answerOnce(tx, key, async () => 1);
     const signal = { workflowId: 'w', signal: 's', input: 1 };

@@ -1,3 +1,4 @@
+export * from './approval-predicate.ts';
 export * from './dsse.ts';
 export {
   createKeyFile,

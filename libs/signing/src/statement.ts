@@ -8,6 +8,7 @@ import {
   STATEMENT_TYPE,
   type Statement,
 } from '@sluice/domain';
+import { readApprovalPredicate } from './approval-predicate.ts';
 import {
   hasExactlyKeys,
   isJsonObject,
@@ -92,8 +93,15 @@ export function checkStatement(value: unknown): Outcome<ReadStatement> {
   if (typeof promotionId !== 'string' || !PROMOTION_ID.test(promotionId)) {
     return malformed('its predicate must name the promotion as promotionId');
   }
+  const statement = value as unknown as Statement;
+  if (
+    predicateType === PREDICATE_TYPES.approval &&
+    readApprovalPredicate(statement) === undefined
+  ) {
+    return malformed('its predicate is no approval');
+  }
   return accepted({
-    statement: value as unknown as Statement,
+    statement,
     predicateType,
     promotionId,
     releaseName: name,

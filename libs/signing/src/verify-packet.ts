@@ -8,6 +8,8 @@ import {
   type TrustRoot,
 } from '@sluice/domain';
 import { digestOfBytes } from '@sluice/pure';
+import type { ApprovalPredicate } from './approval-predicate.ts';
+import { checkApprovals, listApprovals } from './check-approvals.ts';
 import { statementDigest, verifyEnvelope } from './dsse.ts';
 import { readPromotionPredicate } from './packet.ts';
 import { add, type PacketProblem, readPacket } from './read-packet.ts';
@@ -27,6 +29,8 @@ export interface PromotionSummary {
   readonly endedAt: string;
   /** Predicate types of its statements, in order, without the root. */
   readonly statements: readonly string[];
+  /** What people said, in the packet's order. */
+  readonly approvals: readonly ApprovalPredicate[];
   /** Ids of the keys that signed, sorted. */
   readonly keyIds: readonly string[];
   /** Digest of the packet's canonical text, without a line break after it. */
@@ -50,7 +54,8 @@ interface CheckedStatement {
 /**
  * Verifies a packet offline: strict bounded JSON in its one canonical text (a line break may follow), every
  * statement signed by an evidence key of the trust root that was valid when the promotion ended, the root listing exactly the
- * others by digest in order, all of one promotion and one release. Fails closed: what cannot be read is a
+ * others by digest in order, all of one promotion and one release, and a success with the approval that its rules ask
+ * for. Fails closed: what cannot be read is a
  * problem, never a throw.
  * @param packet the file's bytes or text, or the parsed packet (then only its text form is not checked)
  */
@@ -124,14 +129,18 @@ function verify(
       add(problems, label, 'subject-differs', `${what} the root's ${root.releaseName}.`);
     }
   }
-  checkListing(checked.slice(0, -1), predicate.statements, problems);
+  const others = checked.slice(0, -1);
+  checkListing(others, predicate.statements, problems);
+  const approvals = listApprovals(others.map(({ read: other }) => other?.statement));
+  checkApprovals(root.statement, approvals, problems);
   return {
     promotionId: packet.promotion,
     state: predicate.state,
     release: root.releaseName,
     releaseDigest: root.releaseDigest,
     endedAt: predicate.endedAt,
-    statements: checked.slice(0, -1).map(({ read: s }) => s?.predicateType ?? 'unknown'),
+    statements: others.map(({ read: s }) => s?.predicateType ?? 'unknown'),
+    approvals,
     keyIds: [...new Set(checked.flatMap(({ keyIds }) => keyIds))].sort(),
     packetDigest: digestOfBytes(text),
   };

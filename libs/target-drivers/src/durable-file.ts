@@ -1,9 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { open, readFile, rename, rm, symlink } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { open, readdir, readFile, rename, rm, symlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 
 /** Writes a file so that after a crash the old content or the new is there, never a part; synced to disk. */
-export async function writeWhole(path: string, content: string, mode = 0o600): Promise<void> {
+export async function writeWhole(
+  path: string,
+  content: string | Uint8Array,
+  mode = 0o600,
+): Promise<void> {
   const aside = asideOf(path);
   const file = await open(aside, 'wx', mode);
   try {
@@ -28,6 +32,27 @@ export async function switchLink(path: string, target: string): Promise<void> {
 export async function removeWhole(path: string): Promise<void> {
   await rm(path, { force: true });
   await syncFolder(dirname(path));
+}
+
+/** Removes a folder so that after a crash it is there whole or not at all. */
+export async function removeWholeFolder(parent: string, name: string): Promise<void> {
+  const aside = asideOf(join(parent, name));
+  try {
+    await rename(join(parent, name), aside);
+  } catch (error) {
+    if ((error as { code?: unknown }).code === 'ENOENT') return;
+    throw error;
+  }
+  await syncFolder(parent);
+  await rm(aside, { recursive: true, force: true });
+}
+
+/** Removes what a crash left of the writes and removals above. */
+export async function removeLeftovers(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (!name.startsWith('.') || !name.endsWith('.tmp')) continue;
+    await rm(join(folder, name), { recursive: true, force: true });
+  }
 }
 
 /** Makes renames and removals in a folder survive a loss of power. */

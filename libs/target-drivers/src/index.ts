@@ -3,6 +3,7 @@ export * from './durable-file.ts';
 export * from './health-probe.ts';
 export {
   createLinuxHostDriver,
+  DEFAULT_KEEP_RELEASES,
   type DriverPoint,
   type LinuxHostOptions,
 } from './linux-host-driver.ts';

@@ -1,18 +1,15 @@
 import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { accepted, type Outcome, refused } from '@sluice/domain';
-import {
-  parseImageConfig,
-  parseImageManifest,
-  readVerified,
-  type UnpackLimits,
-  unpackLayers,
-} from '@sluice/oci';
-import { canonicalJson } from '@sluice/pure';
+import type { UnpackLimits } from '@sluice/oci';
+import { canonicalJson, digestOf } from '@sluice/pure';
 import { DriverError } from './driver-error.ts';
 import { waitUntilHealthy } from './health-probe.ts';
 import { imageCommand, serviceEnvironment } from './image-command.ts';
+import { fetchImage } from './image-fetch.ts';
+import { ImageStore } from './image-store.ts';
 import { type PreparedRelease, ReleaseFolders } from './release-folders.ts';
+import { ReleaseKeeper } from './release-keeper.ts';
 import { createServiceLog } from './service-log.ts';
 import { ServiceProcess, type ServiceSpec } from './service-process.ts';
 import { type DriverLog, ServiceSupervisor } from './service-supervisor.ts';
@@ -20,7 +17,10 @@ import type { Activation, ActiveRelease, BlobSource, TargetDriver } from './targ
 import { composeSticker } from './version-sticker.ts';
 
 /** Moments inside of a driver's work at which a test may kill the process. */
-export type DriverPoint = 'unpacked' | 'stopped' | 'switched' | 'started';
+export type DriverPoint = 'unpacked' | 'stopped' | 'switched' | 'started' | 'marked' | 'pruning';
+
+/** Releases whose artifacts stay on a target, unless configured otherwise. */
+export const DEFAULT_KEEP_RELEASES = 3;
 
 /** Configuration of {@link createLinuxHostDriver}. */
 export interface LinuxHostOptions {
@@ -35,6 +35,8 @@ export interface LinuxHostOptions {
   /** How often the service is looked at. Milliseconds; 500 unless given. */
   readonly watchMs?: number;
   readonly limits?: Partial<UnpackLimits>;
+  /** How many of the last confirmed releases keep their artifacts here; {@link DEFAULT_KEEP_RELEASES} unless given. */
+  readonly keepReleases?: number;
   /** Named in the version sticker: `sluice-agent/0.1.0`. */
   readonly generator: string;
   readonly log?: DriverLog;
@@ -51,6 +53,8 @@ export interface LinuxHostOptions {
 export async function createLinuxHostDriver(options: LinuxHostOptions): Promise<TargetDriver> {
   const folders = new ReleaseFolders(options.stateDir);
   await folders.open();
+  const images = new ImageStore(options.stateDir);
+  await images.open();
   const serviceLog = createServiceLog(join(options.stateDir, 'logs'));
   const supervisor = new ServiceSupervisor({
     service: new ServiceProcess(join(options.stateDir, 'service.json'), serviceLog),
@@ -59,17 +63,32 @@ export async function createLinuxHostDriver(options: LinuxHostOptions): Promise<
     graceMs: options.graceMs ?? 10_000,
     intervalMs: options.watchMs ?? 500,
   });
-  return new LinuxHostDriver(options, folders, supervisor);
+  return new LinuxHostDriver(options, folders, images, supervisor);
 }
 
 class LinuxHostDriver implements TargetDriver {
   readonly #options: LinuxHostOptions;
   readonly #folders: ReleaseFolders;
+  readonly #images: ImageStore;
+  readonly #keeper: ReleaseKeeper;
   readonly #supervisor: ServiceSupervisor;
 
-  constructor(options: LinuxHostOptions, folders: ReleaseFolders, supervisor: ServiceSupervisor) {
+  constructor(
+    options: LinuxHostOptions,
+    folders: ReleaseFolders,
+    images: ImageStore,
+    supervisor: ServiceSupervisor,
+  ) {
     this.#options = options;
     this.#folders = folders;
+    this.#images = images;
+    this.#keeper = new ReleaseKeeper({
+      folders,
+      images,
+      keepReleases: options.keepReleases ?? DEFAULT_KEEP_RELEASES,
+      log: options.log ?? (() => undefined),
+      onPoint: (point) => this.#point(point),
+    });
     this.#supervisor = supervisor;
   }
 
@@ -80,8 +99,8 @@ class LinuxHostDriver implements TargetDriver {
     const release: PreparedRelease = { activation, previous, run };
     // What can be seen to fail is seen while the old service still runs.
     if (run !== null) await this.#environmentOf(release);
-    const at = (this.#options.now?.() ?? new Date()).toISOString();
-    await this.#folders.add(release, composeSticker(activation, this.#options.generator, at));
+    const { generator } = this.#options;
+    await this.#folders.add(release, composeSticker(activation, generator, this.#now()));
   }
 
   async activate(activationId: string): Promise<void> {
@@ -104,7 +123,8 @@ class LinuxHostDriver implements TargetDriver {
   }
 
   async confirm(activationId: string, signal?: AbortSignal): Promise<Outcome<true>> {
-    const { run, activation, previous } = await this.#folders.get(activationId);
+    const confirmed = await this.#folders.get(activationId);
+    const { run, activation } = confirmed;
     if (run !== null) {
       const outcome = await waitUntilHealthy(
         activation.health,
@@ -114,11 +134,12 @@ class LinuxHostDriver implements TargetDriver {
       if (!outcome.ok) return outcome;
       this.#supervisor.keepRunning();
     }
-    await this.#folders.prune([activationId, ...(previous === null ? [] : [previous])]);
+    await this.#keeper.confirm(confirmed, this.#now());
+    await this.#keeper.prune(confirmed);
     return accepted(true);
   }
 
-  async revert(activationId: string): Promise<Outcome<true>> {
+  async revert(activationId: string, signal?: AbortSignal): Promise<Outcome<true>> {
     const { previous } = await this.#folders.get(activationId);
     const running = await this.#supervisor.findRunning();
     if (running !== undefined && running.activationId !== previous) await this.#supervisor.stop();
@@ -130,10 +151,15 @@ class LinuxHostDriver implements TargetDriver {
     const before = await this.#folders.get(previous);
     try {
       await this.#start(before);
-      const outcome = await waitUntilHealthy(before.activation.health, () =>
-        this.#supervisor.whyEnded(),
-      );
-      if (outcome.ok) return outcome;
+      const outcome = await waitUntilHealthy(
+        before.activation.health,
+        () => this.#supervisor.whyEnded(),
+        signal,
+      ).catch((error: unknown) => {
+        if (signal?.aborted !== true) throw error;
+        return accepted(true as const);
+      });
+      if (outcome.ok || signal?.aborted === true) return accepted(true);
       return refused(
         'revert-unhealthy',
         `The previous version is not well: ${outcome.refusal.message}`,
@@ -150,17 +176,21 @@ class LinuxHostDriver implements TargetDriver {
   async findActive(): Promise<ActiveRelease | undefined> {
     const activationId = await this.#folders.findCurrent();
     if (activationId === undefined) return undefined;
-    const { activation } = await this.#folders.get(activationId);
-    const releaseDigest = activation.desired?.release.digest;
-    return releaseDigest === undefined ? undefined : { activationId, releaseDigest };
+    const desired = (await this.#folders.find(activationId))?.activation.desired ?? null;
+    if (desired === null) return undefined;
+    const { release, settings } = desired;
+    return {
+      activationId,
+      releaseDigest: release.digest,
+      settingsDigest: digestOf(settings),
+    };
   }
 
   async resume(): Promise<void> {
     const current = await this.#folders.findCurrent();
     if (current === undefined) return this.#supervisor.stop();
-    const release = await this.#folders.get(current);
     try {
-      await this.#start(release);
+      await this.#start(await this.#folders.get(current));
     } catch (error) {
       // Kept trying, as for a service that died: the host may give the port back.
       this.#options.log?.('error', (error as Error).message, {
@@ -189,26 +219,17 @@ class LinuxHostDriver implements TargetDriver {
       );
     }
     const { digest } = component;
-    const manifestBytes = await readVerified(
-      await source.openBlob({ digest, size: component.manifest.size }),
-      { digest, size: component.manifest.size },
-    );
-    const manifest = parseImageManifest(manifestBytes, digest);
-    const configBytes = await readVerified(await source.openBlob(manifest.config), manifest.config);
-    const config = parseImageConfig(configBytes, manifest.config.digest);
-    const command = imageCommand(config, digest);
-    if (!(await this.#folders.hasImage(digest))) {
-      await unpackLayers({
-        layers: manifest.layers,
-        diffIds: config.diffIds,
-        blobStream: (layer) => source.openBlob(layer),
-        destination: this.#folders.imagePath(digest),
-        ...(this.#options.limits === undefined ? {} : { limits: this.#options.limits }),
-        ...(signal === undefined ? {} : { signal }),
-      });
-    }
-    await this.#point('unpacked');
-    return { image: digest, command, env: config.env };
+    const image =
+      (await this.#images.findKept(digest, component.manifest.size, signal)) ??
+      (await fetchImage({
+        blob: { digest, size: component.manifest.size },
+        source,
+        images: this.#images,
+        limits: this.#options.limits,
+        onUnpacked: () => this.#point('unpacked'),
+        signal,
+      }));
+    return { image: digest, command: imageCommand(image.config, digest), env: image.config.env };
   }
 
   /** A revert to what runs already (the agent had put it back by itself) must not interrupt it. */
@@ -216,9 +237,10 @@ class LinuxHostDriver implements TargetDriver {
     if (next.activation.kind !== 'revert' || next.run === null || current === undefined)
       return false;
     if (current === next.activation.id) return false;
-    const { activation } = await this.#folders.get(current);
+    const running = await this.#folders.find(current);
+    if (running === undefined) return false;
     const contentOf = ({ desired, health }: Activation) => canonicalJson({ desired, health });
-    return contentOf(activation) === contentOf(next.activation);
+    return contentOf(running.activation) === contentOf(next.activation);
   }
 
   async #start(release: PreparedRelease): Promise<void> {
@@ -232,7 +254,7 @@ class LinuxHostDriver implements TargetDriver {
     return {
       activationId: activation.id,
       command: run.command,
-      cwd: await realpath(this.#folders.imagePath(run.image)),
+      cwd: await realpath(this.#images.path(run.image)),
       environment: await this.#environmentOf(release),
     };
   }
@@ -244,6 +266,10 @@ class LinuxHostDriver implements TargetDriver {
       settings: activation.desired?.settings ?? {},
       secretsDir: this.#options.secretsDir,
     });
+  }
+
+  #now(): string {
+    return (this.#options.now?.() ?? new Date()).toISOString();
   }
 
   async #point(point: DriverPoint): Promise<void> {

@@ -1,8 +1,18 @@
 import { mkdir, readdir, readlink, rename, rm, symlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { DriverError } from './driver-error.ts';
-import { findJson, removeWhole, switchLink, syncFolder, writeWhole } from './durable-file.ts';
+import {
+  findJson,
+  removeLeftovers,
+  removeWhole,
+  removeWholeFolder,
+  switchLink,
+  syncFolder,
+  writeWhole,
+} from './durable-file.ts';
+import { hexOf } from './hex-of.ts';
 import type { ImageCommand } from './image-command.ts';
+import type { StoredActivation } from './retention.ts';
 import type { Activation } from './target-driver.ts';
 import { STICKER_FILE, type VersionSticker } from './version-sticker.ts';
 
@@ -20,48 +30,41 @@ export interface PreparedRelease {
   } | null;
 }
 
+/** What `confirmed.json` says. */
+interface Confirmation {
+  /** Higher than that of every one that was confirmed before. */
+  readonly order: number;
+  /** RFC 3339. */
+  readonly at: string;
+}
+
 /**
- * What lies on a Linux host below the driver's folder:
- * - `images/<hex>`: unpacked images by manifest digest, never half there
- * - `releases/<hex>`: one activation: `activation.json`, `sluice.version.json`, the link `image`
+ * Activations on a Linux host below the driver's folder:
+ * - `releases/<hex>`: one activation: `activation.json`, `sluice.version.json`, the link `image`, and
+ *   `confirmed.json` once it was healthy
  * - `current`: link to the active one; absent when the target is empty
  */
 export class ReleaseFolders {
   readonly #root: string;
+  readonly #releases: string;
 
   constructor(root: string) {
     this.#root = root;
+    this.#releases = join(root, 'releases');
   }
 
   /** Makes the folders and removes what a crash left half done. */
   async open(): Promise<void> {
-    for (const folder of ['images', 'releases']) {
-      await mkdir(join(this.#root, folder), { recursive: true, mode: 0o700 });
-    }
-    for (const folder of ['', 'images', 'releases']) {
-      const path = join(this.#root, folder);
-      for (const name of await readdir(path)) {
-        if (name.startsWith('.') && name.endsWith('.tmp')) {
-          await rm(join(path, name), { recursive: true, force: true });
-        }
-      }
-    }
-  }
-
-  imagePath(digest: string): string {
-    return join(this.#root, 'images', hexOf(digest));
-  }
-
-  async hasImage(digest: string): Promise<boolean> {
-    return (await readdir(join(this.#root, 'images'))).includes(hexOf(digest));
+    await mkdir(this.#releases, { recursive: true, mode: 0o700 });
+    for (const folder of [this.#root, this.#releases]) await removeLeftovers(folder);
   }
 
   /** Lays a release down whole; one that is there already stays as it is. */
   async add(release: PreparedRelease, sticker: VersionSticker | null): Promise<void> {
     const { id } = release.activation;
-    const path = this.#releasePath(id);
-    if ((await this.#findRelease(id)) !== undefined) return;
-    const aside = join(this.#root, 'releases', `.${hexOf(id)}.${process.pid}.tmp`);
+    const path = this.#pathOf(id);
+    if (await this.has(id)) return;
+    const aside = join(this.#releases, `.${hexOf(id)}.${process.pid}.tmp`);
     await rm(aside, { recursive: true, force: true });
     await mkdir(aside, { mode: 0o700 });
     await writeWhole(join(aside, 'activation.json'), `${JSON.stringify(release, null, 2)}\n`);
@@ -72,18 +75,23 @@ export class ReleaseFolders {
       await writeWhole(join(aside, STICKER_FILE), `${JSON.stringify(sticker, null, 2)}\n`, 0o644);
     }
     await rename(aside, path);
-    await syncFolder(join(this.#root, 'releases'));
+    await syncFolder(this.#releases);
   }
 
   /** @throws DriverError `activation-unknown` */
   async get(id: string): Promise<PreparedRelease> {
-    const found = await this.#findRelease(id);
+    const found = await this.find(id);
     if (found !== undefined) return found;
     throw new DriverError('activation-unknown', `Activation ${id} was not prepared here.`);
   }
 
   async has(id: string): Promise<boolean> {
-    return (await this.#findRelease(id)) !== undefined;
+    return (await this.find(id)) !== undefined;
+  }
+
+  /** Undefined when it was not prepared here, or is not kept any more. */
+  find(id: string): Promise<PreparedRelease | undefined> {
+    return findJson(join(this.#pathOf(id), 'activation.json'));
   }
 
   /** Id of the active one; undefined when the target is empty. */
@@ -99,33 +107,57 @@ export class ReleaseFolders {
     return switchLink(link, join('releases', hexOf(id)));
   }
 
-  /** Removes releases but these, and images that none of these uses. */
-  async prune(keep: readonly string[]): Promise<void> {
-    const releases = new Set(keep.map(hexOf));
-    for (const name of await readdir(join(this.#root, 'releases'))) {
-      if (releases.has(name)) continue;
-      await rm(join(this.#root, 'releases', name), { recursive: true, force: true });
+  /** Says for good that an activation was healthy; one that was confirmed already keeps its place. */
+  async markConfirmed(id: string, at: string): Promise<void> {
+    const stored = await this.list();
+    const orders = stored.map(({ confirmedAs }) => confirmedAs ?? 0);
+    if (stored.some((one) => one.id === id && one.confirmedAs !== null)) return;
+    const confirmation: Confirmation = { order: Math.max(0, ...orders) + 1, at };
+    await writeWhole(this.#confirmationOf(id), `${JSON.stringify(confirmation)}\n`);
+  }
+
+  /** Takes a confirmation back; one that is not there is fine. */
+  async unmarkConfirmed(id: string): Promise<void> {
+    if (await this.has(id)) await removeWhole(this.#confirmationOf(id));
+  }
+
+  /** Every activation that lies here, in no order. */
+  async list(): Promise<readonly StoredActivation[]> {
+    const names = await readdir(this.#releases);
+    const stored: StoredActivation[] = [];
+    for (const name of names.filter((other) => !other.startsWith('.'))) {
+      const id = `sha256:${name}`;
+      const release = await this.find(id);
+      if (release === undefined) continue;
+      const confirmation = await findJson<Confirmation>(this.#confirmationOf(id));
+      stored.push({
+        id,
+        releaseDigest: release.activation.desired?.release.digest ?? null,
+        confirmedAs: confirmation?.order ?? null,
+      });
+    }
+    return stored;
+  }
+
+  /** Removes all activations but these. @returns the images that these use */
+  async prune(kept: ReadonlySet<string>): Promise<ReadonlySet<string>> {
+    const names = new Set([...kept].map(hexOf));
+    for (const name of await readdir(this.#releases)) {
+      if (!names.has(name)) await removeWholeFolder(this.#releases, name);
     }
     const images = new Set<string>();
-    for (const id of keep) {
-      const image = (await this.#findRelease(id))?.run?.image;
-      if (image !== undefined) images.add(hexOf(image));
+    for (const id of kept) {
+      const image = (await this.find(id))?.run?.image;
+      if (image !== undefined) images.add(image);
     }
-    for (const name of await readdir(join(this.#root, 'images'))) {
-      if (images.has(name)) continue;
-      await rm(join(this.#root, 'images', name), { recursive: true, force: true });
-    }
+    return images;
   }
 
-  #findRelease(id: string): Promise<PreparedRelease | undefined> {
-    return findJson(join(this.#releasePath(id), 'activation.json'));
+  #confirmationOf(id: string): string {
+    return join(this.#pathOf(id), 'confirmed.json');
   }
 
-  #releasePath(id: string): string {
-    return join(this.#root, 'releases', hexOf(id));
+  #pathOf(id: string): string {
+    return join(this.#releases, hexOf(id));
   }
-}
-
-function hexOf(digest: string): string {
-  return digest.slice('sha256:'.length);
 }

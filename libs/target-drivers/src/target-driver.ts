@@ -16,13 +16,18 @@ export interface Activation {
 
 /** Where a driver gets content from; the bytes are verified again as they are read. */
 export interface BlobSource {
-  openBlob(blob: Pick<BlobDescriptor, 'digest' | 'size'>): Promise<AsyncIterable<Uint8Array>>;
+  openBlob(
+    blob: Pick<BlobDescriptor, 'digest' | 'size'>,
+    signal?: AbortSignal,
+  ): Promise<AsyncIterable<Uint8Array>>;
 }
 
 /** What is active on a target. */
 export interface ActiveRelease {
   readonly activationId: string;
   readonly releaseDigest: string;
+  /** SHA-256 of the canonical settings that it was activated with, references unresolved. */
+  readonly settingsDigest: string;
 }
 
 /**
@@ -31,7 +36,8 @@ export interface ActiveRelease {
  */
 export interface TargetDriver {
   /**
-   * Brings everything that the activation needs to the target; what is active stays so.
+   * Brings everything that the activation needs to the target; what is active stays so. The source is not
+   * asked for what is kept here and whole.
    * @throws DriverError, OciError, or what the source throws
    */
   prepare(activation: Activation, source: BlobSource, signal?: AbortSignal): Promise<void>;
@@ -40,10 +46,16 @@ export interface TargetDriver {
    * @throws DriverError when it can not start; call {@link revert} then
    */
   activate(activationId: string): Promise<void>;
-  /** Waits until the active one is healthy. Refused when it is not: call {@link revert} then. */
+  /**
+   * Waits until the active one is healthy, remembers that it was, and removes what need not be kept. Refused
+   * when it is not: call {@link revert} then.
+   */
   confirm(activationId: string, signal?: AbortSignal): Promise<Outcome<true>>;
-  /** Puts back what was active before. Refused when that is not healthy: a person must look. */
-  revert(activationId: string): Promise<Outcome<true>>;
+  /**
+   * Puts back what was active before. Refused when that is not healthy: a person must look.
+   * @param signal ends only the wait for its health; it is put back and started all the same
+   */
+  revert(activationId: string, signal?: AbortSignal): Promise<Outcome<true>>;
   /** What is active; undefined when nothing is. */
   findActive(): Promise<ActiveRelease | undefined>;
   /** Sees to it that what is active runs, after this process was started. */

@@ -11,7 +11,7 @@ import {
   succeeded,
   unsuccessful,
 } from '../../../test/src/workflows/fake-activities.ts';
-import { composeRules } from '../../../test/src/workflows/fake-records.ts';
+import { composeRules } from '../../../test/src/workflows/fake-rules.ts';
 import type { WorkflowEnvironment } from '../../../test/src/workflows/workflow-environment.ts';
 import {
   openWorkflowEnvironment,

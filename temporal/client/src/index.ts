@@ -9,3 +9,5 @@ export {
 export { createDataConverter } from './data-converter.ts';
 export { CODEC_ENCODING, createPayloadCodec } from './payload-codec.ts';
 export { createTemporalClient, type TemporalClientOptions } from './temporal-client.ts';
+export { type SpanSink, traceWorker } from './worker-tracing.ts';
+export { WORKFLOW_INTERCEPTORS } from './workflow-interceptors-path.ts';

@@ -1,4 +1,5 @@
 import { Client, Connection } from '@temporalio/client';
+import { createClientInterceptor } from './client-tracing.ts';
 import type { CodecKeys } from './codec-keys.ts';
 import { createDataConverter } from './data-converter.ts';
 
@@ -13,7 +14,7 @@ export interface TemporalClientOptions {
 }
 
 /**
- * Connects to the engine. Close it by `client.connection.close()`.
+ * Connects to the engine; calls inside of a span carry its trace. Close it by `client.connection.close()`.
  * @throws Error naming the address when the engine does not answer in time
  */
 export async function createTemporalClient(options: TemporalClientOptions): Promise<Client> {
@@ -26,5 +27,10 @@ export async function createTemporalClient(options: TemporalClientOptions): Prom
       );
     },
   );
-  return new Client({ connection, namespace, dataConverter: createDataConverter(codecKeys) });
+  return new Client({
+    connection,
+    namespace,
+    dataConverter: createDataConverter(codecKeys),
+    interceptors: { workflow: [createClientInterceptor()] },
+  });
 }

@@ -137,7 +137,9 @@ export interface InterpreterActivities {
   listDeployments(input: { readonly promotion: PromotionRef }): Promise<readonly string[]>;
   /**
    * The epilogue of every end state, in one transaction: end state, current release per target (when it
-   * succeeded), event, promotion statement; then the packet. Returns the packet's digest.
+   * succeeded), event, promotion statement; then the packet. Steps that are open and a request for approval that
+   * waits are closed with it. Returns the packet's digest; and how it ended where that is not what was asked for: it
+   * was sealed before, or a rollback was faster than a success.
    */
   sealPromotion(input: {
     readonly promotion: PromotionRef;
@@ -145,7 +147,10 @@ export interface InterpreterActivities {
     readonly reason: Reason | null;
     readonly endedAt: string;
     readonly traceparent: string;
-  }): Promise<{ readonly packetDigest: string }>;
+  }): Promise<{
+    readonly packetDigest: string;
+    readonly ended?: { readonly state: PromotionEndState; readonly reason: Reason | null };
+  }>;
 }
 
 /** Calls of `resolveRelease`, on the control queue. */

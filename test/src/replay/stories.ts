@@ -12,15 +12,15 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { FakeSettings } from '../workflows/fake-activities.ts';
 import { createFakeActivities, succeeded, unsuccessful } from '../workflows/fake-activities.ts';
-import { composeRules } from '../workflows/fake-records.ts';
 import { createFakeReleaseActivities } from '../workflows/fake-release-activities.ts';
+import { composeFirstRules } from '../workflows/fake-rules.ts';
 import type { WorkflowEnvironment } from '../workflows/workflow-environment.ts';
 import { startPromotion, TEST_TENANT } from '../workflows/workflow-environment.ts';
 
 /** Runs a workflow to one outcome and gives its closed run. */
 type Story = (env: WorkflowEnvironment) => Promise<WorkflowHandle>;
 
-const rules = composeRules();
+const rules = composeFirstRules();
 
 function promotion(
   settings: Partial<FakeSettings>,
@@ -115,7 +115,7 @@ export const STORIES: Readonly<Record<string, Story>> = {
     },
   }),
   'promotion-failed-by-deadline': promotion({
-    rules: composeRules({ deadlines: { ...DEFAULT_DEADLINES, gateSeconds: 1 } }),
+    rules: composeFirstRules({ deadlines: { ...DEFAULT_DEADLINES, gateSeconds: 1 } }),
     steps: {
       gate: () => Promise.reject(ApplicationFailure.retryable('away', FAILURES.unavailable)),
     },

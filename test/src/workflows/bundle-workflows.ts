@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import { WORKFLOW_INTERCEPTORS } from '@sluice/temporal-client';
 import type { WorkflowBundle } from '@temporalio/worker';
 import { bundleWorkflowCode } from '@temporalio/worker';
 
@@ -14,6 +15,7 @@ export const WORKFLOWS_ENTRY = fileURLToPath(new URL('index.ts', WORKFLOWS));
 export async function bundleSources(entry: string = WORKFLOWS_ENTRY): Promise<WorkflowBundle> {
   return bundleWorkflowCode({
     workflowsPath: entry,
+    workflowInterceptorModules: [WORKFLOW_INTERCEPTORS],
     failureConverterPath: fileURLToPath(new URL('failure-converter.ts', WORKFLOWS)),
     logger: quietLogger,
     webpackConfigHook: (config) => ({

@@ -1,11 +1,9 @@
-import type { PromotionEndState } from '@sluice/domain';
-import { isPromotionTransition } from '@sluice/domain';
+import type { ApprovalState, StepState } from '@sluice/domain';
 import { digestOf } from '@sluice/pure';
 import type {
   ExecuteStepInput,
   FrozenRules,
   InterpreterActivities,
-  LeaseAnswer,
   PromotionRef,
   RevertActivities,
   StepActivities,
@@ -46,29 +44,39 @@ export function createFakeActivities(settings: FakeSettings): {
   readonly records: FakeRecords;
 } {
   const records = settings.records ?? new FakeRecords();
+  const { rules } = settings;
+  const { lease, approvals } = records;
   const deployed = new Set<string>();
   const happy = new Map<string, Set<string>>();
 
   /** Like the real one: the last target writes the common success, and nobody a failure. */
-  const settleTarget = (stepId: string, target = '', { outcome }: StepResult): boolean => {
-    const good = happy.get(stepId) ?? new Set<string>();
-    happy.set(stepId, good);
+  const settleTarget = (place: string, target = '', { outcome }: StepResult): boolean => {
+    const good = happy.get(place) ?? new Set<string>();
+    happy.set(place, good);
     if (outcome === 'succeeded') good.add(target);
-    return settings.rules.targets.every((name) => good.has(name));
+    return rules.targets.every((name) => good.has(name));
   };
 
+  const planned = ({ round = 1 }: ExecuteStepInput): StepResult => ({
+    outcome: 'succeeded',
+    outputs: { plan: records.plan(round) },
+    reason: null,
+  });
+
   const runStep = async (input: ExecuteStepInput): Promise<StepResult> => {
-    const { stepId, type, target } = input;
-    const perTarget = PER_TARGET_STEPS.has(type);
+    const { stepId, type, target, round = 1 } = input;
+    const place = round === 1 ? stepId : `${stepId}~${round}`;
     if ((records.stepStates.get(stepId) ?? 'pending') === 'pending') {
       records.setStep(stepId, 'running');
     }
-    return records.once(`${stepId}/${target ?? ''}`, async () => {
+    return records.once(`${place}/${target ?? ''}`, async () => {
       if (type === 'deploy' && target !== undefined) deployed.add(target);
-      const script = settings.steps?.[type];
-      const result = await (script?.(input) ?? succeeded(`${stepId}/${target ?? ''}`));
-      const done = perTarget ? settleTarget(stepId, target, result) : true;
+      const script = settings.steps?.[type] ?? (type === 'plan' ? planned : undefined);
+      const result = (await script?.(input)) ?? succeeded(`${stepId}/${target ?? ''}`);
+      const done = PER_TARGET_STEPS.has(type) ? settleTarget(place, target, result) : true;
       if (type === 'deploy') records.journal.push(`deploy ${target} ${result.outcome}`);
+      // The agent refused before it touched anything.
+      if (result.reason?.code === 'plan-stale') deployed.delete(target ?? '');
       if (done) {
         records.setStep(stepId, result.outcome === 'succeeded' ? 'succeeded' : 'failed');
       }
@@ -77,13 +85,31 @@ export function createFakeActivities(settings: FakeSettings): {
   };
 
   const activities: PromotionActivities = {
-    freezeRules: async () => settings.rules,
+    freezeRules: async ({ promotion }) => {
+      if (rules.form === 2 && rules.kind === 'promote') lease.enter(holderOf(promotion));
+      return rules;
+    },
     executeStep: runStep,
-    takeLease: async ({ promotion }) => takeLease(records, promotion),
-    releaseLease: async ({ promotion }) => {
-      const holder = holderOf(promotion);
-      records.queue = records.queue.filter((waiting) => waiting !== holder);
-      if (records.leaseHolder === holder) records.leaseHolder = undefined;
+    takeLease: async ({ promotion, preempt }) =>
+      preempt === true ? lease.preempt(holderOf(promotion)) : lease.take(holderOf(promotion)),
+    yieldLease: async ({ promotion }) => lease.yield(holderOf(promotion)),
+    releaseLease: async ({ promotion }) => lease.release(holderOf(promotion)),
+    checkPlans: async ({ planDigest }) => ({
+      stale: records.isStale(planDigest) ? [...rules.targets] : [],
+    }),
+    reopenSteps: async ({ stepIds }) => {
+      for (const id of stepIds) records.setStep(id, 'pending');
+    },
+    openApproval: async ({ deadline, ...round }) => {
+      approvals.open(round, deadline);
+      records.setStep(round.stepId, 'waiting');
+      records.setPromotion('waiting');
+    },
+    recordApproval: async ({ ballot, decidedAt: _at, ...round }) => approvals.record(round, ballot),
+    closeApproval: async ({ state, reason, ...round }) => {
+      approvals.close(round, state);
+      records.setStep(round.stepId, stepAfterApproval(state, reason?.code));
+      records.setPromotion('running');
     },
     recordPromotion: async ({ state }) => records.setPromotion(state),
     recordStep: async ({ stepId, state }) => records.setStep(stepId, state),
@@ -94,9 +120,16 @@ export function createFakeActivities(settings: FakeSettings): {
         records.journal.push(`revert ${target} ${result.outcome}`);
         return result;
       }),
-    sealPromotion: async ({ state, reason }) => {
-      seal(records, state, reason?.code ?? null);
-      return { packetDigest: digestOf({ state, code: reason?.code ?? null }) };
+    sealPromotion: async ({ promotion, ...asked }) => {
+      const by = lease.superseded.get(holderOf(promotion));
+      const ended =
+        by !== undefined && asked.state === 'succeeded'
+          ? { state: 'cancelled' as const, reason: { code: 'superseded', message: `by ${by}` } }
+          : undefined;
+      const { state, reason } = ended ?? asked;
+      records.seal(state, reason?.code ?? null);
+      const packetDigest = digestOf({ state, code: reason?.code ?? null });
+      return ended === undefined ? { packetDigest } : { packetDigest, ended };
     },
     ...settings.override,
   };
@@ -108,23 +141,9 @@ export function holderOf({ promotionId }: PromotionRef): string {
   return `promotion:${promotionId}`;
 }
 
-function takeLease(records: FakeRecords, promotion: PromotionRef): LeaseAnswer {
-  const holder = holderOf(promotion);
-  if (records.leaseHolder === undefined || records.leaseHolder === holder) {
-    if (records.leaseHolder === undefined) records.fencingToken += 1;
-    records.leaseHolder = holder;
-    records.queue = records.queue.filter((waiting) => waiting !== holder);
-    return { state: 'granted', fencingToken: records.fencingToken };
-  }
-  if (!records.queue.includes(holder)) records.queue.push(holder);
-  const position = records.queue.indexOf(holder) + 1;
-  return { state: 'queued', position, holder: records.leaseHolder };
-}
-
-function seal(records: FakeRecords, state: PromotionEndState, code: string | null): void {
-  if (records.sealed === undefined && !isPromotionTransition(records.promotionState, state)) {
-    throw new Error(`seal: ${records.promotionState} → ${state}`);
-  }
-  records.setPromotion(state);
-  records.sealed = { state, code };
+/** A step whose plan went stale is asked again. */
+function stepAfterApproval(state: ApprovalState, code: string | undefined): StepState {
+  if (state === 'approved') return 'succeeded';
+  if (state === 'withdrawn') return code === 'plan-stale' ? 'pending' : 'cancelled';
+  return 'failed';
 }

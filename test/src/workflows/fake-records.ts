@@ -1,28 +1,11 @@
 import type { PromotionState, StepState } from '@sluice/domain';
-import {
-  DEFAULT_DEADLINES,
-  isPromotionTransition,
-  isStepTransition,
-  STANDARD_PIPELINE,
-} from '@sluice/domain';
+import { isPromotionTransition, isStepTransition } from '@sluice/domain';
 import { digestOf } from '@sluice/pure';
-import type { FrozenRules, StepResult } from '@sluice/temporal-contract';
+import type { StepResult } from '@sluice/temporal-contract';
 import { FAILURES } from '@sluice/temporal-contract';
 import { ApplicationFailure } from '@temporalio/common';
-
-/** Rules as the control plane would freeze them, with what a test changes. */
-export function composeRules(changes: Partial<FrozenRules> = {}): FrozenRules {
-  const rules = {
-    releaseDigest: digestOf('release'),
-    pipeline: STANDARD_PIPELINE,
-    pipelineDigest: digestOf(changes.pipeline ?? STANDARD_PIPELINE),
-    policyDigest: digestOf('policy'),
-    targets: ['host-1', 'host-2'],
-    deadlines: DEFAULT_DEADLINES,
-    ...changes,
-  };
-  return { ...rules, rulesDigest: digestOf(rules) };
-}
+import { FakeApprovals } from './fake-approvals.ts';
+import { FakeLease } from './fake-lease.ts';
 
 /**
  * What the database, the targets and the signer would know: refuses what they refuse, and does each effect once
@@ -36,9 +19,11 @@ export class FakeRecords {
   /** Every effect on a target, in order: `deploy host-1`, `revert host-1`. */
   readonly journal: string[] = [];
   readonly #effects = new Map<string, StepResult>();
-  leaseHolder: string | undefined = undefined;
-  queue: string[] = [];
-  fencingToken = 0;
+  readonly lease = new FakeLease();
+  readonly approvals = new FakeApprovals();
+  /** What runs on the targets and what they are set to; a test changes it to make plans stale. */
+  world = 0;
+  readonly #plans = new Map<string, number>();
   sealed: { readonly state: string; readonly code: string | null } | undefined = undefined;
 
   setPromotion(state: PromotionState): void {
@@ -58,6 +43,32 @@ export class FakeRecords {
     this.changes.push(`${id} ${state}`);
   }
 
+  /** Stores a plan set of the world as it is. */
+  plan(round: number): string {
+    const digest = digestOf({ round, world: this.world });
+    this.#plans.set(digest, this.world);
+    return digest;
+  }
+
+  isStale(planDigest: string): boolean {
+    return this.#plans.get(planDigest) !== this.world;
+  }
+
+  /** Seals once; closes what is still open, like the real one. */
+  seal(state: PromotionState, code: string | null): void {
+    if (this.sealed !== undefined) return;
+    if (!isPromotionTransition(this.promotionState, state)) {
+      throw illegal(`seal: ${this.promotionState} → ${state}`);
+    }
+    for (const [id, step] of this.stepStates) {
+      if (step === 'pending') this.setStep(id, 'skipped');
+      if (step === 'running' || step === 'waiting') this.setStep(id, 'cancelled');
+    }
+    this.approvals.withdrawOpen();
+    this.setPromotion(state);
+    this.sealed = { state, code };
+  }
+
   /** Does an effect unless it was done: the stored result stands. */
   async once(key: string, effect: () => Promise<StepResult>): Promise<StepResult> {
     const stored = this.#effects.get(key);
@@ -74,8 +85,9 @@ export class FakeRecords {
       sealed: this.sealed,
       steps: Object.fromEntries([...this.stepStates].sort()),
       journal: [...this.journal].sort(),
-      leaseHolder: this.leaseHolder,
-      queue: this.queue,
+      approvals: this.approvals.endState(),
+      leaseHolder: this.lease.holder,
+      queue: this.lease.queue,
     };
   }
 }

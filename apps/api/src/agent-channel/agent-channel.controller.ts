@@ -57,9 +57,9 @@ export class AgentChannelController {
     const parsed = parseHeartbeatRequest(bodyOf(request));
     if (!parsed.ok) throw refuse(400, parsed.refusal);
     assertInput(HeartbeatInput, parsed.value, 'body-malformed');
-    const { version } = parsed.value;
+    const { version, activeRelease } = parsed.value;
     await withTenant(this.#parts.pool, tenantId, async (tx) => {
-      await recordHeartbeat(tx, { target, version });
+      await recordHeartbeat(tx, { target, version, activeRelease });
       // Sweeping now and then by whoever is there needs no timer and no role that sees all tenants.
       if (Math.random() < 0.02) await forgetNonces(tx, NONCE_SECONDS);
     });

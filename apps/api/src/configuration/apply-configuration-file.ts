@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { STANDARD_PIPELINE } from '@sluice/domain';
+import { BUILT_IN_PIPELINES } from '@sluice/domain';
 import type { Logger } from '@sluice/observability';
 import { applyConfiguration, isUnavailable, type Pool, withTenant } from '@sluice/persistence';
 import type { Configuration } from './configuration.ts';
@@ -26,7 +26,7 @@ export async function applyConfigurationFile(options: {
     withTenant(pool, configuration.tenant, (tx) =>
       applyConfiguration(tx, {
         sources: configuration.sources,
-        pipelines: [STANDARD_PIPELINE],
+        pipelines: BUILT_IN_PIPELINES,
         policies: bundles.map(({ name, digest }) => ({ name, policyDigest: digest })),
         environments: configuration.environments,
         targets: configuration.targets,

@@ -1,4 +1,4 @@
-import type { AgentSettings, Environment, Role, Target } from '@sluice/domain';
+import type { AgentSettings, Environment, PrincipalKind, Role, Target } from '@sluice/domain';
 
 /** The schema tag of a configuration file. */
 export const CONFIGURATION_SCHEMA = 'sluice.config/v1';
@@ -15,8 +15,11 @@ export interface SourceConfiguration {
 export interface PrincipalConfiguration {
   readonly name: string;
   readonly role: Role;
-  /** `sha256:…` of the token's UTF-8 bytes. */
-  readonly tokenHash: string;
+  readonly kind: PrincipalKind;
+  /** The person of this file who answers for a service account; null for a person. */
+  readonly owner: string | null;
+  /** `sha256:…` of each token's UTF-8 bytes; one at least. */
+  readonly tokenHashes: readonly string[];
 }
 
 /** What `sluice.config.yaml` says, checked and with every default filled in. */

@@ -1,5 +1,10 @@
 import { expect, test } from '@jest/globals';
-import { DEFAULT_AGENT_SETTINGS, DEFAULT_DEADLINES } from '@sluice/domain';
+import {
+  DEFAULT_AGENT_SETTINGS,
+  DEFAULT_APPROVAL_RULE,
+  DEFAULT_DEADLINES,
+  DEFAULT_ROLLBACK_ROLES,
+} from '@sluice/domain';
 import { stringify } from 'yaml';
 import type { ConfigurationError } from './configuration.ts';
 import { parseConfiguration } from './parse-configuration.ts';
@@ -39,6 +44,12 @@ const valid = () => ({
   enrolment: { keyFile: 'keys/enrolment' },
 });
 
+const environment = (name: string, more: object = {}) => ({
+  ...valid().environments[0],
+  name,
+  ...more,
+});
+
 type Draft = ReturnType<typeof valid> & Record<string, unknown>;
 
 function problemsOf(change: (draft: Draft) => void): readonly string[] {
@@ -71,10 +82,95 @@ test('a valid file gives every value, defaults filled in and paths resolved besi
   });
 });
 
+test('an environment that says no more comes first, asks nobody, and admins roll it back', () => {
+  const draft = valid() as Draft;
+  delete (draft.environments[0] as { pipeline?: string }).pipeline;
+  expect(parseConfiguration(stringify(draft), surroundings).environments[0]).toMatchObject({
+    pipeline: 'standard',
+    predecessors: [],
+    approval: null,
+    rollbackRoles: DEFAULT_ROLLBACK_ROLES,
+  });
+});
+
+test('an environment comes after those it names, else after the one with the next lower position', () => {
+  const draft = valid() as Draft;
+  draft.environments = [
+    environment('prod', { position: 40 }),
+    environment('load', { position: 25, after: [] }),
+    environment('dev', { position: 1 }),
+    environment('test', { position: 20 }),
+    environment('last', { position: 50, after: ['prod', 'load'] }),
+  ] as never;
+  const { environments } = parseConfiguration(stringify(draft), surroundings);
+  expect(environments.map(({ name, predecessors }) => [name, predecessors])).toEqual([
+    ['prod', ['load']],
+    ['load', []],
+    ['dev', []],
+    ['test', ['dev']],
+    ['last', ['load', 'prod']],
+  ]);
+});
+
+test('an approval rule is filled in where the pipeline asks, and kept where it is given', () => {
+  const draft = valid() as Draft;
+  draft.environments = [
+    environment('dev', { pipeline: 'approved' }),
+    environment('prod', {
+      position: 2,
+      pipeline: 'approved',
+      approval: { count: 2, roles: ['approver'], deadlineSeconds: 60 },
+      rollback: { roles: ['release-manager', 'admin'] },
+    }),
+  ] as never;
+  const { environments } = parseConfiguration(stringify(draft), surroundings);
+  expect(environments[0]?.approval).toEqual(DEFAULT_APPROVAL_RULE);
+  expect(environments[1]).toMatchObject({
+    approval: { count: 2, roles: ['approver'], deadlineSeconds: 60 },
+    rollbackRoles: ['admin', 'release-manager'],
+  });
+});
+
+test('a person may have several tokens, a service account has a person behind it', () => {
+  const draft = valid() as Draft;
+  draft.principals = [
+    { name: 'maya', role: 'release-manager', tokenHashes: [hash('a'), hash('b')] },
+    { name: 'ci', role: 'release-manager', kind: 'service', owner: 'maya', tokenHash: hash('c') },
+  ] as never;
+  expect(parseConfiguration(stringify(draft), surroundings).principals).toEqual([
+    {
+      name: 'maya',
+      role: 'release-manager',
+      kind: 'person',
+      owner: null,
+      tokenHashes: [hash('a'), hash('b')],
+    },
+    {
+      name: 'ci',
+      role: 'release-manager',
+      kind: 'service',
+      owner: 'maya',
+      tokenHashes: [hash('c')],
+    },
+  ]);
+});
+
 test('a file may say nothing but its tenant', () => {
   const text = 'schema: sluice.config/v1\ntenant: acme\n';
   expect(parseConfiguration(text, surroundings).environments).toEqual([]);
 });
+
+type Loose = Record<string, unknown>;
+
+const set = (entry: object | undefined, key: string, value: unknown): void => {
+  (entry as Loose)[key] = value;
+};
+const second = (draft: Draft, more: object): number =>
+  draft.environments.push(environment('prod', { position: 2, ...more }) as never);
+const approved = (approval: unknown) => ({ pipeline: 'approved', approval });
+const tokens = (tokenHashes: unknown) => ({ name: 'maya', role: 'admin', tokenHashes }) as never;
+const service = (name: string, owner: string, digit: string) =>
+  ({ name, role: 'admin', kind: 'service', owner, tokenHash: hash(digit) }) as never;
 
 const wrong: readonly (readonly [string, string, (draft: Draft) => void])[] = [
   ['another schema', 'schema', (d) => (d.schema = 'sluice.config/v9')],
@@ -129,11 +225,185 @@ const wrong: readonly (readonly [string, string, (draft: Draft) => void])[] = [
     'principals[1].tokenHash',
     (d) => d.principals.push({ ...d.principals[0]!, name: 'otto' }),
   ],
+  ['no token', 'principals[0].tokenHash', (d) => delete (d.principals[0] as Loose)['tokenHash']],
+  [
+    'two ways to name tokens',
+    'principals[0].tokenHash',
+    (d) => set(d.principals[0], 'tokenHashes', [hash('b')]),
+  ],
+  ['an empty list of tokens', 'principals[0].tokenHashes', (d) => (d.principals[0] = tokens([]))],
+  [
+    'a wrong token in a list',
+    'principals[0].tokenHashes[1]',
+    (d) => (d.principals[0] = tokens([hash('b'), 'x'])),
+  ],
+  [
+    'a token twice in a list',
+    'principals[0].tokenHashes[1]',
+    (d) => (d.principals[0] = tokens([hash('b'), hash('b')])),
+  ],
+  [
+    'tokens that are no list',
+    'principals[0].tokenHashes',
+    (d) => (d.principals[0] = tokens(hash('b'))),
+  ],
+  [
+    'a kind of principal that is none',
+    'principals[0].kind',
+    (d) => set(d.principals[0], 'kind', 'robot'),
+  ],
+  ['an empty kind of principal', 'principals[0].kind', (d) => set(d.principals[0], 'kind', null)],
+  [
+    'a service account of nobody',
+    'principals[0].owner',
+    (d) => set(d.principals[0], 'kind', 'service'),
+  ],
+  ['a person with an owner', 'principals[0].owner', (d) => set(d.principals[0], 'owner', 'otto')],
+  ['an unknown owner', 'principals[1].owner', (d) => d.principals.push(service('ci', 'otto', 'b'))],
+  [
+    'an owner that is a service account',
+    'principals[2].owner',
+    (d) => d.principals.push(service('ci', 'maya', 'b'), service('bot', 'ci', 'c')),
+  ],
+  [
+    'a service account that owns itself',
+    'principals[1].owner',
+    (d) => d.principals.push(service('ci', 'ci', 'b')),
+  ],
+  [
+    'an empty pipeline',
+    'environments[0].pipeline',
+    (d) => set(d.environments[0], 'pipeline', null),
+  ],
+  [
+    'the pipeline of rollbacks',
+    'environments[0].pipeline',
+    (d) => set(d.environments[0], 'pipeline', 'rollback'),
+  ],
+  [
+    'a predecessor that is no list',
+    'environments[0].after',
+    (d) => set(d.environments[0], 'after', 'dev'),
+  ],
+  ['an empty predecessor', 'environments[0].after', (d) => set(d.environments[0], 'after', null)],
+  [
+    'a predecessor that is no name',
+    'environments[0].after[0]',
+    (d) => set(d.environments[0], 'after', [7]),
+  ],
+  [
+    'an unknown predecessor',
+    'environments[0].after[0]',
+    (d) => set(d.environments[0], 'after', ['x']),
+  ],
+  [
+    'an environment after itself',
+    'environments[0].after[0]',
+    (d) => set(d.environments[0], 'after', ['dev']),
+  ],
+  ['a predecessor twice', 'environments[1].after[1]', (d) => second(d, { after: ['dev', 'dev'] })],
+  [
+    'a circle of two',
+    'environments[0].after',
+    (d) => [set(d.environments[0], 'after', ['prod']), second(d, {})],
+  ],
+  [
+    'an approval that nobody asks for',
+    'environments[0].approval',
+    (d) => set(d.environments[0], 'approval', {}),
+  ],
+  ['an empty approval', 'environments[1].approval', (d) => second(d, approved(null))],
+  [
+    'an approval by nobody',
+    'environments[1].approval.count',
+    (d) => second(d, approved({ count: 0 })),
+  ],
+  [
+    'half an approval',
+    'environments[1].approval.count',
+    (d) => second(d, approved({ count: 1.5 })),
+  ],
+  [
+    'too many approvals',
+    'environments[1].approval.count',
+    (d) => second(d, approved({ count: 101 })),
+  ],
+  [
+    'an approval without roles',
+    'environments[1].approval.roles',
+    (d) => second(d, approved({ roles: [] })),
+  ],
+  [
+    'roles that are no list',
+    'environments[1].approval.roles',
+    (d) => second(d, approved({ roles: 'admin' })),
+  ],
+  [
+    'a role that may not decide',
+    'environments[1].approval.roles[0]',
+    (d) => second(d, approved({ roles: ['viewer'] })),
+  ],
+  [
+    'a role twice',
+    'environments[1].approval.roles[1]',
+    (d) => second(d, approved({ roles: ['admin', 'admin'] })),
+  ],
+  [
+    'a deadline of text',
+    'environments[1].approval.deadlineSeconds',
+    (d) => second(d, approved({ deadlineSeconds: '5' })),
+  ],
+  [
+    'a deadline of years',
+    'environments[1].approval.deadlineSeconds',
+    (d) => second(d, approved({ deadlineSeconds: 1e8 })),
+  ],
+  [
+    'an unknown key of an approval',
+    'environments[1].approval.who',
+    (d) => second(d, approved({ who: 'me' })),
+  ],
+  [
+    'rollbacks by text',
+    'environments[0].rollback',
+    (d) => set(d.environments[0], 'rollback', 'admin'),
+  ],
+  [
+    'rollbacks by nobody',
+    'environments[0].rollback.roles',
+    (d) => set(d.environments[0], 'rollback', { roles: [] }),
+  ],
+  [
+    'rollbacks by a role that may not',
+    'environments[0].rollback.roles[0]',
+    (d) => set(d.environments[0], 'rollback', { roles: ['approver'] }),
+  ],
+  [
+    'an unknown key of rollbacks',
+    'environments[0].rollback.by',
+    (d) => set(d.environments[0], 'rollback', { by: 'me' }),
+  ],
   ['agents that go offline before stale', 'agents', (d) => (d['agents'] = { staleSeconds: 90 })],
 ];
 
 test.each(wrong)('%s is refused at %s', (_what, path, change) => {
   expect(problemsOf(change)).toContain(path);
+});
+
+test('a circle is told at each environment in it, and at no other', () => {
+  const draft = valid() as Draft;
+  draft.environments = [
+    environment('dev', { position: 1, after: ['prod'] }),
+    environment('test', { position: 2 }),
+    environment('prod', { position: 3 }),
+    environment('lab', { position: 0, after: [] }),
+  ] as never;
+  draft.targets = [];
+  expect(problemsOf((d) => Object.assign(d, draft))).toEqual([
+    'environments[0].after',
+    'environments[1].after',
+    'environments[2].after',
+  ]);
 });
 
 test('all problems are told at once, each with what to do', () => {

@@ -1,29 +1,19 @@
 import { resolve } from 'node:path';
-import {
-  type AgentSettings,
-  DEFAULT_AGENT_SETTINGS,
-  DEFAULT_DEADLINES,
-  type Deadlines,
-  type Environment,
-  isDigest,
-  isName,
-  ROLES,
-  STANDARD_PIPELINE,
-} from '@sluice/domain';
+import { type AgentSettings, DEFAULT_AGENT_SETTINGS, isName } from '@sluice/domain';
 import { parseDocument } from 'yaml';
 import {
   CONFIGURATION_SCHEMA,
   type Configuration,
   ConfigurationError,
-  type PrincipalConfiguration,
   type SourceConfiguration,
 } from './configuration.ts';
+import { readEnvironments } from './read-environment.ts';
+import { readPrincipals } from './read-principal.ts';
 import { readTarget } from './read-target.ts';
 import { join, ValueReader } from './value-reader.ts';
 
 const DNS_LABEL = 'write a DNS label: a-z, 0-9 and -, at most 63';
 const MAX_ENTRIES = 1000;
-const WEEK_SECONDS = 7 * 24 * 3600;
 const KEYS = [
   'schema',
   'tenant',
@@ -70,44 +60,18 @@ export function parseConfiguration(
   const sources = reader
     .list(root.sources, 'sources', MAX_ENTRIES)
     .map((value, index) => readSource(reader, value, `sources[${index}]`, folder));
-  const environments = reader
-    .list(root.environments, 'environments', MAX_ENTRIES)
-    .map((value, index) => readEnvironment(reader, value, `environments[${index}]`, policies));
+  const environments = readEnvironments(reader, root.environments, policies);
   const names = environments.map(({ name }) => name);
   const targets = reader
     .list(root.targets, 'targets', MAX_ENTRIES)
     .map((value, index) => readTarget(reader, value, `targets[${index}]`, names));
-  const principals = reader
-    .list(root.principals, 'principals', MAX_ENTRIES)
-    .map((value, index) => readPrincipal(reader, value, `principals[${index}]`));
-  const unique = (list: string, key: string, values: readonly (string | number)[]): void =>
-    reader.unique(values, (index) => `${list}[${index}].${key}`);
-  unique(
-    'sources',
-    'name',
-    sources.map(({ name }) => name),
-  );
-  unique('environments', 'name', names);
-  unique(
-    'environments',
-    'position',
-    environments.map(({ position }) => position),
-  );
-  unique(
-    'targets',
-    'name',
-    targets.map(({ name }) => name),
-  );
-  unique(
-    'principals',
-    'name',
-    principals.map(({ name }) => name),
-  );
-  unique(
-    'principals',
-    'tokenHash',
-    principals.map(({ tokenHash }) => tokenHash),
-  );
+  const principals = readPrincipals(reader, root.principals);
+  for (const [list, entries] of Object.entries({ sources, targets })) {
+    reader.unique(
+      entries.map(({ name }) => name),
+      (index) => `${list}[${index}].name`,
+    );
+  }
   const enrolmentKeyFile = readEnrolment(reader, root.enrolment, folder);
   const agents = readAgents(reader, root.agents);
   if (reader.problems.length > 0) throw new ConfigurationError(file, reader.problems);
@@ -126,65 +90,6 @@ function readSource(
     name: reader.text(entry.name, join(path, 'name'), isName, DNS_LABEL),
     kind: reader.word(entry.kind, join(path, 'kind'), ['oci-layout']),
     location: resolve(folder, location),
-  };
-}
-
-function readEnvironment(
-  reader: ValueReader,
-  value: unknown,
-  path: string,
-  policies: readonly string[],
-): Environment {
-  const entry = reader.mapping(value, path, [
-    'name',
-    'position',
-    'pipeline',
-    'policy',
-    'deadlines',
-  ]);
-  const known = (name: string): boolean => policies.includes(name);
-  const how = `write the name of a policy bundle: ${policies.join(', ')}`;
-  return {
-    name: reader.text(entry.name, join(path, 'name'), isName, DNS_LABEL),
-    position: reader.integer(entry.position, join(path, 'position'), 0, 1_000_000),
-    pipeline: reader.word(entry.pipeline, join(path, 'pipeline'), [STANDARD_PIPELINE.name]),
-    policy: reader.text(entry.policy, join(path, 'policy'), known, how),
-    deadlines: readDeadlines(reader, entry.deadlines ?? {}, join(path, 'deadlines')),
-  };
-}
-
-function readDeadlines(reader: ValueReader, value: unknown, path: string): Deadlines {
-  const names = Object.keys(DEFAULT_DEADLINES) as (keyof Deadlines)[];
-  const entry = reader.mapping(value, path, names);
-  const read = (name: keyof Deadlines): number =>
-    reader.integer(entry[name], join(path, name), 1, WEEK_SECONDS, DEFAULT_DEADLINES[name]);
-  return {
-    promotionSeconds: read('promotionSeconds'),
-    queueSeconds: read('queueSeconds'),
-    scanSeconds: read('scanSeconds'),
-    gateSeconds: read('gateSeconds'),
-    deploySeconds: read('deploySeconds'),
-    verifySeconds: read('verifySeconds'),
-    revertSeconds: read('revertSeconds'),
-  };
-}
-
-function readPrincipal(reader: ValueReader, value: unknown, path: string): PrincipalConfiguration {
-  const entry = reader.mapping(value, path, ['name', 'role', 'tokenHash']);
-  return {
-    name: reader.text(
-      entry.name,
-      join(path, 'name'),
-      (text) => /^[A-Za-z0-9][A-Za-z0-9@._-]{0,127}$/.test(text),
-      'write letters, digits, @ . _ -, at most 128',
-    ),
-    role: reader.word(entry.role, join(path, 'role'), ROLES),
-    tokenHash: reader.text(
-      entry.tokenHash,
-      join(path, 'tokenHash'),
-      isDigest,
-      "write sha256: and the token's SHA-256 in 64 hex digits",
-    ),
   };
 }
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { createTemporalCheck } from '../health/temporal-check.ts';
+import { parseCodecKeys } from '@sluice/temporal-client';
+import { createTemporalEngine } from '../engine/temporal-engine.ts';
 import { startTestApi, type TestApi } from '../testing/test-api.ts';
 
 let api: TestApi;
@@ -40,9 +41,10 @@ test('healthz answers as long as the process does; readyz names what is missing'
 });
 
 test('an engine that is not there is told as such', async () => {
-  const check = createTemporalCheck('127.0.0.1:1', 'sluice');
-  await expect(check.check()).rejects.toThrow('127.0.0.1:1');
-  await check.close();
+  const codecKeys = parseCodecKeys({ tenants: {} });
+  const engine = createTemporalEngine({ address: '127.0.0.1:1', namespace: 'sluice', codecKeys });
+  await expect(engine.check()).rejects.toThrow('127.0.0.1:1');
+  await engine.close();
 });
 
 test('metrics are Prometheus text with closed label sets', async () => {

@@ -64,7 +64,7 @@ test('a promotion is requested with its steps, event and one call to the engine'
     requestedBy: 'release-manager',
     release: { version: '1.0.0' },
     environment: { name: 'dev' },
-    steps: ['scan', 'gate', 'deploy', 'verify'].map((id) => ({
+    steps: ['scan', 'gate', 'plan', 'deploy', 'verify'].map((id) => ({
       id,
       type: `${id}@1`,
       state: 'PENDING',
@@ -187,7 +187,7 @@ test('everything that hangs on a promotion can be read, and by this tenant only'
       deployments { state planDigest failure { code } target { name kind environment { name } agent { state } currentRelease { id } } }
       evidence { digest predicateType envelope createdAt }
       packet { digest document }
-      environment { lease { holder fencingToken queue } promotions(first: 1) { edges { node { id } } } }
+      environment { lease { holder fencingToken queue { position } } promotions(first: 1) { edges { node { id } } } }
       events(first: 1) { edges { node { type } } pageInfo { hasNextPage endCursor } }
     }
   }`;
@@ -241,14 +241,14 @@ test('environments and targets come in their order, and another tenant has its o
   const query =
     '{ environments { name position targets { name settings labels } } targets { name } }';
   const { data } = await api.ask(query, {}, tokenOf('viewer'));
-  expect(data?.environments.map(({ name }: { name: string }) => name)).toEqual(['dev', 'empty']);
-  expect(data?.targets).toEqual([{ name: 'acme-host' }]);
+  expect(data?.environments.map(({ name }: { name: string }) => name)).toEqual(['dev', 'empty', 'prod']);
+  expect(data?.targets).toEqual([{ name: 'acme-host' }, { name: 'acme-prod' }]);
   expect(data?.environments[0].targets[0].settings).toEqual({
     GREETING: 'hello',
     TOKEN: { secret: 'token' },
   });
   const other = await api.ask(query, {}, tokenOf('viewer', OTHER_TENANT));
-  expect(other.data?.targets).toEqual([{ name: 'globex-host' }]);
+  expect(other.data?.targets).toEqual([{ name: 'globex-host' }, { name: 'globex-prod' }]);
 });
 
 test('the token says who asks, and the trust root is handed out', async () => {

@@ -3,6 +3,7 @@ import {
   composeRelease,
   type Decision,
   type Envelope,
+  type PromotionKind,
   STANDARD_PIPELINE,
 } from '@sluice/domain';
 import {
@@ -39,15 +40,22 @@ export async function addPromotion(
   api: TestApi,
   releaseDigest: string,
   tenant = TENANT,
+  {
+    environment = 'dev',
+    requestedBy = 'release-manager',
+    pipeline = STANDARD_PIPELINE,
+    kind = 'promote' as PromotionKind,
+  } = {},
 ): Promise<string> {
   return withTenant(api.appPool, tenant, async (tx) => {
     const { promotionId } = await insertPromotion(tx, {
-      environment: 'dev',
+      environment,
       releaseDigest,
-      kind: 'promote',
-      requestedBy: 'release-manager',
+      kind,
+      requestedBy,
+      requestedPerson: requestedBy,
       traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
-      steps: STANDARD_PIPELINE.steps,
+      steps: pipeline.steps,
     });
     await insertEvent(tx, {
       type: 'promotion.requested',

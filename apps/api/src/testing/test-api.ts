@@ -2,46 +2,37 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
-import {
-  DEFAULT_AGENT_SETTINGS,
-  DEFAULT_DEADLINES,
-  type Role,
-  STANDARD_PIPELINE,
-  type Target,
-  TRUST_ROOT_SCHEMA,
-} from '@sluice/domain';
+import { DEFAULT_AGENT_SETTINGS, TRUST_ROOT_SCHEMA } from '@sluice/domain';
 import { createFolderStore, type EvidenceStore } from '@sluice/evidence-store';
+import { QUERY_LIMITS, type QueryLimits } from '@sluice/graphql';
+import { InMemoryEngineClient } from '@sluice/graphql/testing';
 import { createLogger, createMetrics } from '@sluice/observability';
 import {
-  applyConfiguration,
   COMMANDS_CHANNEL,
   createListener,
+  createPool,
+  EVENTS_CHANNEL,
   type Pool,
   RELEASE_REQUESTS_CHANNEL,
-  withTenant,
 } from '@sluice/persistence';
 import { createTestDatabase, type TestDatabase } from '@sluice/persistence/testing';
-import { digestOfBytes } from '@sluice/pure';
 import { createTrustRoot, generateKeyPair } from '@sluice/signing';
 import type { ApiParts } from '../api-parts.ts';
 import type { ReadinessCheck } from '../health/readiness.ts';
 import { serveApi } from '../serve-api.ts';
+import {
+  SUBSCRIPTION_LIMITS,
+  type SubscriptionLimits,
+} from '../subscriptions/subscription-limits.ts';
 import { createSharedWakeups } from '../wakeups/shared-wakeups.ts';
-import { countStatements } from './count-statements.ts';
+import { startCountingProxy } from './counting-proxy.ts';
+import { recordAsWorker } from './record-as-worker.ts';
+import { configureTenant, OTHER_TENANT, TENANT, tokenOf } from './test-configuration.ts';
 
-/** The tenant that the test's configuration names. */
-export const TENANT = 'acme';
-
-/** A second tenant in the same database. */
-export const OTHER_TENANT = 'globex';
+export { OTHER_TENANT, PROD_RULE, TENANT, testTarget, tokenOf } from './test-configuration.ts';
 
 /** The key with which tests mint enrolment tokens. */
 export const ENROLMENT_KEY = new Uint8Array(32).fill(9);
-
-/** The token of a role in a tenant. */
-export function tokenOf(role: Role, tenant = TENANT): string {
-  return `token-of-${role}-in-${tenant}-0123456789`;
-}
 
 /** JSON whose form the test asserts. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a test looks into it freely
@@ -67,10 +58,13 @@ export interface TestApi {
   readonly appPool: Pool;
   readonly workerPool: Pool;
   readonly relayPool: Pool;
+  readonly linkerPool: Pool;
   readonly evidence: EvidenceStore;
+  /** Stands in for Temporal; what it admits is recorded as the worker would. */
+  readonly engine: InMemoryEngineClient;
   /** Every line that the API logged. */
   readonly logged: readonly string[];
-  /** Statements that the API ran since the last call. */
+  /** Statements that the API ran on the wire since the last call. */
   takeStatementCount(): number;
   ask(
     query: string,
@@ -81,43 +75,35 @@ export interface TestApi {
   stop(): Promise<void>;
 }
 
-/** A target as tests configure it. */
-export function testTarget(name: string, environment: string): Target {
-  return {
-    name,
-    environment,
-    kind: 'linux-host',
-    address: '127.0.0.1',
-    labels: { zone: 'a' },
-    settings: { GREETING: 'hello', TOKEN: { secret: 'token' } },
-    health: {
-      path: '/healthz',
-      port: 8080,
-      intervalMs: 100,
-      timeoutMs: 1000,
-      successes: 1,
-      failures: 3,
-    },
-  };
+/** What a test may want otherwise. */
+export interface TestApiOptions {
+  readonly releaseWaitMs?: number;
+  readonly readinessChecks?: readonly ReadinessCheck[];
+  readonly publicUrl?: URL;
+  readonly queryLimits?: QueryLimits;
+  readonly subscriptionLimits?: SubscriptionLimits;
+  /** Another process over the same database, with the same engine. */
+  readonly beside?: TestApi;
 }
 
-/** Starts the API: environments dev (one target) and empty (none), a source, and a principal per role. */
-export async function startTestApi(
-  options: {
-    readonly releaseWaitMs?: number;
-    readonly readinessChecks?: readonly ReadinessCheck[];
-    readonly publicUrl?: URL;
-  } = {},
-): Promise<TestApi> {
-  const database = await createTestDatabase();
+/** Starts the API over the test's configuration, as a process would: own pool, own listener, nothing shared but the rows. */
+export async function startTestApi(options: TestApiOptions = {}): Promise<TestApi> {
+  const { beside } = options;
+  const database = beside?.database ?? (await createTestDatabase());
   const folder = await mkdtemp(join(tmpdir(), 'sluice-api-'));
-  const { pool, takeCount } = countStatements(database.poolOf('sluice_app'));
-  await configure(pool, TENANT);
-  await configure(pool, OTHER_TENANT);
+  const proxy = await startCountingProxy(database.urlOf('sluice_app'));
+  const pool = createPool({
+    connectionString: proxy.urlOf(database.urlOf('sluice_app')),
+    applicationName: 'sluice-test-api',
+  });
+  if (beside === undefined) {
+    await configureTenant(pool, TENANT);
+    await configureTenant(pool, OTHER_TENANT);
+  }
   const wakeups = createSharedWakeups();
   const listener = createListener({
     connectionString: database.urlOf('sluice_app'),
-    channels: [COMMANDS_CHANNEL, RELEASE_REQUESTS_CHANNEL],
+    channels: [COMMANDS_CHANNEL, RELEASE_REQUESTS_CHANNEL, EVENTS_CHANNEL],
     onNotify: ({ channel, payload }) => wakeups.notify(channel, payload),
   });
   await listener.ready;
@@ -128,13 +114,18 @@ export async function startTestApi(
       done();
     },
   });
-  const evidence = createFolderStore(join(folder, 'evidence'));
+  const evidence = beside?.evidence ?? createFolderStore(join(folder, 'evidence'));
+  const workerPool = beside?.workerPool ?? database.poolOf('sluice_worker');
+  const engine = beside?.engine ?? new InMemoryEngineClient({ record: recordAsWorker(workerPool) });
   const parts: ApiParts = {
     pool,
     evidence,
     log: createLogger({ service: 'api', stream }),
     metrics: createMetrics({ service: 'api', defaults: false }),
     wakeups,
+    engine,
+    queryLimits: options.queryLimits ?? QUERY_LIMITS,
+    subscriptionLimits: options.subscriptionLimits ?? SUBSCRIPTION_LIMITS,
     tenantId: TENANT,
     agents: DEFAULT_AGENT_SETTINGS,
     publicUrl: options.publicUrl ?? null,
@@ -149,17 +140,21 @@ export async function startTestApi(
     url: api.url,
     database,
     appPool: pool,
-    workerPool: database.poolOf('sluice_worker'),
-    relayPool: database.poolOf('sluice_relay'),
+    workerPool,
+    relayPool: beside?.relayPool ?? database.poolOf('sluice_relay'),
+    linkerPool: beside?.linkerPool ?? database.poolOf('sluice_linker'),
     evidence,
+    engine,
     logged,
-    takeStatementCount: takeCount,
+    takeStatementCount: () => proxy.takeCount(),
     ask: (query, variables = {}, token = tokenOf('admin'), headers = {}) =>
       ask(api.url, query, variables, token, headers),
     async stop() {
       await api.stop();
       await listener.close();
-      await database.drop();
+      await pool.close();
+      await proxy.close();
+      if (beside === undefined) await database.drop();
       await rm(folder, { recursive: true, force: true });
     },
   };
@@ -175,31 +170,6 @@ function testTrustRoot(): string {
 
 /** The schema tag that the test's trust root carries. */
 export const TRUST_ROOT_TAG = TRUST_ROOT_SCHEMA;
-
-async function configure(pool: Pool, tenant: string): Promise<void> {
-  const environment = (name: string, position: number) => ({
-    name,
-    position,
-    pipeline: STANDARD_PIPELINE.name,
-    policy: 'release-gate',
-    deadlines: DEFAULT_DEADLINES,
-  });
-  const roles: readonly Role[] = ['viewer', 'release-manager', 'approver', 'admin'];
-  await withTenant(pool, tenant, (tx) =>
-    applyConfiguration(tx, {
-      sources: [{ name: 'images', kind: 'oci-layout', location: '/nowhere' }],
-      pipelines: [STANDARD_PIPELINE],
-      policies: [{ name: 'release-gate', policyDigest: digestOfBytes('policy') }],
-      environments: [environment('dev', 1), environment('empty', 2)],
-      targets: [testTarget(`${tenant}-host`, 'dev')],
-      principals: roles.map((role) => ({
-        name: role,
-        role,
-        tokenHash: digestOfBytes(tokenOf(role, tenant)),
-      })),
-    }),
-  );
-}
 
 async function ask(
   url: string,

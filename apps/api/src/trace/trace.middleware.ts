@@ -1,4 +1,5 @@
 import {
+  beginSpan,
   childTraceparent,
   type Logger,
   type Metrics,
@@ -25,8 +26,21 @@ export function traceOf(request: Request): RequestTrace {
   return trace;
 }
 
+/** Continues a caller's W3C trace, or begins one, for what is no single request. */
+export function beginTrace(log: Logger, traceparent: unknown): RequestTrace {
+  return traceUnder(
+    log,
+    childTraceparent(typeof traceparent === 'string' ? traceparent : undefined),
+  );
+}
+
+function traceUnder(log: Logger, traceparent: string): RequestTrace {
+  const traceId = parseTraceparent(traceparent)?.traceId ?? '';
+  return { traceId, traceparent, log: log.child({ traceId }) };
+}
+
 /**
- * Continues a caller's W3C trace or begins one, answers with the `traceparent` header, and writes one
+ * Continues a caller's W3C trace or begins one, in a span where spans are exported, answers with the `traceparent` header, and writes one
  * log line and one sample per request.
  */
 export function createTraceMiddleware(log: Logger, metrics: Metrics) {
@@ -36,25 +50,35 @@ export function createTraceMiddleware(log: Logger, metrics: Metrics) {
     ['route', 'status'],
   );
   return (request: Request, response: Response, next: NextFunction): void => {
-    const traceparent = childTraceparent(request.header('traceparent'));
-    const traceId = parseTraceparent(traceparent)?.traceId ?? '';
-    const child = log.child({ traceId });
-    traces.set(request, { traceId, traceparent, log: child });
-    response.setHeader('traceparent', traceparent);
-    response.removeHeader('x-powered-by');
     const started = performance.now();
     const route = routeOf(request.path);
+    const { method } = request;
+    const given = request.header('traceparent');
+    // A span for every poll would drown the rest.
+    const span = QUIET.has(route)
+      ? undefined
+      : beginSpan('answer request', given, { operation: route, method }, SERVER);
+    const trace = traceUnder(log, span?.traceparent ?? childTraceparent(given));
+    const child = trace.log;
+    traces.set(request, trace);
+    response.setHeader('traceparent', trace.traceparent);
+    response.removeHeader('x-powered-by');
     response.on('close', () => {
       const seconds = (performance.now() - started) / 1000;
       const status = response.writableFinished ? response.statusCode : 499;
       duration.observe({ route, status: `${Math.floor(status / 100)}xx` }, seconds);
-      const line = { method: request.method, route, status, ms: Math.round(seconds * 1000) };
+      span?.end({ attributes: { statusCode: status } });
+      const line = { method, route, status, ms: Math.round(seconds * 1000) };
       if (QUIET.has(route) && status < 400) child.debug(line, 'request');
       else child.info(line, 'request');
     });
-    next();
+    if (span === undefined) next();
+    else span.run(() => next());
   };
 }
+
+/** OpenTelemetry's number for the kind of a span that answers somebody. */
+const SERVER = 1;
 
 /** Asked every few seconds by machines: their successes are no news. */
 const QUIET = new Set([

@@ -1,21 +1,16 @@
-import { composeCommandPayload } from '@sluice/activities';
+import { composePlanPayload, findDesiredSide, sideOf } from '@sluice/activities';
 import { createCommandEnvelope } from '@sluice/agent-protocol';
-import {
-  type AgentCommand,
-  COMMAND_SCHEMA,
-  isPromotionEnd,
-  type Plan,
-  type PlanSide,
-  parseStepType,
-} from '@sluice/domain';
+import { type AgentCommand, COMMAND_SCHEMA, isPromotionEnd, type Plan } from '@sluice/domain';
 import {
   type AgentRecord,
   findAgent,
-  findDecision,
   findDeployment,
+  findEnvironment,
   findLease,
   findPlan,
   findPromotion,
+  findRelease,
+  findTarget,
   listCommands,
   listCommandsAfter,
   type Pool,
@@ -27,16 +22,20 @@ import { canonicalJson, digestOfBytes, planDigest } from '@sluice/pure';
 import { type KeyPair, type SignCommandRequest, statementDigest } from '@sluice/signing';
 import { environmentLease, type FrozenRules } from '@sluice/temporal-contract';
 import { findRequestProblem } from './command-request.ts';
+import { findPromoteProblem } from './promote-rules.ts';
 import { isRefusal, type Refused, refusal } from './refusal.ts';
+import { findRollbackProblem } from './rollback-rules.ts';
 import type { SigningAnswer } from './signer-server.ts';
 
 /**
  * Signs a command only when the signer's own look into the records allows it: the promotion runs, nobody
  * cancelled it, it holds its environment's lease (whose token goes into the command), the plan is the stored
- * one of this target and the payload is what that plan and the records make, every gate said allow under the frozen policy, and the agent's key is good. Refusals:
- * `request-invalid`, `promotion-unknown`, `promotion-ended`, `promotion-cancelled`, `target-not-in-promotion`,
- * `lease-not-held`, `plan-unknown`, `plan-differs`, `decision-missing`, `decision-not-allow`,
- * `payload-differs`, `nothing-to-revert`, `agent-unknown`, `agent-revoked`, `sequence-used`.
+ * one of this target and puts there what the release and the target's settings make, the payload is what that
+ * plan and the records make, the agent's key is good, and the promotion may go there: by gates, predecessors
+ * and people, or as a rollback. Refusals: `request-invalid`, `promotion-unknown`, `promotion-ended`,
+ * `promotion-cancelled`, `target-not-in-promotion`, `lease-not-held`, `plan-unknown`, `plan-differs`,
+ * `environment-unknown`, `payload-differs`, `nothing-to-revert`, `rollback-not-reverted`, `agent-unknown`,
+ * `agent-revoked`, `sequence-used`, and those of {@link findPromoteProblem} and {@link findRollbackProblem}.
  */
 export async function signCommand(
   pool: Pool,
@@ -84,15 +83,15 @@ async function composeCommand(
   if (isRefusal(plan)) return plan;
   const barred =
     kind === 'deploy'
-      ? await findDeployProblem(tx, promotion, rules, plan)
-      : await findRevertProblem(tx, request);
+      ? await findDeployProblem(tx, promotion, rules, plan, request)
+      : await findRevertProblem(tx, promotion, plan, request);
   if (barred !== undefined) return barred;
   const agent = await readAgent(tx, target);
   if (isRefusal(agent)) return agent;
   const used = await findSequenceProblem(tx, request);
   if (used !== undefined) return used;
-  const side = kind === 'deploy' ? plan.desired : plan.current;
-  const differs = await findPayloadProblem(tx, promotion, request, side);
+  const side = sideOf(kind, plan);
+  const differs = await findPayloadProblem(tx, promotion, request, plan);
   if (differs !== undefined) return differs;
   const { tenantId, payloadDigest, idempotencyKey, sequence, notBefore, expiresAt } = request;
   return {
@@ -137,10 +136,10 @@ async function readPlan(tx: Tx, request: SignCommandRequest): Promise<Plan | Ref
 async function findPayloadProblem(
   tx: Tx,
   promotion: PromotionRecord,
-  { target, payloadDigest }: SignCommandRequest,
-  side: PlanSide | null,
+  { target, kind, payloadDigest }: SignCommandRequest,
+  plan: Plan,
 ): Promise<Refused | undefined> {
-  const payload = await composeCommandPayload(tx, target, side, promotion.traceparent);
+  const payload = await composePlanPayload(tx, promotion, kind, plan);
   return digestOfBytes(canonicalJson(payload)) === payloadDigest
     ? undefined
     : refusal(
@@ -154,6 +153,7 @@ async function findDeployProblem(
   promotion: PromotionRecord,
   rules: FrozenRules,
   plan: Plan,
+  request: SignCommandRequest,
 ): Promise<Refused | undefined> {
   const { promotionId } = promotion;
   if (promotion.cancelRequestedAt !== null) {
@@ -162,39 +162,50 @@ async function findDeployProblem(
       `Somebody cancelled ${promotionId}: nothing is deployed.`,
     );
   }
-  if (plan.desired === null || plan.desired.release !== promotion.releaseDigest) {
-    return refusal('plan-differs', `The plan puts another release there than ${promotionId}'s.`);
+  const environment = await findEnvironment(tx, promotion.environment);
+  const release = await findRelease(tx, promotion.releaseDigest);
+  const target = await findTarget(tx, request.target);
+  if (environment === undefined || release === undefined || target === undefined) {
+    return refusal(
+      'environment-unknown',
+      `${promotion.environment} or ${request.target} is no longer configured.`,
+    );
   }
-  const gates = rules.pipeline.steps.filter(({ type }) => parseStepType(type).type === 'gate');
-  if (gates.length === 0) {
-    return refusal('decision-missing', `The pipeline of ${promotionId} has no gate.`);
+  const desired = await findDesiredSide(tx, promotion, release, target);
+  if (canonicalJson(plan.desired) !== canonicalJson(desired)) {
+    return refusal(
+      'plan-differs',
+      `The plan puts something else on ${request.target} than the release of ${promotionId} with the target's settings.`,
+    );
   }
-  for (const gate of gates) {
-    const decision = (await findDecision(tx, promotionId, gate.id))?.body;
-    if (decision === undefined) {
-      return refusal('decision-missing', `Gate ${gate.id} of ${promotionId} has not decided.`);
-    }
-    if (decision.decision !== 'allow' || decision.policyDigest !== rules.policyDigest) {
-      const by = `${decision.decision} by policy ${decision.policyDigest}`;
-      return refusal(
-        'decision-not-allow',
-        `Gate ${gate.id} of ${promotionId} answered ${by}; the frozen policy is ${rules.policyDigest}.`,
-      );
-    }
-  }
-  return undefined;
+  return promotion.kind === 'rollback'
+    ? findRollbackProblem(tx, promotion, release, environment, request)
+    : findPromoteProblem(tx, promotion, rules, environment, request);
 }
 
 async function findRevertProblem(
   tx: Tx,
-  { promotionId, target }: SignCommandRequest,
+  promotion: PromotionRecord,
+  plan: Plan,
+  { target }: SignCommandRequest,
 ): Promise<Refused | undefined> {
+  const { promotionId } = promotion;
+  if (promotion.kind === 'rollback') {
+    return refusal('rollback-not-reverted', `${promotionId} is a rollback: it is never reverted.`);
+  }
   const dispatched = (await listCommands(tx, promotionId)).some(
     (command) => command.target === target && command.kind === 'deploy',
   );
-  return dispatched
+  if (!dispatched) {
+    return refusal('nothing-to-revert', `${promotionId} deployed nothing to ${target}.`);
+  }
+  if (plan.current === null) return undefined;
+  // The plan is the worker's word: what it says was there must at least be a release of ours as it was made.
+  const release = await findRelease(tx, plan.current.release);
+  return release !== undefined &&
+    canonicalJson(release.body.components) === canonicalJson(plan.current.components)
     ? undefined
-    : refusal('nothing-to-revert', `${promotionId} deployed nothing to ${target}.`);
+    : refusal('plan-differs', `What the plan of ${promotionId} puts back is no release.`);
 }
 
 async function readAgent(tx: Tx, target: string): Promise<AgentRecord | Refused> {

@@ -3,7 +3,7 @@ import type { Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { composeCommandPayload } from '@sluice/activities';
+import { composePlanPayload } from '@sluice/activities';
 import {
   createPromotionScene,
   type PromotionScene,
@@ -11,6 +11,8 @@ import {
 } from '@sluice/activities/testing';
 import { openCommand } from '@sluice/agent-protocol';
 import {
+  composePlan,
+  composePlanSet,
   DEFAULT_DEADLINES,
   type Decision,
   type DecisionOutcome,
@@ -18,9 +20,13 @@ import {
   STANDARD_PIPELINE,
 } from '@sluice/domain';
 import {
+  getPlan,
+  getPromotion,
+  getRelease,
   insertCommand,
   insertDecision,
   insertPlan,
+  insertPlanSet,
   insertStatement,
   type PromotionRecord,
   releaseLease,
@@ -60,6 +66,7 @@ let promotion: PromotionRecord;
 let planDigest: string;
 let payloadDigest: string;
 let emptyPayloadDigest: string;
+let planRound = 0;
 
 beforeAll(async () => {
   scene = await createPromotionScene({ policyDigest });
@@ -103,11 +110,11 @@ beforeEach(async () => {
     await tx.query(`update sluice.leases set holder = null where tenant_id = $1`, [tx.tenantId]);
     await tx.query(`delete from sluice.lease_queue where tenant_id = $1`, [tx.tenantId]);
     await takeLease(tx, { resource: 'environment:dev', holder: `promotion:${promotionId}` });
+    promotion = await getPromotion(tx, promotionId);
     planDigest = await storePlan(tx, release);
-    const { traceparent } = promotion;
-    const side = { release, components: [], settings: {} };
-    payloadDigest = digestOf(await composeCommandPayload(tx, 'dev-1', side, traceparent));
-    emptyPayloadDigest = digestOf(await composeCommandPayload(tx, 'dev-1', null, traceparent));
+    const plan = await getPlan(tx, planDigest);
+    payloadDigest = digestOf(await composePlanPayload(tx, promotion, 'deploy', plan));
+    emptyPayloadDigest = digestOf(await composePlanPayload(tx, promotion, 'revert', plan));
   });
 });
 
@@ -212,7 +219,7 @@ describe('statements', () => {
   });
 
   test.each([
-    ['an approval', PREDICATE_TYPES.approval, {}, 'predicate-not-signed'],
+    ['an approval that is none', PREDICATE_TYPES.approval, {}, 'statement-malformed'],
     ['no deployment', PREDICATE_TYPES.deployment, { target: 'dev-1' }, 'deployment-differs'],
     [
       'a success that no gate allowed',
@@ -330,14 +337,18 @@ async function planOther(tx: Tx): Promise<void> {
 }
 
 async function storePlan(tx: Tx, desired: string): Promise<string> {
-  const digest = await insertPlan(tx, {
-    schema: 'sluice.plan/v1',
-    target: 'dev-1',
-    current: null,
-    desired: { release: desired, components: [], settings: {} },
+  const { components } = (await getRelease(tx, release)).body;
+  const plan = composePlan('dev-1', null, {
+    release: desired,
+    components,
+    settings: { PORT: '8080' },
   });
+  const digest = await insertPlan(tx, plan);
   const { promotionId } = promotion;
   await upsertDeployment(tx, { promotionId, target: 'dev-1', planDigest: digest });
+  const planSet = composePlanSet(promotionId, release, [{ target: 'dev-1', plan: digest }]);
+  planRound += 1;
+  await insertPlanSet(tx, { promotionId, round: planRound, planSet });
   return digest;
 }
 

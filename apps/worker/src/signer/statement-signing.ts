@@ -1,5 +1,6 @@
 import { isName, PREDICATE_TYPES, parseStepType } from '@sluice/domain';
 import {
+  findApprovalRequest,
   findDecision,
   findDeployment,
   findPromotion,
@@ -23,15 +24,18 @@ import {
   type SignStatementRequest,
 } from '@sluice/signing';
 import type { FrozenRules } from '@sluice/temporal-contract';
+import { findApprovalProblem } from './approval-statement.ts';
 import { type Refused, refusal } from './refusal.ts';
 import type { SigningAnswer } from './signer-server.ts';
 
 /**
  * Signs a statement only when it agrees with the records: of a promotion that is not sealed, about that
- * promotion's release, a decision equal to the stored one, a deployment of the stored plan, a promotion statement
- * that hides no stored statement and calls nothing a success that no gate allowed. Refusals: `request-invalid`,
- * `statement-malformed`, `promotion-unknown`, `promotion-sealed`, `promotion-differs`, `subject-differs`,
- * `predicate-not-signed`, `decision-differs`, `deployment-differs`, `statement-hidden`, `decision-not-allow`.
+ * promotion's release, a decision equal to the stored one, an approval as the API stored it, a deployment of the
+ * stored plan, a promotion statement that hides no stored statement and calls nothing a success that no gate
+ * allowed or that a rollback superseded. Refusals: `request-invalid`, `statement-malformed`, `promotion-unknown`,
+ * `promotion-sealed`, `promotion-differs`, `subject-differs`, `predicate-not-signed`, `decision-differs`,
+ * `deployment-differs`, `statement-hidden`, `decision-not-allow`, `promotion-superseded`, `approval-missing`, and
+ * those of {@link findApprovalProblem}.
  */
 export async function signStatement(
   pool: Pool,
@@ -93,6 +97,8 @@ async function findProblem(
       return findDecisionProblem(tx, promotionId, read);
     case PREDICATE_TYPES.deployment:
       return findDeploymentProblem(tx, promotionId, read);
+    case PREDICATE_TYPES.approval:
+      return findApprovalProblem(tx, promotion, read);
     case PREDICATE_TYPES.promotion:
       return findPromotionProblem(tx, promotion, read);
     default:
@@ -155,15 +161,27 @@ async function findPromotionProblem(
   return predicate.state === 'succeeded' ? findSuccessProblem(tx, promotion) : undefined;
 }
 
-/** Every gate of the frozen pipeline has allowed; where there is no gate, nothing may have gone to a target. */
+/**
+ * Every gate of the frozen pipeline has allowed, and whoever the frozen rules ask has approved; where there is no gate,
+ * nothing may have gone to a target. A rollback needs neither: what it may deploy was checked with its commands.
+ */
 async function findSuccessProblem(
   tx: Tx,
-  { promotionId, rules }: PromotionRecord,
+  { promotionId, kind, rules, supersededBy }: PromotionRecord,
 ): Promise<Refused | undefined> {
   if (rules === null) {
     return refusal('decision-not-allow', `${promotionId} never began: it can't have succeeded.`);
   }
-  const { pipeline } = rules as unknown as FrozenRules;
+  if (supersededBy !== null) {
+    const what = `${supersededBy} superseded ${promotionId}: it can't have succeeded.`;
+    return refusal('promotion-superseded', what);
+  }
+  if (kind === 'rollback') return undefined;
+  const { pipeline, approval } = rules as unknown as FrozenRules;
+  if (approval != null && (await findApprovalRequest(tx, promotionId))?.state !== 'approved') {
+    const what = `Nobody approved ${promotionId}: it can't have succeeded.`;
+    return refusal('approval-missing', what);
+  }
   const gates = pipeline.steps.filter(({ type }) => parseStepType(type).type === 'gate');
   for (const gate of gates) {
     if ((await findDecision(tx, promotionId, gate.id))?.body.decision !== 'allow') {

@@ -119,13 +119,21 @@ test('a key names its agent across tenants until it is revoked or another one en
     target,
     publicKey: 'pem first',
   });
-  await inApp((tx) => recordHeartbeat(tx, { target, version: '0.2.0' }));
+  expect(await inApp((tx) => findAgent(tx, target))).toMatchObject({ activeReportedAt: null });
+  const activeRelease = digestOfBytes('release');
+  await inApp((tx) => recordHeartbeat(tx, { target, version: '0.2.0', activeRelease }));
   expect(await inApp((tx) => findAgent(tx, target))).toMatchObject({
     version: '0.2.0',
     lastHeartbeatAt: expect.any(String),
+    activeRelease,
+    activeReportedAt: expect.any(String),
   });
   await enrol(target, 'second');
   expect(await findAgentByKey(app, digestOfBytes('first'))).toBeUndefined();
+  expect(await inApp((tx) => findAgent(tx, target))).toMatchObject({
+    activeRelease: null,
+    activeReportedAt: null,
+  });
   expect(await inApp((tx) => revokeAgent(tx, target))).toBe(true);
   expect(await inApp((tx) => revokeAgent(tx, target))).toBe(false);
   expect(await findAgentByKey(app, digestOfBytes('second'))).toBeUndefined();
@@ -174,6 +182,7 @@ test('a command is stored once by its key', async () => {
 
 test('a report is stored once per stage, and only one ends a command', async () => {
   const { digest } = await dispatch();
+  await enrol(target, 'reporter');
   const store = (stage: ReportStage, message?: string) =>
     inApp((tx) => insertReport(tx, { envelope, body: report(digest, stage, message) }));
   expect(await store('accepted')).toBe(true);
@@ -181,6 +190,10 @@ test('a report is stored once per stage, and only one ends a command', async () 
   expect(await inApp((tx) => findFinalReport(tx, digest))).toBeUndefined();
   expect(await store('refused', 'broken \u0000 \ud800 text')).toBe(true);
   expect(await store('confirmed')).toBe(false);
+  expect(await inApp((tx) => findAgent(tx, target))).toMatchObject({
+    activeRelease: null,
+    activeReportedAt: expect.any(String),
+  });
   expect(await inWorker((tx) => findFinalReport(tx, digest))).toMatchObject({
     stage: 'refused',
     body: { failure: { message: 'broken \ufffd \ufffd text' } },

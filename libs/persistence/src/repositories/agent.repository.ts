@@ -13,6 +13,10 @@ export interface AgentRecord {
   readonly enrolledAt: string;
   readonly lastHeartbeatAt: string | null;
   readonly revokedAt: string | null;
+  /** Digest of the release that the agent itself says is active; null for none, and before it said so. */
+  readonly activeRelease: string | null;
+  /** When it last said so; null before. */
+  readonly activeReportedAt: string | null;
 }
 
 /** Whose key it is. */
@@ -23,7 +27,8 @@ export interface AgentIdentity {
 }
 
 const COLUMNS = `target_id as target, key_id as "keyId", public_key as "publicKey", version,
-  enrolled_at as "enrolledAt", last_heartbeat_at as "lastHeartbeatAt", revoked_at as "revokedAt"`;
+  enrolled_at as "enrolledAt", last_heartbeat_at as "lastHeartbeatAt", revoked_at as "revokedAt",
+  active_release as "activeRelease", active_reported_at as "activeReportedAt"`;
 
 /** Uses up an enrolment token; false when it was used before. */
 export async function consumeEnrolmentToken(
@@ -49,7 +54,8 @@ export async function enrolAgent(
       where t.tenant_id = $1 and t.target_id = $2 and t.removed_at is null
      on conflict (tenant_id, target_id) do update
        set key_id = excluded.key_id, public_key = excluded.public_key, version = excluded.version,
-           enrolled_at = now(), last_heartbeat_at = null, revoked_at = null
+           enrolled_at = now(), last_heartbeat_at = null, revoked_at = null, active_release = null,
+           active_reported_at = null
      returning ${COLUMNS}`,
     [tx.tenantId, input.target, input.keyId, input.publicKey, input.version],
   );
@@ -89,15 +95,21 @@ export async function listAgents(
   return rows;
 }
 
-/** Notes that an agent is alive. */
+/** Notes that an agent is alive, and what it says is active. */
 export async function recordHeartbeat(
   tx: Tx,
-  input: { readonly target: string; readonly version: string },
+  input: {
+    readonly target: string;
+    readonly version: string;
+    /** Digest of a release; null for none. */
+    readonly activeRelease: string | null;
+  },
 ): Promise<void> {
   await tx.query(
-    `update sluice.agents set last_heartbeat_at = now(), version = $3
+    `update sluice.agents
+        set last_heartbeat_at = now(), version = $3, active_release = $4, active_reported_at = now()
       where tenant_id = $1 and target_id = $2 and revoked_at is null`,
-    [tx.tenantId, input.target, input.version],
+    [tx.tenantId, input.target, input.version, input.activeRelease],
   );
 }
 

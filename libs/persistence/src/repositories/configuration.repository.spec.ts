@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { STANDARD_PIPELINE } from '@sluice/domain';
 import { digestOfBytes } from '@sluice/pure';
 import type { Pool } from '../pool.ts';
 import {
@@ -14,7 +15,7 @@ import {
   listEnvironments,
   listEnvironmentsByName,
 } from './environment.repository.ts';
-import { findPrincipalByTokenHash } from './principal.repository.ts';
+import { findPrincipal, findPrincipalByTokenHash } from './principal.repository.ts';
 import { findSource, getPipeline, getPolicy } from './rule.repository.ts';
 import { findTarget, getTarget, listTargets, listTargetsOf } from './target.repository.ts';
 
@@ -38,6 +39,8 @@ test('the first application makes the tenant and everything in it, the second ch
   expect(first.changed).toEqual([
     'environment:dev',
     'environment:prod',
+    'pipeline:approved',
+    'pipeline:rollback',
     'pipeline:standard',
     'policy:release-gate',
     'principal:admin',
@@ -91,7 +94,7 @@ test('a change raises the version; what is no longer named is removed and can co
     expect(await listTargetsOf(tx, ['dev', 'prod'])).toHaveLength(1);
     expect(await findSource(tx, 'samples')).toBeUndefined();
     expect((await getPolicy(tx, 'release-gate')).version).toBe(2);
-    expect((await getPipeline(tx, 'standard')).version).toBe(1);
+    expect((await getPipeline(tx, 'standard')).body).toEqual(STANDARD_PIPELINE);
   });
   await apply('change', base);
   await read('change', async (tx) => {
@@ -107,8 +110,10 @@ test('a pipeline version never changes its content', async () => {
   await expect(apply('rule', { ...base, pipelines })).rejects.toMatchObject({
     code: 'configuration-invalid',
   });
-  const raised = pipelines.map((one) => ({ ...one, version: 2 }));
+  const raised = pipelines.map((one) => ({ ...one, version: one.version + 1 }));
   expect((await apply('rule', { ...base, pipelines: raised })).changed).toEqual([
+    'pipeline:approved',
+    'pipeline:rollback',
     'pipeline:standard',
   ]);
 });
@@ -120,9 +125,18 @@ test('a token names its principal across tenants, until it is disabled', async (
     tenantId: 'tokens',
     principalId: 'admin',
     role: 'admin',
+    kind: 'person',
+    personId: 'admin',
   });
   await apply('tokens', { ...base, principals: [] });
   expect(await findPrincipalByTokenHash(app, hashOf('tokens', 'admin'))).toBeUndefined();
+  expect(await read('tokens', (tx) => findPrincipal(tx, 'admin'))).toMatchObject({
+    disabledAt: expect.any(String),
+  });
+  const kept = await database.query(
+    `select from sluice.principal_tokens where tenant_id = 'tokens'`,
+  );
+  expect(kept).toHaveLength(0);
   expect(await findPrincipalByTokenHash(app, 'sha256:none')).toBeUndefined();
 });
 
@@ -132,18 +146,94 @@ test('a token may go from one principal to another, but not to two or to another
   const [first, second] = base.principals;
   if (first === undefined || second === undefined) throw new Error('two principals needed');
   const swapped = [
-    { ...first, tokenHash: second.tokenHash },
-    { ...second, tokenHash: first.tokenHash },
+    { ...first, tokenHashes: second.tokenHashes },
+    { ...second, tokenHashes: first.tokenHashes },
   ];
   await apply('swap', { ...base, principals: swapped });
-  expect(await findPrincipalByTokenHash(app, first.tokenHash)).toMatchObject({
+  expect(await findPrincipalByTokenHash(app, hashOf('swap', first.name))).toMatchObject({
     principalId: second.name,
   });
-  const twice = [first, { ...second, tokenHash: first.tokenHash }];
+  const twice = [first, { ...second, tokenHashes: first.tokenHashes }];
   await expect(apply('swap', { ...base, principals: twice })).rejects.toMatchObject({
     code: 'configuration-invalid',
   });
   await expect(apply('thief', { ...base, principals: swapped })).rejects.toMatchObject({
     code: 'configuration-invalid',
   });
+});
+
+test('a person keeps their tokens apart, and is behind the tokens of their service accounts', async () => {
+  const base = sceneConfiguration('owner');
+  const admin = base.principals.find(({ name }) => name === 'admin');
+  if (admin === undefined) throw new Error('an admin is needed');
+  const second = digestOfBytes('second token of admin');
+  const service = digestOfBytes('token of ci');
+  const two = { ...admin, tokenHashes: [...admin.tokenHashes, second] };
+  const ci = {
+    name: 'ci',
+    role: 'release-manager' as const,
+    kind: 'service' as const,
+    owner: 'admin',
+    tokenHashes: [service],
+  };
+  // The account stands before its owner: the order of the file is not one of dependence.
+  const changed = await apply('owner', { ...base, principals: [ci, two] });
+  expect(changed.changed.filter((one) => one.startsWith('principal:'))).toEqual([
+    'principal:admin',
+    'principal:ci',
+  ]);
+  expect(await findPrincipalByTokenHash(app, second)).toMatchObject({ personId: 'admin' });
+  expect(await findPrincipalByTokenHash(app, service)).toEqual({
+    tenantId: 'owner',
+    principalId: 'ci',
+    role: 'release-manager',
+    kind: 'service',
+    personId: 'admin',
+  });
+  expect(await read('owner', (tx) => findPrincipal(tx, 'ci'))).toEqual({
+    principalId: 'ci',
+    role: 'release-manager',
+    kind: 'service',
+    ownerId: 'admin',
+    disabledAt: null,
+  });
+
+  expect((await apply('owner', { ...base, principals: [ci, two] })).changed).toEqual([]);
+  expect((await apply('owner', { ...base, principals: [ci, admin] })).changed).toEqual([
+    'principal:admin',
+  ]);
+  expect(await findPrincipalByTokenHash(app, second)).toBeUndefined();
+  expect(await findPrincipalByTokenHash(app, hashOf('owner', 'admin'))).toBeDefined();
+
+  await database.query(
+    `update sluice.principals set disabled_at = now() where tenant_id = 'owner' and principal_id = 'admin'`,
+  );
+  expect(await findPrincipalByTokenHash(app, service)).toBeUndefined();
+});
+
+test('rules of an environment are stored, and a change of each makes the next version', async () => {
+  const base = sceneConfiguration('rules');
+  const [dev, prod] = base.environments;
+  if (dev === undefined || prod === undefined) throw new Error('two environments needed');
+  await apply('rules', base);
+  const changes = [
+    { predecessors: ['dev'] },
+    { pipeline: 'approved' },
+    { approval: { count: 2, roles: ['approver' as const], deadlineSeconds: 60 } },
+    { rollbackRoles: ['admin' as const, 'release-manager' as const] },
+  ];
+  let changed = prod;
+  for (const [index, change] of changes.entries()) {
+    changed = { ...changed, ...change };
+    const environments = [dev, changed];
+    expect((await apply('rules', { ...base, environments })).changed).toEqual(['environment:prod']);
+    expect((await apply('rules', { ...base, environments })).changed).toEqual([]);
+    const stored = await read('rules', (tx) => findEnvironment(tx, 'prod'));
+    expect(stored).toEqual({ ...changed, version: index + 2, removedAt: null });
+  }
+  const events = await database.query(
+    `select data from sluice.events where tenant_id = 'rules' and type = 'configuration.applied'
+      order by arrival desc limit 1`,
+  );
+  expect(events).toEqual([{ data: { changed: ['environment:prod'] } }]);
 });

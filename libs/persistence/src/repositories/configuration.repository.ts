@@ -1,4 +1,4 @@
-import type { Environment, Pipeline, Role, Target } from '@sluice/domain';
+import type { Environment, Pipeline, PrincipalKind, Role, Target } from '@sluice/domain';
 import { digestOf } from '@sluice/pure';
 import { isUniqueViolation } from '../database-errors.ts';
 import { PersistenceError } from '../persistence-error.ts';
@@ -17,8 +17,11 @@ export interface TenantConfiguration {
   readonly principals: readonly {
     readonly name: string;
     readonly role: Role;
-    /** `sha256:…` of the token's bytes. */
-    readonly tokenHash: string;
+    readonly kind: PrincipalKind;
+    /** A person of this configuration, for a service account; null for a person. */
+    readonly owner: string | null;
+    /** `sha256:…` of each token's bytes. */
+    readonly tokenHashes: readonly string[];
   }[];
 }
 
@@ -29,7 +32,8 @@ export interface ConfigurationChanges {
 
 /**
  * Makes the tenant's records say what its configuration says: what it no longer names is marked as removed or
- * disabled, a changed environment or target gets the next version, a policy bundle with another digest too.
+ * disabled (tokens are deleted), a changed environment or target gets the next version, a policy bundle with another
+ * digest too.
  * Writes the event `configuration.applied` when something changed; the same configuration again changes
  * nothing. Two API processes that start at once take turns.
  * Throws `configuration-invalid`: a pipeline's version came with another content, or a token belongs to
@@ -130,15 +134,19 @@ async function applyPolicies(tx: Tx, { policies }: TenantConfiguration): Promise
 
 async function applyEnvironments(tx: Tx, { environments }: TenantConfiguration): Promise<string[]> {
   const { rows } = await tx.query<{ name: string }>(
-    `insert into sluice.environments as e (tenant_id, environment_id, position, pipeline_id, policy_id, deadlines)
-     select $1, n.name, n.position, n.pipeline, n.policy, n.deadlines
+    `insert into sluice.environments as e (tenant_id, environment_id, position, pipeline_id, policy_id, deadlines,
+       predecessors, approval, rollback_roles)
+     select $1, n.name, n.position, n.pipeline, n.policy, n.deadlines, n.predecessors, n.approval, n."rollbackRoles"
        from jsonb_to_recordset($2)
-         as n(name text, position integer, pipeline text, policy text, deadlines jsonb)
+         as n(name text, position integer, pipeline text, policy text, deadlines jsonb, predecessors text[],
+           approval jsonb, "rollbackRoles" text[])
      on conflict (tenant_id, environment_id) do update
        set position = excluded.position, pipeline_id = excluded.pipeline_id, policy_id = excluded.policy_id,
-           deadlines = excluded.deadlines, version = e.version + 1, removed_at = null
-     where (e.position, e.pipeline_id, e.policy_id, e.deadlines)
-             is distinct from (excluded.position, excluded.pipeline_id, excluded.policy_id, excluded.deadlines)
+           deadlines = excluded.deadlines, predecessors = excluded.predecessors, approval = excluded.approval,
+           rollback_roles = excluded.rollback_roles, version = e.version + 1, removed_at = null
+     where (e.position, e.pipeline_id, e.policy_id, e.deadlines, e.predecessors, e.approval, e.rollback_roles)
+             is distinct from (excluded.position, excluded.pipeline_id, excluded.policy_id, excluded.deadlines,
+               excluded.predecessors, excluded.approval, excluded.rollback_roles)
         or e.removed_at is not null
      returning environment_id as name`,
     [tx.tenantId, JSON.stringify(environments)],
@@ -169,31 +177,60 @@ async function applyTargets(tx: Tx, { targets }: TenantConfiguration): Promise<s
 }
 
 async function applyPrincipals(tx: Tx, { principals }: TenantConfiguration): Promise<string[]> {
-  const named = JSON.stringify(principals);
-  // Disabled first: a token may go from one principal to another in the same file.
+  const named = principals.map(({ name }) => name);
   const disabled = await tx.query<{ name: string }>(
-    `update sluice.principals p set disabled_at = now()
-      where p.tenant_id = $1 and p.disabled_at is null and not exists (
-        select from jsonb_to_recordset($2) as n(name text, "tokenHash" text)
-         where n.name = p.principal_id and n."tokenHash" = p.token_hash)
+    `update sluice.principals set disabled_at = now()
+      where tenant_id = $1 and disabled_at is null and not (principal_id = any($2))
      returning principal_id as name`,
     [tx.tenantId, named],
   );
+  const written = await tx.query<{ name: string }>(
+    `insert into sluice.principals as p (tenant_id, principal_id, role, kind, owner_id)
+     select $1, n.name, n.role, n.kind, n.owner
+       from jsonb_to_recordset($2) as n(name text, role text, kind text, owner text)
+     on conflict (tenant_id, principal_id) do update
+       set role = excluded.role, kind = excluded.kind, owner_id = excluded.owner_id, disabled_at = null
+     where (p.role, p.kind, p.owner_id) is distinct from (excluded.role, excluded.kind, excluded.owner_id)
+        or p.disabled_at is not null
+     returning principal_id as name`,
+    [tx.tenantId, JSON.stringify(principals)],
+  );
+  const tokens = await applyTokens(tx, principals);
+  const names = new Set([...disabled.rows, ...written.rows].map((row) => row.name));
+  return [...new Set([...names, ...tokens])].map((name) => `principal:${name}`);
+}
+
+/** Gives the names of those whose tokens changed. */
+async function applyTokens(
+  tx: Tx,
+  principals: TenantConfiguration['principals'],
+): Promise<readonly string[]> {
+  const tokens = principals.flatMap(({ name, tokenHashes }) =>
+    tokenHashes.map((hash) => ({ name, hash })),
+  );
+  const values = [tx.tenantId, tokens.map(({ name }) => name), tokens.map(({ hash }) => hash)];
+  // Deleted first: a token may go from one principal to another in the same file.
+  const deleted = await tx.query<{ name: string }>(
+    `delete from sluice.principal_tokens t
+      where t.tenant_id = $1 and not exists (
+        select from unnest($2::text[], $3::text[]) as n(name, hash)
+         where n.name = t.principal_id and n.hash = t.token_hash)
+     returning principal_id as name`,
+    values,
+  );
   try {
-    const { rows } = await tx.query<{ name: string }>(
-      `insert into sluice.principals as p (tenant_id, principal_id, role, token_hash)
-       select $1, n.name, n.role, n."tokenHash"
-         from jsonb_to_recordset($2) as n(name text, role text, "tokenHash" text)
-       on conflict (tenant_id, principal_id) do update
-         set role = excluded.role, token_hash = excluded.token_hash, disabled_at = null
-       where p.role <> excluded.role or p.token_hash <> excluded.token_hash or p.disabled_at is not null
+    const inserted = await tx.query<{ name: string }>(
+      `insert into sluice.principal_tokens (tenant_id, principal_id, token_hash)
+       select $1, n.name, n.hash from unnest($2::text[], $3::text[]) as n(name, hash)
+        where not exists (
+          select from sluice.principal_tokens t
+           where t.tenant_id = $1 and t.principal_id = n.name and t.token_hash = n.hash)
        returning principal_id as name`,
-      [tx.tenantId, named],
+      values,
     );
-    const names = new Set([...disabled.rows, ...rows].map((row) => row.name));
-    return [...names].map((name) => `principal:${name}`);
+    return [...deleted.rows, ...inserted.rows].map(({ name }) => name);
   } catch (error) {
-    if (!isUniqueViolation(error, 'principals_by_token')) throw error;
+    if (!isUniqueViolation(error)) throw error;
     throw new PersistenceError(
       'configuration-invalid',
       'A token hash of this configuration belongs to another principal already: give each one a token of its own.',

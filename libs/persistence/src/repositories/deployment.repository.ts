@@ -38,8 +38,8 @@ const TRANSITIONS: Readonly<Record<DeploymentState, readonly DeploymentState[]>>
 };
 
 /**
- * Stores a target's part as `planned`, or renews its plan while it is still planned; what was dispatched
- * stays as it is. The record that stands now comes back.
+ * Stores a target's part as `planned`, or renews its plan while nothing was touched: one that is planned, and one that
+ * the agent refused, which is planned again. What was dispatched stays as it is. The record that stands now comes back.
  */
 export async function upsertDeployment(
   tx: Tx,
@@ -49,11 +49,14 @@ export async function upsertDeployment(
     `insert into sluice.deployments as d (tenant_id, promotion_id, target_id, plan_digest, state)
      values ($1, $2, $3, $4, 'planned')
      on conflict (tenant_id, promotion_id, target_id) do update
-       set plan_digest = case when d.state = 'planned' then excluded.plan_digest else d.plan_digest end
+       set plan_digest = excluded.plan_digest, state = 'planned', failure_code = null, failure_message = null,
+           settled_at = null
+     where d.state in ('planned', 'refused')
      returning ${COLUMNS}`,
     [tx.tenantId, input.promotionId, input.target, input.planDigest],
   );
-  return existing(rows[0], `deployment of ${input.promotionId}`, tx.tenantId);
+  const stored = rows[0] ?? (await findDeployment(tx, input.promotionId, input.target));
+  return existing(stored, `deployment of ${input.promotionId}`, tx.tenantId);
 }
 
 /**

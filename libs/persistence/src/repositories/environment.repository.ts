@@ -11,7 +11,7 @@ export interface EnvironmentRecord extends Environment {
 }
 
 const COLUMNS = `environment_id as name, position, pipeline_id as pipeline, policy_id as policy, deadlines,
-  version, removed_at as "removedAt"`;
+  predecessors, approval, rollback_roles as "rollbackRoles", version, removed_at as "removedAt"`;
 
 /** The environments that the configuration names, in promotion order; at most 1,000. */
 export async function listEnvironments(tx: Tx): Promise<readonly EnvironmentRecord[]> {

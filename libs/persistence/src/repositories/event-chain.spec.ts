@@ -1,8 +1,16 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { createListener } from '../listener.ts';
 import type { Pool } from '../pool.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/index.ts';
 import { withTenant } from '../transaction.ts';
-import { insertEvent, listEvents } from './event.repository.ts';
+import {
+  EVENTS_CHANNEL,
+  insertEvent,
+  listEvents,
+  listLinkedEvents,
+  readChainHead,
+  UNLINKED_CHANNEL,
+} from './event.repository.ts';
 import { linkEvents, verifyEventChain } from './event-chain.ts';
 import { listEventsOf } from './event-list.read-model.ts';
 
@@ -14,7 +22,8 @@ beforeAll(async () => {
   database = await createTestDatabase();
   app = database.poolOf('sluice_app');
   linker = database.poolOf('sluice_linker');
-  for (const tenant of ['acme', 'other', 'many', 'pages']) await database.addTenant(tenant);
+  for (const tenant of ['acme', 'other', 'many', 'pages', 'watched'])
+    await database.addTenant(tenant);
 });
 
 afterAll(() => database.drop());
@@ -145,4 +154,46 @@ test('a reader who follows the cursors misses no event, linked or not yet', asyn
   await linkEvents(linker);
   const rest = await read(10, four.endCursor);
   expect(rest.edges.map(({ node }) => node.subject)).toEqual(['4', '5', '6']);
+});
+
+test('storing wakes the linker, and linking tells whoever follows the tenant', async () => {
+  const heard: string[] = [];
+  const listener = createListener({
+    connectionString: database.urlOf('sluice_app'),
+    channels: [EVENTS_CHANNEL, UNLINKED_CHANNEL],
+    onNotify: ({ channel, payload }) => {
+      heard.push(`${channel} ${payload}`);
+    },
+  });
+  await listener.ready;
+  const until = async (count: number): Promise<void> => {
+    while (heard.length < count) await new Promise((resolve) => setTimeout(resolve, 10));
+  };
+  await write('watched', 'one');
+  await until(1);
+  await linkEvents(linker);
+  await until(2);
+  expect(heard).toEqual([`${UNLINKED_CHANNEL} `, `${EVENTS_CHANNEL} watched`]);
+  await listener.close();
+});
+
+test('linked events are read from a position on, of one promotion or of some types', async () => {
+  const read = (input: Parameters<typeof listLinkedEvents>[1]) =>
+    withTenant(app, 'watched', async (tx) =>
+      (await listLinkedEvents(tx, input)).map(({ subject }) => subject),
+    );
+  const head = await withTenant(app, 'watched', readChainHead);
+  expect(head).toBe(1);
+  await write('watched', 'a', 'dev/1');
+  await write('watched', 'b', 'dev/2');
+  await write('watched', 'c', 'dev/1');
+  expect(await read({ after: head })).toEqual([]);
+  await linkEvents(linker);
+  expect(await withTenant(app, 'watched', readChainHead)).toBe(4);
+  expect(await read({ after: head })).toEqual(['a', 'b', 'c']);
+  expect(await read({ after: head, promotionId: 'dev/1' })).toEqual(['a', 'c']);
+  expect(await read({ after: 2, promotionId: 'dev/1' })).toEqual(['c']);
+  expect(await read({ after: head, types: ['promotion.requested'], limit: 2 })).toEqual(['a', 'b']);
+  expect(await read({ after: head, types: ['approval.requested'] })).toEqual([]);
+  expect(await withTenant(app, 'pages-not', readChainHead)).toBe(0);
 });

@@ -1,14 +1,20 @@
 import { digestOf } from '@sluice/pure';
 import type { Pool, Queryable } from '../pool.ts';
 import { inTransaction, type Tx } from '../transaction.ts';
-import { EVENT_COLUMNS, type EventRecord, listLinkedEvents } from './event.repository.ts';
+import {
+  EVENT_COLUMNS,
+  EVENTS_CHANNEL,
+  type EventRecord,
+  listLinkedEvents,
+} from './event.repository.ts';
 import { firstOf } from './single-row.ts';
 
 /** Events that one transaction of the linker takes at most. */
 const BATCH = 500;
 
 /**
- * Gives every committed, unlinked event its position and hash, tenant by tenant; gives how many it linked.
+ * Gives every committed, unlinked event its position and hash, tenant by tenant, and notifies {@link EVENTS_CHANNEL};
+ * gives how many it linked.
  * For the role sluice_linker. Several linkers at once do no harm: a tenant that another one works on is left
  * to it.
  */
@@ -146,5 +152,6 @@ async function linkBatch(tx: Queryable, tenantId: string): Promise<number> {
      on conflict (tenant_id) do update set position = excluded.position, hash = excluded.hash`,
     [tenantId, position, previousHash],
   );
+  await tx.query(`select pg_notify('${EVENTS_CHANNEL}', $1)`, [tenantId]);
   return rows.length;
 }

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import type { AuditEvent } from '@sluice/domain';
+import type { AuditEvent, EventType } from '@sluice/domain';
 import { decodeCursor, encodeCursor, type Page, type PageRequest, rowsToRead } from '../cursor.ts';
 import type { Tx } from '../transaction.ts';
+import { firstOf } from './single-row.ts';
 import { storableJson } from './storable.ts';
 
 /** A stored audit event. */
@@ -20,15 +21,24 @@ export interface EventRecord extends AuditEvent {
 export const EVENT_COLUMNS = `event_id as "eventId", type, actor, subject, promotion_id as "promotionId", data,
   trace_id as "traceId", occurred_at as "occurredAt", position, previous_hash as "previousHash", hash`;
 
-/** Stores an event with the change that it tells of, unlinked; gives its id. */
+/** Notified when events were linked; the payload is the tenant's id. */
+export const EVENTS_CHANNEL = 'sluice_events';
+
+/** Notified without a payload when events were stored that are to be linked. */
+export const UNLINKED_CHANNEL = 'sluice_unlinked';
+
+/** Stores an event with the change that it tells of, unlinked, and wakes the linker at commit; gives its id. */
 export async function insertEvent(
   tx: Tx,
   event: AuditEvent & { readonly promotionId?: string | null },
 ): Promise<string> {
   const eventId = randomUUID();
   await tx.query(
-    `insert into sluice.events (tenant_id, event_id, type, actor, subject, promotion_id, data, trace_id)
-     values ($1, $2, $3, $4, $5, $6, $7, $8)`,
+    `with stored as (
+       insert into sluice.events (tenant_id, event_id, type, actor, subject, promotion_id, data, trace_id)
+       values ($1, $2, $3, $4, $5, $6, $7, $8)
+       returning event_id)
+     select pg_notify('${UNLINKED_CHANNEL}', '') from stored`,
     [
       tx.tenantId,
       eventId,
@@ -84,17 +94,41 @@ export async function listEvents(
   };
 }
 
-/** Linked events of the tenant after a position, in chain order; at most `limit`, 1,000 when absent. */
+/**
+ * Linked events of the tenant after a position, in chain order; at most `limit`, 1,000 when absent. Of one promotion, or
+ * of some types only, when those are named.
+ */
 export async function listLinkedEvents(
   tx: Tx,
-  input: { readonly after: number; readonly limit?: number },
+  input: {
+    readonly after: number;
+    readonly limit?: number;
+    readonly promotionId?: string;
+    readonly types?: readonly EventType[];
+  },
 ): Promise<readonly EventRecord[]> {
+  const values: unknown[] = [tx.tenantId, input.after, Math.min(input.limit ?? 1000, 1000)];
+  const scopes: string[] = [];
+  if (input.promotionId !== undefined)
+    scopes.push(`and promotion_id = $${values.push(input.promotionId)}`);
+  if (input.types !== undefined) scopes.push(`and type = any($${values.push(input.types)})`);
   const { rows } = await tx.query<EventRecord>(
     `select ${EVENT_COLUMNS} from sluice.events
-      where tenant_id = $1 and position > $2
+      where tenant_id = $1 and position > $2 ${scopes.join(' ')}
       order by position
       limit $3`,
-    [tx.tenantId, input.after, Math.min(input.limit ?? 1000, 1000)],
+    values,
   );
   return rows;
+}
+
+/** Position of the tenant's newest linked event; 0 before the first. Whoever goes on from there misses nothing. */
+export async function readChainHead(tx: Tx): Promise<number> {
+  const row = firstOf(
+    await tx.query<{ head: number }>(
+      `select coalesce(max(position), 0) as head from sluice.events where tenant_id = $1`,
+      [tx.tenantId],
+    ),
+  );
+  return row?.head ?? 0;
 }

@@ -96,3 +96,21 @@ test('the relay can neither write a message nor change what one says', async () 
     await expect(relay.query(sql)).rejects.toMatchObject({ code: '42501' });
   }
 });
+
+test('a message with a delay is not due before, and says when it will be', async () => {
+  await withTenant(app, 'acme', (tx) =>
+    enqueueOutbox(
+      tx,
+      { kind: 'terminate-workflow', body: { workflowId: 'w', reason: 'Superseded.' } },
+      { delaySeconds: 10 },
+    ),
+  );
+  expect(await claimOutbox(relay)).toEqual([]);
+  const { nextDueMs } = await readOutboxBacklog(relay);
+  expect(nextDueMs).toBeGreaterThan(8_000);
+  expect(nextDueMs).toBeLessThanOrEqual(10_000);
+  await database.query(`update sluice.outbox set next_attempt_at = now()`);
+  expect(await claimOutbox(relay)).toMatchObject([
+    { kind: 'terminate-workflow', body: { workflowId: 'w', reason: 'Superseded.' } },
+  ]);
+});

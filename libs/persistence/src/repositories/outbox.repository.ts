@@ -17,6 +17,8 @@ export type OutboxMessage =
           readonly environment?: string;
           readonly release?: string;
         };
+        /** Starts it again when an earlier run of this id failed; one that runs or succeeded is left alone. */
+        readonly restart?: 'after-failure';
       };
     }
   | {
@@ -35,6 +37,14 @@ export type OutboxMessage =
         readonly activityId: string;
         readonly result: unknown;
       };
+    }
+  | {
+      /** Ends a workflow that was asked to end before; one that has ended meanwhile is left alone. */
+      readonly kind: 'terminate-workflow';
+      readonly body: {
+        readonly workflowId: string;
+        readonly reason: string;
+      };
     };
 
 /** A message that a relay has claimed. */
@@ -52,13 +62,20 @@ export const OUTBOX_CHANNEL = 'sluice_outbox';
 /** How long a claim is respected: after this time another relay takes the message again. Seconds. */
 export const OUTBOX_CLAIM_SECONDS = 30;
 
-/** Stores a call to the engine in the transaction that needs it, and wakes the relay at commit. */
-export async function enqueueOutbox(tx: Tx, message: OutboxMessage): Promise<void> {
-  await tx.query(`insert into sluice.outbox (tenant_id, kind, body) values ($1, $2, $3)`, [
-    tx.tenantId,
-    message.kind,
-    JSON.stringify(message.body),
-  ]);
+/**
+ * Stores a call to the engine in the transaction that needs it, and wakes the relay at commit. With `delaySeconds` it is
+ * not made before that time is over; at once when absent.
+ */
+export async function enqueueOutbox(
+  tx: Tx,
+  message: OutboxMessage,
+  { delaySeconds = 0 }: { readonly delaySeconds?: number } = {},
+): Promise<void> {
+  await tx.query(
+    `insert into sluice.outbox (tenant_id, kind, body, next_attempt_at)
+     values ($1, $2, $3, now() + make_interval(secs => $4))`,
+    [tx.tenantId, message.kind, JSON.stringify(message.body), delaySeconds],
+  );
   await tx.query(`select pg_notify('${OUTBOX_CHANNEL}', '')`);
 }
 

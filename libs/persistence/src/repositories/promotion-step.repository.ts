@@ -89,7 +89,8 @@ export async function listStepsOf(
 
 /**
  * Changes a step's state by the domain's transition table; true when it changed, false when it was in this
- * state already (outputs and reason stay then). Outputs are merged into those that stand there.
+ * state already (outputs and reason stay then). Outputs are merged into those that stand there; a step that goes
+ * back to `pending` forgets its outputs and times.
  * Throws `illegal-transition` for a change that the table does not have, `not-found` for no step.
  */
 export async function setStepState(
@@ -119,8 +120,10 @@ export async function setStepState(
   }
   await tx.query(
     `update sluice.promotion_steps
-        set state = $4, reason_code = $5, reason_message = $6, outputs = outputs || $7::jsonb,
-            started_at = case when $4 in ('running', 'waiting') then coalesce(started_at, now())
+        set state = $4, reason_code = $5, reason_message = $6,
+            outputs = case when $4 = 'pending' then '{}' else outputs end || $7::jsonb,
+            started_at = case when $4 = 'pending' then null
+                              when $4 in ('running', 'waiting') then coalesce(started_at, now())
                               else started_at end,
             ended_at = case when $8 then coalesce(ended_at, now()) end
       where tenant_id = $1 and promotion_id = $2 and step_id = $3`,

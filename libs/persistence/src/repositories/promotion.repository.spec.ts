@@ -6,6 +6,7 @@ import { findEffect, insertEffect, listEffects } from './effect.repository.ts';
 import {
   getPromotion,
   insertPromotion,
+  markSuperseded,
   requestCancel,
   setPacketDigest,
   setPromotionState,
@@ -33,6 +34,7 @@ async function promote(environment = 'dev'): Promise<string> {
       releaseDigest,
       kind: 'promote',
       requestedBy: 'release-manager',
+      requestedPerson: 'release-manager',
       traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`,
       steps: [
         { id: 'scan', type: 'scan@1' },
@@ -132,7 +134,43 @@ test('steps keep their first start, merge outputs and refuse what the table does
     startedAt: expect.any(String),
     endedAt: expect.any(String),
   });
-  await expect(set('pending')).rejects.toMatchObject({ code: 'illegal-transition' });
+  await expect(set('running')).rejects.toMatchObject({ code: 'illegal-transition' });
+});
+
+test('a step that is opened again forgets what it came to', async () => {
+  const promotionId = await promote();
+  const set = (state: 'running' | 'succeeded' | 'pending', outputs = {}) =>
+    inWorker((tx) => setStepState(tx, { promotionId, stepId: 'scan', state, outputs }));
+  await set('running');
+  await set('succeeded', { plan: 'sha256:1' });
+  expect(await set('pending')).toBe(true);
+  expect(await inWorker((tx) => findStep(tx, promotionId, 'scan'))).toMatchObject({
+    state: 'pending',
+    outputs: {},
+    reason: null,
+    startedAt: null,
+    endedAt: null,
+  });
+  await set('running');
+  await set('succeeded', { other: 'sha256:2' });
+  expect(await inWorker((tx) => findStep(tx, promotionId, 'scan'))).toMatchObject({
+    outputs: { other: 'sha256:2' },
+  });
+});
+
+test('the first rollback that takes the lease is noted, while the promotion is open', async () => {
+  const promotionId = await promote();
+  expect(await inWorker((tx) => markSuperseded(tx, { promotionId, by: 'dev/98' }))).toBe(true);
+  expect(await inWorker((tx) => markSuperseded(tx, { promotionId, by: 'dev/99' }))).toBe(false);
+  expect(await inApp((tx) => getPromotion(tx, promotionId))).toMatchObject({
+    supersededBy: 'dev/98',
+    requestedPerson: 'release-manager',
+  });
+  const ended = await promote();
+  await inWorker((tx) => setPromotionState(tx, { promotionId: ended, state: 'cancelled' }));
+  expect(await inWorker((tx) => markSuperseded(tx, { promotionId: ended, by: 'dev/98' }))).toBe(
+    false,
+  );
 });
 
 test('an effect is stored once, also by two at the same time', async () => {

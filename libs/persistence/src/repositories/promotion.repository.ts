@@ -23,20 +23,24 @@ export interface PromotionRecord {
   /** The frozen rules; null before they were. */
   readonly rules: Readonly<Record<string, unknown>> | null;
   readonly requestedBy: string;
+  /** The person behind `requestedBy`: nobody approves what they asked for, by whatever route. */
+  readonly requestedPerson: string;
   readonly traceparent: string;
   readonly requestedAt: string;
   readonly startedAt: string | null;
   readonly endedAt: string | null;
   readonly cancelRequestedAt: string | null;
   readonly packetDigest: string | null;
+  /** Id of the rollback that took the lease from it. */
+  readonly supersededBy: string | null;
 }
 
 /** The columns of {@link PromotionRecord}, of the table `promotions`. */
 export const PROMOTION_COLUMNS = `promotion_id as "promotionId", environment_id as environment, number,
   release_digest as "releaseDigest", kind, state, ${reasonColumn('reason_code', 'reason_message', 'reason')},
-  rules, requested_by as "requestedBy", traceparent, requested_at as "requestedAt",
+  rules, requested_by as "requestedBy", requested_person as "requestedPerson", traceparent, requested_at as "requestedAt",
   started_at as "startedAt", ended_at as "endedAt", cancel_requested_at as "cancelRequestedAt",
-  packet_digest as "packetDigest"`;
+  packet_digest as "packetDigest", superseded_by as "supersededBy"`;
 
 /**
  * Stores a promotion in the state `requested`, with the environment's next number, and its steps as
@@ -49,6 +53,8 @@ export async function insertPromotion(
     readonly releaseDigest: string;
     readonly kind: PromotionKind;
     readonly requestedBy: string;
+    /** The principal itself, or the owner of a service account. */
+    readonly requestedPerson: string;
     readonly traceparent: string;
     readonly steps: readonly NewStep[];
   },
@@ -63,8 +69,8 @@ export async function insertPromotion(
   const promotionId = `${input.environment}/${number}`;
   const { rows } = await tx.query<PromotionRecord>(
     `insert into sluice.promotions (tenant_id, promotion_id, environment_id, number, release_digest, kind,
-       state, requested_by, traceparent)
-     values ($1, $2, $3, $4, $5, $6, 'requested', $7, $8)
+       state, requested_by, requested_person, traceparent)
+     values ($1, $2, $3, $4, $5, $6, 'requested', $7, $8, $9)
      returning ${PROMOTION_COLUMNS}`,
     [
       tx.tenantId,
@@ -74,6 +80,7 @@ export async function insertPromotion(
       input.releaseDigest,
       input.kind,
       input.requestedBy,
+      input.requestedPerson,
       input.traceparent,
     ],
   );
@@ -197,6 +204,19 @@ export async function setPacketDigest(
       `Promotion ${promotionId} is sealed as ${stored}; ${packetDigest} was not stored.`,
     );
   }
+}
+
+/** Notes which rollback took the lease from a promotion; false when it has ended or another one was first. */
+export async function markSuperseded(
+  tx: Tx,
+  input: { readonly promotionId: string; readonly by: string },
+): Promise<boolean> {
+  const { rowCount } = await tx.query(
+    `update sluice.promotions set superseded_by = $3
+      where tenant_id = $1 and promotion_id = $2 and ended_at is null and superseded_by is null`,
+    [tx.tenantId, input.promotionId, input.by],
+  );
+  return rowCount === 1;
 }
 
 /** What became of a wish to cancel. */

@@ -15,8 +15,8 @@ export interface ReportRecord {
 const COLUMNS = `command_digest as "commandDigest", stage, envelope, body, received_at as "receivedAt"`;
 
 /**
- * Stores a verified report; false when one of this command and stage stands there already, which stays.
- * A command gets one final report: a second, other final stage is not stored either.
+ * Stores a verified report, and with it what the agent says is active; false when one of this command and stage stands
+ * there already, which stays. A command gets one final report: a second, other final stage is not stored either.
  */
 export async function insertReport(
   tx: Tx,
@@ -29,7 +29,13 @@ export async function insertReport(
      on conflict do nothing`,
     [tx.tenantId, body.commandDigest, body.stage, JSON.stringify(envelope), storableJson(body)],
   );
-  return rowCount === 1;
+  if (rowCount !== 1) return false;
+  await tx.query(
+    `update sluice.agents set active_release = $3, active_reported_at = now()
+      where tenant_id = $1 and target_id = $2`,
+    [tx.tenantId, body.target, body.activeRelease],
+  );
+  return true;
 }
 
 /** The report that ended a command: confirmed, reverted or refused. */

@@ -1,5 +1,7 @@
 import {
+  BUILT_IN_PIPELINES,
   DEFAULT_DEADLINES,
+  DEFAULT_ROLLBACK_ROLES,
   RELEASE_SCHEMA,
   type Release,
   STANDARD_PIPELINE,
@@ -45,7 +47,7 @@ export function sceneConfiguration(tenantId: string): TenantConfiguration {
   const roles = ['viewer', 'release-manager', 'approver', 'admin'] as const;
   return {
     sources: [{ name: 'samples', kind: 'oci-layout', location: '/srv/samples' }],
-    pipelines: [STANDARD_PIPELINE],
+    pipelines: BUILT_IN_PIPELINES,
     policies: [{ name: 'release-gate', policyDigest: digestOfBytes('release-gate 1') }],
     environments: ['dev', 'prod'].map((name, position) => ({
       name,
@@ -53,12 +55,17 @@ export function sceneConfiguration(tenantId: string): TenantConfiguration {
       pipeline: 'standard',
       policy: 'release-gate',
       deadlines: DEFAULT_DEADLINES,
+      predecessors: [],
+      approval: null,
+      rollbackRoles: DEFAULT_ROLLBACK_ROLES,
     })),
     targets: [sceneTarget('dev-host-1', 'dev'), sceneTarget('prod-host-1', 'prod')],
     principals: roles.map((role) => ({
       name: role,
       role,
-      tokenHash: digestOfBytes(sceneToken(tenantId, role)),
+      kind: 'person',
+      owner: null,
+      tokenHashes: [digestOfBytes(sceneToken(tenantId, role))],
     })),
   };
 }
@@ -94,6 +101,7 @@ export async function createScene(
       releaseDigest,
       kind: 'promote',
       requestedBy: 'release-manager',
+      requestedPerson: 'release-manager',
       traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`,
       steps: STANDARD_PIPELINE.steps,
     }),

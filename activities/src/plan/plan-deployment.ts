@@ -18,8 +18,8 @@ export interface StoredPlan {
 }
 
 /**
- * The plan of a promotion for a target: what is verified to run there now against the release with the target's
- * settings. It is stored with the deployment; once a command was dispatched the stored one holds.
+ * For pipelines without a plan step: the plan of a promotion for a target is made and stored by its deployment, from
+ * what is verified to run there and the target's settings. Once a command was dispatched the stored one holds.
  */
 export async function planDeployment(
   tx: Tx,

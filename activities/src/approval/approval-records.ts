@@ -1,0 +1,89 @@
+import { traceIdOf } from '@sluice/domain';
+import {
+  closeApprovalRequest,
+  insertEvent,
+  isPersistenceError,
+  type PromotionRecord,
+  setPromotionState,
+  setStepState,
+  type Tx,
+} from '@sluice/persistence';
+import type { ApprovalRound, InterpreterActivities, Reason } from '@sluice/temporal-contract';
+import { recordPromotionEvent } from '../records/state.activities.ts';
+import { recordStepEvent, workflowActor } from '../step/settle-step.ts';
+
+/** How a round of asking people ends. */
+export type ApprovalClosing = Pick<
+  Parameters<InterpreterActivities['closeApproval']>[0],
+  'state' | 'reason'
+>;
+
+/** Writes an event of a request for approval, or of what somebody said to one. */
+export async function recordApprovalEvent(
+  tx: Tx,
+  type: 'approval.requested' | 'approval.recorded' | 'approval.closed',
+  { promotionId, traceparent }: PromotionRecord,
+  data: Readonly<Record<string, unknown>>,
+  actor: string = workflowActor(tx.tenantId, promotionId),
+): Promise<void> {
+  await insertEvent(tx, {
+    type,
+    actor,
+    subject: `promotion:${promotionId}`,
+    promotionId,
+    data,
+    traceId: traceIdOf(traceparent) ?? null,
+  });
+}
+
+/** Ends a round's row and says so; false when it had ended before. */
+export async function closeRound(
+  tx: Tx,
+  promotion: PromotionRecord,
+  { stepId, round }: Pick<ApprovalRound, 'stepId' | 'round'>,
+  { state, reason }: ApprovalClosing,
+): Promise<boolean> {
+  const { promotionId } = promotion;
+  const closed = await closeApprovalRequest(tx, { promotionId, stepId, round, state, reason });
+  if (closed) {
+    await recordApprovalEvent(tx, 'approval.closed', promotion, {
+      step: stepId,
+      round,
+      state,
+      ...(reason === null ? {} : { reason: reason.code }),
+    });
+  }
+  return closed;
+}
+
+/** Changes the promotion's state with its event, unless it has ended or is there already. */
+export async function enterPromotionState(
+  tx: Tx,
+  promotion: PromotionRecord,
+  state: 'running' | 'waiting',
+): Promise<void> {
+  const { promotionId } = promotion;
+  if (await setPromotionState(tx, { promotionId, state })) {
+    await recordPromotionEvent(tx, promotion, state, null);
+  }
+}
+
+/** Changes a step's state with its event. The interpreter's word stands when it has ended the step meanwhile. */
+export async function enterStepState(
+  tx: Tx,
+  promotion: PromotionRecord,
+  stepId: string,
+  state: 'waiting' | 'succeeded' | 'failed' | 'cancelled' | 'pending',
+  reason: Reason | null,
+  outputs: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const { promotionId } = promotion;
+  try {
+    if (!(await setStepState(tx, { promotionId, stepId, state, reason, outputs }))) return;
+  } catch (error) {
+    if (!isPersistenceError(error, 'illegal-transition')) throw error;
+    return;
+  }
+  const data = reason === null ? {} : { reason: reason.code };
+  await recordStepEvent(tx, promotion, stepId, state, data);
+}

@@ -1,0 +1,98 @@
+import { composePlanSet, traceIdOf } from '@sluice/domain';
+import {
+  insertEvent,
+  insertPlan,
+  insertPlanSet,
+  type PromotionRecord,
+  type Tx,
+  upsertDeployment,
+  withTenant,
+} from '@sluice/persistence';
+import { planSetDigest } from '@sluice/pure';
+import { TASK_QUEUES } from '@sluice/temporal-contract';
+import type { ActivityDependencies } from '../dependencies.ts';
+import { workflowActor } from '../step/settle-step.ts';
+import {
+  failedResult,
+  type StepOutcome,
+  type StepRun,
+  type StepType,
+  succeededResult,
+} from '../step/step-type.ts';
+import { planTargets, type TargetPlan } from './target-plans.ts';
+
+/**
+ * `plan@1`: what each target would change, stored, with the plan set over all of them as its output `plan`. A target on
+ * which a release runs that no record knows fails the step: a plan that could not be put back is none.
+ */
+export function createPlanStep(parts: Pick<ActivityDependencies, 'pool'>): StepType {
+  return {
+    type: 'plan',
+    version: 1,
+    queue: TASK_QUEUES.control,
+    run: (run) => plan(parts, run),
+  };
+}
+
+type KnownPlan = Extract<TargetPlan, { known: true }>;
+
+async function plan(
+  { pool }: Pick<ActivityDependencies, 'pool'>,
+  { input, promotion, rules, log }: StepRun,
+): Promise<StepOutcome> {
+  const { tenantId, promotionId } = input.promotion;
+  const round = input.round ?? 1;
+  const planned = await withTenant(
+    pool,
+    tenantId,
+    (tx) => planTargets(tx, promotion, rules.targets),
+    {
+      isolation: 'repeatable read',
+      readOnly: true,
+    },
+  );
+  const unknown = planned.find((target) => !target.known);
+  if (unknown !== undefined && !unknown.known) {
+    return {
+      result: failedResult(
+        'target-state-unknown',
+        `The agent of ${unknown.target} says that ${unknown.unknown} is active there, and no record tells how it ` +
+          'came there: roll the environment back, or empty the target, then promote again.',
+      ),
+    };
+  }
+  const plans = planned.filter((target): target is KnownPlan => target.known);
+  const planSet = composePlanSet(
+    promotionId,
+    promotion.releaseDigest,
+    plans.map(({ target, digest }) => ({ target, plan: digest })),
+  );
+  const digest = planSetDigest(planSet);
+  log.info({ plan: digest, round }, 'planned');
+  return {
+    result: succeededResult({ plan: digest }),
+    record: async (tx) => {
+      for (const { target, plan: body, digest: planDigest } of plans) {
+        await insertPlan(tx, body);
+        await upsertDeployment(tx, { promotionId, target, planDigest });
+      }
+      await insertPlanSet(tx, { promotionId, round, planSet });
+      await recordPlanned(tx, promotion, { plan: digest, round, targets: plans.length });
+    },
+  };
+}
+
+async function recordPlanned(
+  tx: Tx,
+  { promotionId, traceparent }: PromotionRecord,
+  data: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  await insertEvent(tx, {
+    type: 'plan.made',
+    actor: workflowActor(tx.tenantId, promotionId),
+    subject: `promotion:${promotionId}`,
+    promotionId,
+    data,
+    traceId: traceIdOf(traceparent) ?? null,
+  });
+}

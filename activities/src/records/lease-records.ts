@@ -1,0 +1,85 @@
+import { traceIdOf } from '@sluice/domain';
+import {
+  enqueueOutbox,
+  getPromotion,
+  insertEvent,
+  type LeaseGrant,
+  listUnready,
+  type PromotionRecord,
+  type Tx,
+} from '@sluice/persistence';
+import {
+  type LeaseGrantedSignal,
+  PROMOTION_MESSAGES,
+  promotionWorkflowId,
+  type TargetsChangedSignal,
+} from '@sluice/temporal-contract';
+import { workflowActor } from '../step/settle-step.ts';
+
+/** A promotion as a lease's holder: `promotion:<id>`. */
+export function leaseHolder(promotionId: string): string {
+  return `${HOLDER_PREFIX}${promotionId}`;
+}
+
+/** The promotion that a holder of a lease is. */
+export function promotionOfHolder(holder: string): string {
+  return holder.slice(HOLDER_PREFIX.length);
+}
+
+const HOLDER_PREFIX = 'promotion:';
+
+/** Events of a lease and its queue. */
+export type LeaseEventType =
+  | 'lease.queued'
+  | 'lease.granted'
+  | 'lease.yielded'
+  | 'lease.preempted'
+  | 'lease.released';
+
+/** Writes an event of a lease with the promotion that it happened to. */
+export async function recordLeaseEvent(
+  tx: Tx,
+  type: LeaseEventType,
+  { promotionId, traceparent }: Pick<PromotionRecord, 'promotionId' | 'traceparent'>,
+  data: Readonly<Record<string, unknown>>,
+  actor: string = workflowActor(tx.tenantId, promotionId),
+): Promise<void> {
+  await insertEvent(tx, {
+    type,
+    actor,
+    subject: `promotion:${promotionId}`,
+    promotionId,
+    data,
+    traceId: traceIdOf(traceparent) ?? null,
+  });
+}
+
+/** The next in line holds the lease already; the signal only wakes its workflow. */
+export async function tellNext(tx: Tx, grant: LeaseGrant): Promise<void> {
+  const { resource, fencingToken } = grant;
+  const promotion = await getPromotion(tx, promotionOfHolder(grant.holder));
+  await recordLeaseEvent(tx, 'lease.granted', promotion, { resource, fencingToken });
+  const input: LeaseGrantedSignal = { resource, fencingToken };
+  await signal(tx, promotion.promotionId, PROMOTION_MESSAGES.leaseGranted, input);
+}
+
+/** Tells everyone who keeps a place in the queue but is not ready that their plan may be stale. */
+export async function tellTargetsChanged(tx: Tx, resource: string): Promise<void> {
+  const input: TargetsChangedSignal = { resource };
+  for (const holder of await listUnready(tx, resource)) {
+    await signal(tx, promotionOfHolder(holder), PROMOTION_MESSAGES.targetsChanged, input);
+  }
+}
+
+/** Asks the relay to signal a promotion's workflow after the commit. */
+export async function signal(
+  tx: Tx,
+  promotionId: string,
+  name: string,
+  input: unknown,
+): Promise<void> {
+  await enqueueOutbox(tx, {
+    kind: 'signal-workflow',
+    body: { workflowId: promotionWorkflowId(tx.tenantId, promotionId), signal: name, input },
+  });
+}

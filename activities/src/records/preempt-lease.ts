@@ -1,0 +1,81 @@
+import { traceIdOf } from '@sluice/domain';
+import {
+  enqueueOutbox,
+  findLease,
+  getPromotion,
+  insertEvent,
+  markSuperseded,
+  type PromotionRecord,
+  preemptLease,
+  type Tx,
+} from '@sluice/persistence';
+import {
+  type LeaseAnswer,
+  PROMOTION_MESSAGES,
+  promotionWorkflowId,
+  type SupersedePromotionSignal,
+} from '@sluice/temporal-contract';
+import { workflowActor } from '../step/settle-step.ts';
+import { leaseHolder, promotionOfHolder, recordLeaseEvent, signal } from './lease-records.ts';
+
+/** How long a superseded promotion has to end by itself where nothing else is set. Seconds. */
+export const DEFAULT_SUPERSEDE_GRACE_SECONDS = 10;
+
+/**
+ * Gives a rollback the lease, whoever holds it. The old holder is marked, asked to stop, and ended after a grace time:
+ * nothing here needs its code to run. Asking again changes nothing.
+ */
+export async function preempt(
+  tx: Tx,
+  rollback: PromotionRecord,
+  resource: string,
+  graceSeconds: number = DEFAULT_SUPERSEDE_GRACE_SECONDS,
+): Promise<LeaseAnswer> {
+  const holder = leaseHolder(rollback.promotionId);
+  const before = (await findLease(tx, resource))?.holder;
+  const { fencingToken, previous } = await preemptLease(tx, { resource, holder });
+  if (before === holder) return { state: 'granted', fencingToken };
+  if (previous === null || previous === holder) {
+    await recordLeaseEvent(tx, 'lease.granted', rollback, { resource, fencingToken });
+    return { state: 'granted', fencingToken };
+  }
+  await recordLeaseEvent(tx, 'lease.preempted', rollback, {
+    resource,
+    fencingToken,
+    from: previous,
+  });
+  await supersede(tx, promotionOfHolder(previous), rollback.promotionId, graceSeconds);
+  return { state: 'granted', fencingToken };
+}
+
+async function supersede(
+  tx: Tx,
+  promotionId: string,
+  by: string,
+  graceSeconds: number,
+): Promise<void> {
+  // One that has ended is only left with a lease that nobody gave back.
+  if (!(await markSuperseded(tx, { promotionId, by }))) return;
+  const { traceparent } = await getPromotion(tx, promotionId);
+  await insertEvent(tx, {
+    type: 'promotion.superseded',
+    actor: workflowActor(tx.tenantId, by),
+    subject: `promotion:${promotionId}`,
+    promotionId,
+    data: { by },
+    traceId: traceIdOf(traceparent) ?? null,
+  });
+  const input: SupersedePromotionSignal = { by };
+  await signal(tx, promotionId, PROMOTION_MESSAGES.supersedePromotion, input);
+  await enqueueOutbox(
+    tx,
+    {
+      kind: 'terminate-workflow',
+      body: {
+        workflowId: promotionWorkflowId(tx.tenantId, promotionId),
+        reason: `Superseded by ${by}; it did not end by itself within ${graceSeconds} s.`,
+      },
+    },
+    { delaySeconds: graceSeconds },
+  );
+}

@@ -1,0 +1,118 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { BUILT_IN_PIPELINES } from '@sluice/domain';
+import { createLogger } from '@sluice/observability';
+import {
+  findPrincipalByTokenHash,
+  getEnvironment,
+  getPipeline,
+  type Pool,
+  withTenant,
+} from '@sluice/persistence';
+import { createTestDatabase, type TestDatabase } from '@sluice/persistence/testing';
+import { stringify } from 'yaml';
+import { applyConfigurationFile } from './apply-configuration-file.ts';
+
+const policiesFolder = fileURLToPath(new URL('../../../../policies', import.meta.url));
+const hash = (digit: string): string => `sha256:${digit.repeat(64)}`;
+let database: TestDatabase;
+let app: Pool;
+let folder: string;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  app = database.poolOf('sluice_app');
+  folder = await mkdtemp(join(tmpdir(), 'sluice-configuration-'));
+});
+
+afterAll(async () => {
+  await database.drop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const written = (more: object = {}) => ({
+  schema: 'sluice.config/v1',
+  tenant: 'acme',
+  environments: [
+    { name: 'dev', position: 1, policy: 'release-gate' },
+    {
+      name: 'prod',
+      position: 2,
+      policy: 'release-gate',
+      pipeline: 'approved',
+      rollback: { roles: ['release-manager', 'admin'] },
+    },
+  ],
+  principals: [
+    { name: 'maya', role: 'release-manager', tokenHashes: [hash('a'), hash('b')] },
+    { name: 'ci', role: 'release-manager', kind: 'service', owner: 'maya', tokenHash: hash('c') },
+  ],
+  ...more,
+});
+
+async function apply(configuration: object): Promise<void> {
+  const file = join(folder, 'sluice.config.yaml');
+  await writeFile(file, stringify(configuration));
+  await applyConfigurationFile({
+    pool: app,
+    file,
+    policiesFolder,
+    log: createLogger({ service: 'test', level: 'silent' }),
+  });
+}
+
+const appliedEvents = async () =>
+  (
+    await database.query<{ changed: readonly string[] }>(
+      `select data -> 'changed' as changed from sluice.events where type = 'configuration.applied'
+        order by arrival`,
+    )
+  ).map(({ changed }) => changed);
+
+test('a file becomes the records, with every built-in pipeline and one event', async () => {
+  await apply(written());
+  await withTenant(app, 'acme', async (tx) => {
+    for (const pipeline of BUILT_IN_PIPELINES) {
+      expect((await getPipeline(tx, pipeline.name)).body).toEqual(pipeline);
+    }
+    expect(await getEnvironment(tx, 'prod')).toMatchObject({
+      predecessors: ['dev'],
+      approval: { count: 1, roles: ['admin', 'approver'], deadlineSeconds: 86400 },
+      rollbackRoles: ['admin', 'release-manager'],
+    });
+  });
+  expect(await findPrincipalByTokenHash(app, hash('c'))).toMatchObject({
+    kind: 'service',
+    personId: 'maya',
+  });
+  await apply(written());
+  const events = await appliedEvents();
+  expect(events).toHaveLength(1);
+  expect(events[0]).toEqual(
+    expect.arrayContaining(['environment:prod', 'pipeline:rollback', 'principal:ci']),
+  );
+});
+
+test('a token that the file no longer names speaks for nobody', async () => {
+  const principals = [{ name: 'maya', role: 'release-manager', tokenHash: hash('b') }];
+  await apply(written({ principals }));
+  expect(await findPrincipalByTokenHash(app, hash('a'))).toBeUndefined();
+  expect(await findPrincipalByTokenHash(app, hash('c'))).toBeUndefined();
+  expect(await findPrincipalByTokenHash(app, hash('b'))).toMatchObject({ principalId: 'maya' });
+  expect((await appliedEvents()).at(-1)).toEqual(['principal:ci', 'principal:maya']);
+  expect(await database.query('select from sluice.principal_tokens')).toHaveLength(1);
+});
+
+test('a file with problems changes nothing', async () => {
+  const before = await appliedEvents();
+  const environments = [{ name: 'dev', position: 1, policy: 'release-gate', after: ['dev', 'x'] }];
+  await expect(apply(written({ environments, principals: [] }))).rejects.toMatchObject({
+    code: 'configuration-invalid',
+    problems: [{ path: 'environments[0].after[0]' }, { path: 'environments[0].after[1]' }],
+  });
+  expect(await appliedEvents()).toEqual(before);
+  expect(await findPrincipalByTokenHash(app, hash('b'))).toBeDefined();
+});

@@ -1,0 +1,149 @@
+import { APPROVAL_REFUSALS } from '@sluice/domain';
+import type { DecideAnswer, EngineClient } from '@sluice/graphql';
+import { type CodecKeys, createTemporalClient } from '@sluice/temporal-client';
+import {
+  type DecideApprovalInput,
+  type DecideApprovalResult,
+  PROMOTION_MESSAGES,
+  promotionWorkflowId,
+} from '@sluice/temporal-contract';
+import { hasGrpcCode, isNamed, rootFailure } from './engine-errors.ts';
+
+type TemporalClient = Awaited<ReturnType<typeof createTemporalClient>>;
+
+/** With the question whether it is the engine or the worker that is away, a mutation answers within 10 s. */
+const UPDATE_DEADLINE_MS = 8500;
+const PROBE_DEADLINE_MS = 1000;
+const CONNECT_DEADLINE_MS = 1500;
+
+/** Calls that are under way on a connection that was given up may still come to their end. */
+const LINGER_MS = 15_000;
+
+/** The engine as the API reaches it. */
+export interface TemporalEngine extends EngineClient {
+  /** Rejects when the engine or the namespace is not there. */
+  check(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** How it is reached; only the last one may be left out. */
+export interface TemporalEngineOptions {
+  /** `host:port`. */
+  readonly address: string;
+  readonly namespace: string;
+  readonly codecKeys: CodecKeys;
+  /** How long a decision may take; 8.5 s when absent. */
+  readonly updateDeadlineMs?: number;
+}
+
+/** Connects when it is first needed, and again after a failure: the API starts and reads while the engine is away. */
+export function createTemporalEngine(options: TemporalEngineOptions): TemporalEngine {
+  const { namespace, updateDeadlineMs = UPDATE_DEADLINE_MS } = options;
+  let connecting: Promise<TemporalClient> | undefined;
+  const connect = (): Promise<TemporalClient> => {
+    if (connecting !== undefined) return connecting;
+    const attempt = createTemporalClient({ ...options, connectTimeoutMs: CONNECT_DEADLINE_MS });
+    connecting = attempt;
+    attempt.catch(() => {
+      if (connecting === attempt) connecting = undefined;
+    });
+    return attempt;
+  };
+  /** A connection that has failed waits longer and longer before it tries again; a new one tries at once. */
+  const giveUp = (client: TemporalClient): void => {
+    connecting = undefined;
+    setTimeout(() => void client.connection.close().catch(() => undefined), LINGER_MS).unref();
+  };
+
+  async function probe(client: TemporalClient): Promise<void> {
+    const { connection } = client;
+    await connection.withDeadline(Date.now() + PROBE_DEADLINE_MS, () =>
+      connection.workflowService.describeNamespace({ namespace }),
+    );
+  }
+
+  async function explainSilence(client: TemporalClient): Promise<DecideAnswer> {
+    try {
+      await probe(client);
+      return { kind: 'unavailable', code: 'approval-unanswered' };
+    } catch {
+      giveUp(client);
+      return { kind: 'unavailable', code: 'engine-unreachable' };
+    }
+  }
+
+  /** A run that does not take a decision is closed, or is not there yet. */
+  async function explainAbsence(client: TemporalClient, id: string): Promise<DecideAnswer> {
+    try {
+      const { connection, workflow } = client;
+      await connection.withDeadline(Date.now() + PROBE_DEADLINE_MS, () =>
+        workflow.getHandle(id).describe(),
+      );
+      return { kind: 'ended' };
+    } catch (error) {
+      if (isNamed(error, 'WorkflowNotFoundError')) return { kind: 'not-started' };
+      return explainSilence(client);
+    }
+  }
+
+  return {
+    async decideApproval(promotion, input) {
+      const client = await connect().catch(() => undefined);
+      if (client === undefined) return { kind: 'unavailable', code: 'engine-unreachable' };
+      const id = promotionWorkflowId(promotion.tenantId, promotion.promotionId);
+      try {
+        return { kind: 'decided', result: await update(client, id, input) };
+      } catch (error) {
+        if (isNamed(error, 'WorkflowUpdateFailedError')) return answerOfFailure(error);
+        if (isNamed(error, 'WorkflowNotFoundError')) return explainAbsence(client, id);
+        const isSilence =
+          isNamed(error, 'WorkflowUpdateRPCTimeoutOrCancelledError') ||
+          hasGrpcCode(error, ['UNAVAILABLE', 'DEADLINE_EXCEEDED', 'RESOURCE_EXHAUSTED']);
+        if (isSilence) return explainSilence(client);
+        throw error;
+      }
+    },
+    async check() {
+      const client = await connect();
+      try {
+        await probe(client);
+      } catch (error) {
+        giveUp(client);
+        throw error;
+      }
+    },
+    async close() {
+      await connecting?.then(
+        ({ connection }) => connection.close(),
+        () => undefined,
+      );
+    },
+  };
+
+  function update(
+    client: TemporalClient,
+    id: string,
+    input: DecideApprovalInput,
+  ): Promise<DecideApprovalResult> {
+    const { connection, workflow } = client;
+    return connection.withDeadline(Date.now() + updateDeadlineMs, () =>
+      workflow
+        .getHandle(id)
+        .executeUpdate<DecideApprovalResult, [DecideApprovalInput]>(
+          PROMOTION_MESSAGES.decideApproval,
+          { args: [input], updateId: input.approvalId },
+        ),
+    );
+  }
+}
+
+/** The engine's own word for an Update whose run closed before it was through. */
+const CLOSED_MEANWHILE = 'AcceptedUpdateCompletedWorkflow';
+
+function answerOfFailure(error: unknown): DecideAnswer {
+  const { type, message } = rootFailure(error);
+  if (type === CLOSED_MEANWHILE) return { kind: 'ended' };
+  const isKnown = (APPROVAL_REFUSALS as readonly string[]).includes(type ?? '');
+  // It was admitted, and could not be recorded: it does not count, and asking again gives the same answer.
+  return { kind: 'refused', code: isKnown ? String(type) : 'approval-not-recorded', message };
+}

@@ -1,0 +1,165 @@
+import type { CliIo, Terminal } from './cli-io.ts';
+import { describeEvent, describeWait, duration } from './progress-text.ts';
+import { printable } from './text-layout.ts';
+import type { EventView, ProgressPromotionView } from './watch-operations.ts';
+
+const REDRAW_MS = 1000;
+const MAX_EVENTS = 8;
+
+const MARKS: Readonly<Record<string, readonly [string, Colour]>> = {
+  PENDING: ['·', 'dim'],
+  RUNNING: ['▶', 'cyan'],
+  WAITING: ['◷', 'yellow'],
+  SUCCEEDED: ['✓', 'green'],
+  FAILED: ['✗', 'red'],
+  SKIPPED: ['-', 'dim'],
+  CANCELLED: ['✗', 'yellow'],
+  REVERTED: ['↩', 'yellow'],
+};
+const TONES: Readonly<Record<string, Colour>> = {
+  SUCCEEDED: 'green',
+  CONFIRMED: 'green',
+  DENIED: 'red',
+  FAILED: 'red',
+  REFUSED: 'red',
+  LOST: 'red',
+  REVERTED: 'yellow',
+  CANCELLED: 'yellow',
+  WAITING: 'yellow',
+};
+const CODES = { dim: 2, red: 31, green: 32, yellow: 33, cyan: 36 } as const;
+type Colour = keyof typeof CODES;
+
+/** One line as parts of text, each with its colour or none; cut to the width before it is coloured. */
+type Line = readonly (readonly [string, Colour?])[];
+
+/** What a live view shows. */
+export interface LiveState {
+  readonly promotion: ProgressPromotionView;
+  /** The newest last. */
+  readonly events: readonly EventView[];
+  /** Said below everything, such as that the connection is lost. */
+  readonly note: string;
+}
+
+/** A part of the screen that is drawn over itself. */
+export interface LiveView {
+  show(state: LiveState): void;
+  /** Draws it a last time and leaves it there. */
+  close(): void;
+}
+
+/** Begins a live view in the terminal that the output goes to. */
+export function openLiveView(io: CliIo): LiveView {
+  let state: LiveState | undefined;
+  let drawn = 0;
+  const draw = (): void => {
+    const terminal = io.terminal();
+    if (state === undefined || terminal === undefined) return;
+    const lines = renderProgress(state, io.now(), terminal, isColoured(io));
+    const back = drawn === 0 ? '' : `\u001b[${drawn}A`;
+    io.out(`${back}\r\u001b[0J${lines.map((line) => `${line}\n`).join('')}`);
+    drawn = lines.length;
+  };
+  const stop = io.every(REDRAW_MS, draw);
+  return {
+    show: (next) => {
+      state = next;
+      draw();
+    },
+    close: () => {
+      stop();
+      draw();
+    },
+  };
+}
+
+/**
+ * The lines of a live view: no more than the terminal has, and none wider.
+ * @param now milliseconds since the epoch
+ */
+export function renderProgress(
+  { promotion, events, note }: LiveState,
+  now: number,
+  { columns, rows }: Terminal,
+  coloured: boolean,
+): readonly string[] {
+  const head = [headOf(promotion, now), [], ...promotion.steps.map((step) => stepLine(step, now))];
+  const below: Line[] = describeWait(promotion).map((text) => [[`  ${text}`, 'yellow']]);
+  if (promotion.deployments.length > 0) below.push([], ...promotion.deployments.map(targetLine));
+  if (promotion.reason !== null && promotion.endedAt !== null) {
+    const { code, message } = promotion.reason;
+    below.push([], [[`  ${code}: ${message}`, 'red']]);
+  }
+  const tail: Line[] = note === '' ? [] : [[], [[`  ${note}`, 'yellow']]];
+  // One line less, for the cursor stands below the last one.
+  const room = Math.max(0, rows - 1 - head.length - below.length - tail.length - 1);
+  const shown = events.slice(-Math.min(MAX_EVENTS, room)).slice(room === 0 ? events.length : 0);
+  const latest: Line[] = shown.map((event) => [[`  ${describeEvent(event)}`, 'dim']]);
+  const lines = [...head, ...below, ...(latest.length > 0 ? [[], ...latest] : []), ...tail];
+  return lines.slice(0, Math.max(1, rows - 1)).map((line) => paint(line, columns - 1, coloured));
+}
+
+function headOf(promotion: ProgressPromotionView, now: number): Line {
+  const { id, kind, state, release, environment, requestedAt, startedAt, endedAt } = promotion;
+  const until = endedAt === null ? now : Date.parse(endedAt);
+  const verb = kind === 'ROLLBACK' ? 'rolls back to' : 'to';
+  const what =
+    kind === 'ROLLBACK'
+      ? `${environment.name} ${verb} ${release.name}@${release.version}`
+      : `${release.name}@${release.version} ${verb} ${environment.name}`;
+  return [
+    [`${id}  ${what}  `],
+    [state.toLowerCase(), TONES[state] ?? 'cyan'],
+    [`  ${duration(until - Date.parse(startedAt ?? requestedAt))}`, 'dim'],
+  ];
+}
+
+function stepLine(step: ProgressPromotionView['steps'][number], now: number): Line {
+  const [mark, colour] = MARKS[step.state] ?? ['?', 'dim'];
+  const isOpen = step.state === 'RUNNING' || step.state === 'WAITING';
+  const time =
+    step.seconds !== null
+      ? duration(step.seconds * 1000)
+      : isOpen && step.startedAt !== null
+        ? duration(now - Date.parse(step.startedAt))
+        : '';
+  return [
+    [`  ${mark} `, colour],
+    [`${step.id.padEnd(12)} `],
+    [step.state.toLowerCase().padEnd(10), colour],
+    [` ${time.padStart(8)}`, 'dim'],
+    [step.reason === null ? '' : `  ${step.reason.code}`, colour],
+  ];
+}
+
+function targetLine({
+  target,
+  state,
+  failure,
+}: ProgressPromotionView['deployments'][number]): Line {
+  return [
+    [`    ${target.name.padEnd(24)} `],
+    [state.toLowerCase().padEnd(10), TONES[state] ?? 'dim'],
+    [failure === null ? '' : `  ${failure.code}: ${failure.message}`, 'red'],
+  ];
+}
+
+function paint(line: Line, width: number, coloured: boolean): string {
+  let room = width;
+  let text = '';
+  for (const [part, colour] of line) {
+    const characters = [...printable(part)];
+    const isCut = characters.length > room;
+    const shown = isCut ? `${characters.slice(0, room - 1).join('')}…` : characters.join('');
+    if (room <= 0 || shown === '') continue;
+    room -= isCut ? room : characters.length;
+    text += colour === undefined || !coloured ? shown : `\u001b[${CODES[colour]}m${shown}\u001b[0m`;
+  }
+  return text.trimEnd();
+}
+
+/** By https://no-color.org: set and not empty means no colours. */
+function isColoured({ env }: CliIo): boolean {
+  return (env['NO_COLOR'] ?? '') === '';
+}

@@ -1,0 +1,54 @@
+import { releaseLeaseOfEnded, settleReportedActivity } from '@sluice/activities';
+import type { Logger, Metrics } from '@sluice/observability';
+import type { Pool } from '@sluice/persistence';
+import {
+  createTemporalEngine,
+  type Relay,
+  startEventLinker,
+  startOutboxRelay,
+  startWatchdog,
+} from '@sluice/relays';
+import type { createTemporalClient } from '@sluice/temporal-client';
+import type { WorkerSettings } from './worker-settings.ts';
+
+/** What the relays are made of. */
+export interface RelayParts {
+  readonly settings: WorkerSettings;
+  /** Opens a pool that is closed with the process. */
+  readonly openPool: (connectionString: string, applicationName: string, max: number) => Pool;
+  /** Of the role sluice_worker. */
+  readonly workerPool: Pool;
+  readonly client: Awaited<ReturnType<typeof createTemporalClient>>;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/** Starts every loop over the records that belongs to no request. */
+export function startRelays(parts: RelayParts): readonly Relay[] {
+  const { settings, openPool, workerPool, logger, metrics } = parts;
+  const engine = createTemporalEngine(parts.client);
+  return [
+    startOutboxRelay({
+      pool: openPool(settings.relayDatabaseUrl, 'sluice-relay', 4),
+      connectionString: settings.relayDatabaseUrl,
+      engine,
+      settleActivity: (place) => settleReportedActivity(workerPool, place),
+      logger,
+      metrics,
+    }),
+    startEventLinker({
+      pool: openPool(settings.linkerDatabaseUrl, 'sluice-linker', 2),
+      connectionString: settings.linkerDatabaseUrl,
+      logger,
+    }),
+    startWatchdog({
+      pool: openPool(settings.watchdogDatabaseUrl, 'sluice-watchdog', 1),
+      workerPool,
+      engine,
+      releaseLeaseOfEnded: (ended) => releaseLeaseOfEnded(workerPool, ended),
+      logger,
+      metrics,
+      periodSeconds: settings.watchdogSeconds,
+    }),
+  ];
+}

@@ -1,0 +1,32 @@
+import type {
+  DecideApprovalInput,
+  DecideApprovalResult,
+  PromotionRef,
+} from '@sluice/temporal-contract';
+
+/** What the engine made of a decision; none of these is an error of ours. */
+export type DecideAnswer =
+  /** It counts, and its record is written. */
+  | { readonly kind: 'decided'; readonly result: DecideApprovalResult }
+  /** The workflow's validator refused it; nothing stands in its history. */
+  | { readonly kind: 'refused'; readonly code: string; readonly message: string }
+  /** The promotion's run is closed: nothing can be decided any more. */
+  | { readonly kind: 'ended' }
+  /** The promotion's run has not begun. */
+  | { readonly kind: 'not-started' }
+  /** No answer in time: the decision may still come to count. Asking again under the same id counts once. */
+  | {
+      readonly kind: 'unavailable';
+      /** `engine-unreachable` when nobody answers there; `approval-unanswered` when no worker took it. */
+      readonly code: 'engine-unreachable' | 'approval-unanswered';
+    };
+
+/** What the API asks of the durable engine itself; all else goes through the outbox. */
+export interface EngineClient {
+  /**
+   * Hands a decision to the promotion's workflow and waits until its record is written, 10 s at most. The id of the
+   * decision is the Update's id: the same one again gives the same answer and counts once.
+   * @throws Error only for what is a fault of ours
+   */
+  decideApproval(promotion: PromotionRef, input: DecideApprovalInput): Promise<DecideAnswer>;
+}

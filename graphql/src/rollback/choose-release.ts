@@ -1,0 +1,84 @@
+import { isNothing, NOTHING_RELEASE } from '@sluice/domain';
+import {
+  findLease,
+  findPromotion,
+  findRelease,
+  hasSucceeded,
+  insertRelease,
+  listCurrentReleases,
+  listReleasesByDigest,
+  listTargetsOf,
+  listVerifiedReleases,
+  type Tx,
+} from '@sluice/persistence';
+import { environmentLease } from '@sluice/temporal-contract';
+import { notFound, stateConflict } from '../common/refusal.ts';
+import type { ROLLBACK_TO } from './rollback-environment.input.ts';
+
+/** One to pass over, nothing, and some that came after it: the one that is sought stands in so many. */
+const LOOKED_AT = 20;
+
+/**
+ * The digest of the release that a rollback puts there.
+ * @throws RefusalException `no-verified-release`, `release-unknown`, `release-not-verified-here`
+ */
+export async function chooseRelease(
+  tx: Tx,
+  environment: string,
+  { to, release }: { readonly to: (typeof ROLLBACK_TO)[number]; readonly release: string | null },
+): Promise<string> {
+  if (to === 'NOTHING') return storeNothing(tx);
+  if (release !== null) return chooseNamed(tx, environment, release);
+  return chooseLastVerified(tx, environment);
+}
+
+async function storeNothing(tx: Tx): Promise<string> {
+  const stored = await insertRelease(tx, { release: NOTHING_RELEASE, createdBy: 'sluice' });
+  if (stored.ok) return stored.value.releaseDigest;
+  throw new Error(`The release without components can't be stored: ${stored.refusal.message}`);
+}
+
+async function chooseNamed(tx: Tx, environment: string, digest: string): Promise<string> {
+  if ((await findRelease(tx, digest)) === undefined) {
+    throw notFound('release-unknown', `There is no release ${digest}; list releases.`);
+  }
+  if (await hasSucceeded(tx, { environment, releaseDigest: digest })) return digest;
+  throw stateConflict(
+    'release-not-verified-here',
+    `Release ${digest} was never verified in ${environment}; roll back to one that was, or promote it.`,
+  );
+}
+
+async function chooseLastVerified(tx: Tx, environment: string): Promise<string> {
+  const passedOver = await findReleaseToLeave(tx, environment);
+  const verified = await listVerifiedReleases(tx, { environment, limit: LOOKED_AT });
+  const digests = verified.map(({ releaseDigest }) => releaseDigest);
+  const releases = await listReleasesByDigest(tx, digests);
+  const empty = new Set(
+    releases.filter(({ body }) => isNothing(body)).map(({ releaseDigest }) => releaseDigest),
+  );
+  const chosen = digests.find((digest) => digest !== passedOver && !empty.has(digest));
+  if (chosen !== undefined) return chosen;
+  throw stateConflict(
+    'no-verified-release',
+    `No other release was verified in ${environment}; roll back to NOTHING to empty it.`,
+  );
+}
+
+/** What is being deployed, else what runs on most of the targets; undefined where nothing does. */
+async function findReleaseToLeave(tx: Tx, environment: string): Promise<string | undefined> {
+  const lease = await findLease(tx, environmentLease(environment));
+  const holder = lease?.holder?.replace(/^promotion:/, '');
+  const promotion = holder === undefined ? undefined : await findPromotion(tx, holder);
+  if (promotion !== undefined) return promotion.releaseDigest;
+  const targets = await listTargetsOf(tx, [environment]);
+  const current = await listCurrentReleases(
+    tx,
+    targets.map(({ name }) => name),
+  );
+  const counts = new Map<string, number>();
+  for (const { releaseDigest } of current) {
+    if (releaseDigest !== null) counts.set(releaseDigest, (counts.get(releaseDigest) ?? 0) + 1);
+  }
+  return [...counts].sort(([, a], [, b]) => b - a)[0]?.[0];
+}

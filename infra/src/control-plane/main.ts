@@ -1,0 +1,92 @@
+/**
+ * A control plane with a configuration of one's own, on one machine: Postgres, Temporal, signer, API
+ * and worker, with generated keys and passwords in the data folder. Agents are started on the
+ * hosts.
+ *
+ *   node infra/dist/control-plane/main.js --config sluice.config.yaml --data control-plane
+ *
+ * Prints one JSON line when it is ready and stays up until Ctrl-C; the data stay.
+ */
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { untilInterrupted } from '../demo/interruption.ts';
+import type { Stack } from '../stack/stack-types.ts';
+import { startStack } from '../stack/start-stack.ts';
+
+const USAGE = `usage: control-plane --config FILE --data FOLDER [--port PORT] [--no-ui]
+  --config  sluice.config.yaml, applied at this start
+  --data    where keys, records, evidence and logs are kept; made when it is not there
+  --port    of the API; 7070, or what it was the last time
+  --no-ui   without Temporal's web UI`;
+
+const say = (line: string): void => {
+  process.stderr.write(`${line}\n`);
+};
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(args: readonly string[]): Promise<number> {
+  const options = readOptions(args);
+  if (typeof options === 'string') {
+    say(`${options}\n${USAGE}`);
+    return 2;
+  }
+  const interruption = untilInterrupted();
+  let stack: Stack | undefined;
+  let status = 0;
+  try {
+    stack = await startStack({ ...options, progress: say, signal: interruption.signal });
+    const { apiUrl, explorerUrl, temporalUiUrl, trustRootFile } = stack;
+    const told = { ready: true, apiUrl, explorerUrl, temporalUiUrl, trustRootFile };
+    process.stdout.write(`${JSON.stringify(told)}\n`);
+    await interruption.happened;
+  } catch (error) {
+    status = interruption.hasHappened() ? 130 : 1;
+    if (status === 1) {
+      say((error as Error).message);
+    }
+  }
+  if (stack !== undefined) {
+    say('stopping …');
+    await stack.stop().catch((error: unknown) => say((error as Error).message));
+    say(`stopped; the data stay in ${stack.dataDir}`);
+  }
+  interruption.close();
+  return status;
+}
+
+type Options = {
+  readonly configFile: string;
+  readonly dataDir: string;
+  readonly temporalUi: boolean;
+  readonly ports: Readonly<Record<string, number>>;
+};
+
+function readOptions(args: readonly string[]): Options | string {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        config: { type: 'string' },
+        data: { type: 'string' },
+        port: { type: 'string' },
+        'no-ui': { type: 'boolean', default: false },
+      },
+    });
+    const { config, data, port } = values;
+    if (config === undefined || data === undefined || data === '') {
+      return '--config and --data are needed.';
+    }
+    if (port !== undefined && !/^\d{1,5}$/.test(port)) {
+      return `--port is "${port}"; write a number.`;
+    }
+    return {
+      configFile: resolve(config),
+      dataDir: resolve(data),
+      temporalUi: !values['no-ui'],
+      ports: port === undefined ? {} : { api: Number(port) },
+    };
+  } catch (error) {
+    return (error as Error).message;
+  }
+}

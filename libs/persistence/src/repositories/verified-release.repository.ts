@@ -1,0 +1,77 @@
+import { NOTHING_RELEASE } from '@sluice/domain';
+import { releaseDigest } from '@sluice/pure';
+import type { Tx } from '../transaction.ts';
+import { firstOf } from './single-row.ts';
+
+/** A release that an environment verified, and by which promotion last. */
+export interface VerifiedReleaseRecord {
+  readonly releaseDigest: string;
+  readonly promotionId: string;
+  readonly endedAt: string;
+}
+
+/** Only these say something of the release: a denied or a cancelled promotion leaves its standing as it was. */
+const TELLING = `('succeeded', 'failed', 'reverted')`;
+
+/**
+ * Whether a release counts as verified in an environment: the newest promotion of it there that succeeded, failed or was
+ * reverted did succeed. Rollbacks are promotions too.
+ */
+export async function isVerified(
+  tx: Tx,
+  input: { readonly environment: string; readonly releaseDigest: string },
+): Promise<boolean> {
+  const newest = firstOf(
+    await tx.query<{ verified: boolean }>(
+      `select state = 'succeeded' as verified from sluice.promotions
+        where tenant_id = $1 and environment_id = $2 and release_digest = $3 and ended_at is not null
+          and state in ${TELLING}
+        order by ended_at desc, number desc
+        limit 1`,
+      [tx.tenantId, input.environment, input.releaseDigest],
+    ),
+  );
+  return newest?.verified ?? false;
+}
+
+/** Whether a release was ever verified in an environment, whatever came after. */
+export async function hasSucceeded(
+  tx: Tx,
+  input: { readonly environment: string; readonly releaseDigest: string },
+): Promise<boolean> {
+  const { rows } = await tx.query(
+    `select from sluice.promotions
+      where tenant_id = $1 and environment_id = $2 and release_digest = $3 and ended_at is not null
+        and state = 'succeeded'
+      limit 1`,
+    [tx.tenantId, input.environment, input.releaseDigest],
+  );
+  return rows.length === 1;
+}
+
+/**
+ * The releases that are verified in an environment, by {@link isVerified}: each once, the one whose success is newest
+ * first; at most `limit`, 100 at most. An empty target is no release: NOTHING_RELEASE is not among them.
+ */
+export async function listVerifiedReleases(
+  tx: Tx,
+  input: { readonly environment: string; readonly limit: number },
+): Promise<readonly VerifiedReleaseRecord[]> {
+  const { rows } = await tx.query<VerifiedReleaseRecord>(
+    `select p.release_digest as "releaseDigest", p.promotion_id as "promotionId", p.ended_at as "endedAt"
+       from sluice.promotions p
+      where p.tenant_id = $1 and p.environment_id = $2 and p.state = 'succeeded' and p.release_digest <> $3
+        and not exists (
+          select from sluice.promotions later
+           where later.tenant_id = $1 and later.environment_id = $2
+             and later.release_digest = p.release_digest and later.ended_at is not null
+             and (later.ended_at, later.number) > (p.ended_at, p.number)
+             and later.state in ${TELLING})
+      order by p.ended_at desc, p.number desc
+      limit $4`,
+    [tx.tenantId, input.environment, NOTHING_DIGEST, Math.min(input.limit, 100)],
+  );
+  return rows;
+}
+
+const NOTHING_DIGEST = releaseDigest(NOTHING_RELEASE);
