@@ -208,6 +208,34 @@ test('an engine that does not answer settles nothing', async () => {
   await end(promotionId, 'cancelled');
 });
 
+test('one promotion that cannot be looked at holds up no other, and no lease', async () => {
+  const resource = 'environment:prod';
+  const [odd, abandoned, ended] = [
+    await addPromotion(),
+    await addPromotion(),
+    await addPromotion(),
+  ];
+  await inTenant((tx) => takeLease(tx, { resource, holder: `promotion:${ended}` }));
+  await end(ended, 'cancelled');
+  const dog = startWatchdog({
+    pool: database.poolOf('sluice_watchdog'),
+    workerPool: worker,
+    engine: {
+      findWorkflowState: async (workflowId) => {
+        if (workflowId === promotionWorkflowId(tenant, odd)) throw new Error('odd');
+        return engine.findWorkflowState(workflowId);
+      },
+    },
+    releaseLeaseOfEnded: (held) => releaseLeaseOfEnded(worker, held),
+    logger,
+    periodSeconds: 0.05,
+  });
+  await until(async () => (await listAbandoned(abandoned)).length === 1);
+  await until(async () => (await holderOf(resource)) === null);
+  await dog.stop();
+  for (const promotionId of [odd, abandoned]) await end(promotionId, 'cancelled');
+});
+
 function startDog(): void {
   relays.push(
     startWatchdog({

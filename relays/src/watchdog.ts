@@ -42,18 +42,29 @@ const LANES = 8;
  */
 export function startWatchdog(options: WatchdogOptions): Relay {
   const { logger, periodSeconds } = options;
+  const stopping = new AbortController();
   const loop = repeat(
     async () => {
-      await settleAbandoned(options);
-      await releaseHeldByEnded(options);
+      const round: Round = { stopping: stopping.signal, errors: [] };
+      await settleAbandoned(options, round);
+      await releaseHeldByEnded(options, round);
+      if (round.errors.length > 0) throw round.errors[0];
       return periodSeconds * 1000;
     },
     (error, failures) => logger.warn({ err: error, failures }, 'watchdog: the round failed'),
   );
-  return { stop: () => loop.stop() };
+  return {
+    stop: async () => {
+      stopping.abort();
+      await loop.stop();
+    },
+  };
 }
 
-async function settleAbandoned({ pool, workerPool, engine, ...rest }: WatchdogOptions) {
+async function settleAbandoned(
+  { pool, workerPool, engine, ...rest }: WatchdogOptions,
+  round: Round,
+): Promise<void> {
   const { logger, metrics } = rest;
   const settlements = metrics?.counter(
     'sluice_promotions_abandoned_total',
@@ -72,8 +83,7 @@ async function settleAbandoned({ pool, workerPool, engine, ...rest }: WatchdogOp
     settlements?.inc();
     const facts = { tenantId, promotionId, workflow, supersededBy: promotion.supersededBy };
     // A settlement that came to an end and left the promotion open needs a person's look if it goes on so.
-    if (settlement === 'closed')
-      logger.error(facts, 'watchdog: settled again, the last time failed');
+    if (settlement === 'closed') logger.error(facts, 'watchdog: settled again; it failed before');
     else logger.warn(facts, 'watchdog: nobody works on this promotion; it is settled');
   };
   let after: OpenPromotionRecord | undefined;
@@ -83,14 +93,16 @@ async function settleAbandoned({ pool, workerPool, engine, ...rest }: WatchdogOp
       limit: PAGE,
       after,
     });
-    await inLanes(page, look);
+    await inLanes(page, look, round);
     after = page.length === PAGE ? page.at(-1) : undefined;
-  } while (after !== undefined);
+  } while (after !== undefined && goesOn(round));
 }
 
-async function releaseHeldByEnded({ pool, engine, logger, ...rest }: WatchdogOptions) {
-  const { releaseLeaseOfEnded } = rest;
-  await inLanes(await listLeasesOfEnded(pool, { limit: PAGE }), async (ended) => {
+async function releaseHeldByEnded(
+  { pool, engine, logger, releaseLeaseOfEnded }: WatchdogOptions,
+  round: Round,
+): Promise<void> {
+  const look = async (ended: EndedHolderRecord): Promise<void> => {
     const { tenantId, promotionId, resource } = ended;
     // Its own workflow gives the lease back as its last act, and tells more than the watchdog can.
     for (const workflowId of [
@@ -102,18 +114,35 @@ async function releaseHeldByEnded({ pool, engine, logger, ...rest }: WatchdogOpt
     if (await releaseLeaseOfEnded(ended)) {
       logger.warn({ tenantId, promotionId, resource }, 'watchdog: the dead held a lease');
     }
-  });
+  };
+  await inLanes(await listLeasesOfEnded(pool, { limit: PAGE }), look, round);
 }
 
-/** Does all of them, some at once; throws the first error at the end: one must not hold up the others. */
-async function inLanes<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+/**
+ * Does all of them, some at once. One that fails holds up no other, but when this many did nobody answers: the rest
+ * waits for the next round.
+ */
+async function inLanes<T>(
+  items: readonly T[],
+  work: (item: T) => Promise<void>,
+  round: Round,
+): Promise<void> {
   const waiting = [...items];
-  const errors: unknown[] = [];
   const lane = async (): Promise<void> => {
-    for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) {
-      await work(item).catch((error: unknown) => errors.push(error));
+    while (goesOn(round)) {
+      const item = waiting.shift();
+      if (item === undefined) return;
+      await work(item).catch((error: unknown) => round.errors.push(error));
     }
   };
   await Promise.all(Array.from({ length: LANES }, lane));
-  if (errors.length > 0) throw errors[0];
+}
+
+interface Round {
+  readonly stopping: AbortSignal;
+  readonly errors: unknown[];
+}
+
+function goesOn({ stopping, errors }: Round): boolean {
+  return !stopping.aborted && errors.length < LANES;
 }

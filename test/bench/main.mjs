@@ -5,7 +5,10 @@
  * is one document `{bench, results: [{name, value, baseline, ratio, unit, n, spread}]}` per bench; progress goes to standard error.
  * No bench asserts a time: the figures are for people.
  */
-const BENCHES = { promotion: () => import('./promotion/promotion.bench.mjs') };
+const BENCHES = {
+  promotion: () => import('./promotion/promotion.bench.mjs'),
+  approval: () => import('./approval/approval.bench.mjs'),
+};
 
 const args = process.argv.slice(2);
 const names = args.filter((argument) => !argument.startsWith('--'));

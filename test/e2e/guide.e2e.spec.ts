@@ -71,7 +71,7 @@ async function runBlock({ commands }: GuideBlock): Promise<string> {
   );
   const { status, output } = await shell.run(text);
   isBroken = status !== 0;
-  expect({ status, output }).toEqual({ status: 0, output: expect.any(String) });
+  if (isBroken) throw new Error(`The block ended with status ${status}:\n${output.slice(-4000)}`);
   return output;
 }
 

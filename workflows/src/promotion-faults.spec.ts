@@ -1,40 +1,78 @@
-import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { DEFAULT_DEADLINES } from '@sluice/domain';
-import type { PromotionResult } from '@sluice/temporal-contract';
-import { bundleSources } from '../../test/src/workflows/bundle-workflows.ts';
-import type {
-  FakeSettings,
-  PromotionActivities,
-} from '../../test/src/workflows/fake-activities.ts';
-import { createFakeActivities, unsuccessful } from '../../test/src/workflows/fake-activities.ts';
-import { composeRules } from '../../test/src/workflows/fake-rules.ts';
+import type { PromotionResult, Reason } from '@sluice/temporal-contract';
+import type { FakeSettings } from '../../test/src/workflows/fake-activities.ts';
+import { succeeded, unsuccessful } from '../../test/src/workflows/fake-activities.ts';
+import {
+  composeApprovedRules,
+  composeRollbackRules,
+  composeRules,
+} from '../../test/src/workflows/fake-rules.ts';
 import type { CallName } from '../../test/src/workflows/fault-injection.ts';
 import { failOnce, runEachTwice } from '../../test/src/workflows/fault-injection.ts';
-import { routeByEnvironment } from '../../test/src/workflows/route-by-environment.ts';
-import type { WorkflowEnvironment } from '../../test/src/workflows/workflow-environment.ts';
-import {
-  openWorkflowEnvironment,
-  startPromotion,
-} from '../../test/src/workflows/workflow-environment.ts';
+import type { PlayedPromotion, PromotionStage } from '../../test/src/workflows/promotion-stage.ts';
+import { ballotFor, decide, openPromotionStage } from '../../test/src/workflows/promotion-stage.ts';
+import { until } from '../../test/src/workflows/waiting.ts';
 
 // Dozens of runs at once: on a busy machine that takes its time.
-jest.setTimeout(180_000);
+jest.setTimeout(300_000);
 
-let env: WorkflowEnvironment;
+let stage: PromotionStage;
 
 beforeAll(async () => {
-  env = await openWorkflowEnvironment(await bundleSources());
+  stage = await openPromotionStage();
 });
-afterAll(() => env.close());
+afterAll(() => stage.close());
 
-const rules = composeRules({ deadlines: { ...DEFAULT_DEADLINES, queueSeconds: 60 } });
+interface Story {
+  readonly state: string;
+  readonly settings: FakeSettings;
+  /** What people do while it runs; gives the workflow that ends it. */
+  readonly meanwhile?: (promotion: PlayedPromotion) => Promise<unknown>;
+}
+
+const deadlines = { ...DEFAULT_DEADLINES, queueSeconds: 60 };
+const rules = composeRules({ deadlines });
+const approved = composeApprovedRules({}, { deadlines });
+const ABANDONED: Reason = { code: 'promotion-abandoned', message: 'Its workflow was terminated.' };
+
+/** Says yes to the plan of a round; the id is the same in every run of the story. */
+async function approve(promotion: PlayedPromotion, round: number): Promise<void> {
+  await until(() => promotion.records.approvals.requests.get(round)?.state === 'waiting');
+  await decide(promotion, ballotFor(promotion, { approvalId: `otto/${round}` }));
+}
 
 /** The ways a promotion can go, each over every kind of activity. */
-const STORIES: Readonly<Record<string, Omit<FakeSettings, 'rules'>>> = {
-  succeeded: {},
-  denied: { steps: { gate: async () => unsuccessful('denied', 'secret-in-image') } },
-  reverted: { steps: { verify: async () => unsuccessful('failed', 'unhealthy') } },
+const STORIES: Readonly<Record<string, Story>> = {
+  succeeded: { state: 'succeeded', settings: { rules } },
+  denied: {
+    state: 'denied',
+    settings: { rules, steps: { gate: async () => unsuccessful('denied', 'secret-in-image') } },
+  },
+  reverted: {
+    state: 'reverted',
+    settings: { rules, steps: { verify: async () => unsuccessful('failed', 'unhealthy') } },
+  },
+  approved: {
+    state: 'succeeded',
+    settings: { rules: approved },
+    meanwhile: (promotion) => approve(promotion, 1),
+  },
+  'planned, approved and refused twice': {
+    state: 'succeeded',
+    settings: {
+      rules: approved,
+      steps: {
+        deploy: async ({ target = '', round }) =>
+          round === undefined ? unsuccessful('failed', 'plan-stale') : succeeded(target),
+      },
+    },
+    meanwhile: async (promotion) => {
+      await approve(promotion, 1);
+      await approve(promotion, 2);
+    },
+  },
+  'rolled back': { state: 'succeeded', settings: { rules: composeRollbackRules({ deadlines }) } },
 };
 
 interface Told {
@@ -49,29 +87,24 @@ interface Fault {
   readonly twice?: boolean;
 }
 
-/** Runs one story once for each fault, all at the same time on one set of workers. */
-async function tell(
-  story: Omit<FakeSettings, 'rules'>,
-  faults: readonly Fault[],
-): Promise<readonly Told[]> {
-  const routes = new Map<string, PromotionActivities>();
-  return env.withWorkers(routeByEnvironment(routes), () =>
-    Promise.all(
-      faults.map(async (fault) => {
-        const { activities, records } = createFakeActivities({ ...story, rules });
+/** Runs one story once for each fault, all at the same time. */
+function tell(story: Story, faults: readonly Fault[]): Promise<readonly Told[]> {
+  return Promise.all(
+    faults.map(async (fault) => {
+      let calls: readonly CallName[] = [];
+      const promotion = await stage.start(story.settings, (activities) => {
         const faulty = failOnce(activities, fault.call, fault.when ?? 'before');
-        const given = fault.twice === true ? runEachTwice(faulty.activities) : faulty.activities;
-        const environment = `env-${randomUUID()}`;
-        routes.set(environment, given);
-        const { handle } = await startPromotion(env.client, rules.releaseDigest, environment);
-        const result = (await handle.result()) as PromotionResult;
-        return { result, endState: records.endState(), calls: faulty.log.calls };
-      }),
-    ),
+        calls = faulty.log.calls;
+        return fault.twice === true ? runEachTwice(faulty.activities) : faulty.activities;
+      });
+      await story.meanwhile?.(promotion);
+      const result = await promotion.result();
+      return { result, endState: promotion.records.endState(), calls };
+    }),
   );
 }
 
-async function tellPlainly(story: Omit<FakeSettings, 'rules'>): Promise<Told> {
+async function tellPlainly(story: Story): Promise<Told> {
   const [plain] = await tell(story, [{}]);
   if (plain === undefined) throw new Error('nothing was told');
   return plain;
@@ -79,9 +112,9 @@ async function tellPlainly(story: Omit<FakeSettings, 'rules'>): Promise<Told> {
 
 test.each(Object.entries(STORIES))(
   'a promotion that is %s ends the same when any activity fails once, before or after its effect',
-  async (name, story) => {
+  async (_name, story) => {
     const plain = await tellPlainly(story);
-    expect(plain.result.state).toBe(name);
+    expect(plain.result.state).toBe(story.state);
     const faults = plain.calls.flatMap((call) => [
       { call, when: 'before' as const },
       { call, when: 'after' as const },
@@ -109,3 +142,52 @@ test.each(Object.entries(STORIES))(
     expect(twice?.calls.length).toBe(plain.calls.length * 2);
   },
 );
+
+/** Terminates a promotion in its verification and settles it under faults that begin then. */
+async function settleUnder(fault: Fault): Promise<Told> {
+  let isSettling = false;
+  let isVerifying = false;
+  let calls: readonly CallName[] = [];
+  const verify = async (): Promise<never> => {
+    isVerifying = true;
+    throw new Error('not yet');
+  };
+  const promotion = await stage.start({ rules, steps: { verify } }, (activities) => {
+    const faulty = failOnce(activities, fault.call, fault.when ?? 'before');
+    calls = faulty.log.calls;
+    const given = fault.twice === true ? runEachTwice(faulty.activities) : faulty.activities;
+    return Object.fromEntries(
+      Object.entries(activities).map(([name, plain]) => [
+        name,
+        (input: never) =>
+          (isSettling ? given[name as keyof typeof given] : plain)(input) as Promise<unknown>,
+      ]),
+    ) as unknown as typeof activities;
+  });
+  await until(() => isVerifying);
+  await promotion.handle.terminate('a test');
+  isSettling = true;
+  const settlement = await stage.settle(promotion, ABANDONED);
+  const result = (await settlement.result()) as PromotionResult;
+  return { result, endState: promotion.records.endState(), calls };
+}
+
+test('a settlement ends the same when any activity fails once, or every one runs twice', async () => {
+  const plain = await settleUnder({});
+  expect(plain.result.state).toBe('reverted');
+  const faults: readonly Fault[] = [
+    { twice: true },
+    ...plain.calls.flatMap((call) => [
+      { call, when: 'before' as const },
+      { call, when: 'after' as const },
+    ]),
+  ];
+  const told = await Promise.all(faults.map(settleUnder));
+  for (const [index, { result, endState }] of told.entries()) {
+    expect({ fault: faults[index], result, endState }).toEqual({
+      fault: faults[index],
+      result: plain.result,
+      endState: plain.endState,
+    });
+  }
+});

@@ -21,6 +21,7 @@ import { digestOf, digestOfBytes, releaseDigest } from '@sluice/pure';
 import type { ExecuteStepInput, StepResult } from '@sluice/temporal-contract';
 import { createDeployStep } from '../deploy/deploy.step.ts';
 import { createRevertActivities } from '../deploy/revert.activities.ts';
+import { settleReportedActivity } from '../deploy/settle-command.ts';
 import { createRulesActivities } from '../records/rules.activities.ts';
 import { createStepActivities } from '../step/execute-step.ts';
 import { createStepRegistry } from '../step/step-registry.ts';
@@ -68,7 +69,7 @@ test('every target is planned and stored, in one set, with its event', async () 
 
 test('what the agent says later counts, as the newest plan there knows it', async () => {
   await current('dev-1', release, { PORT: '1' });
-  await says('dev-1', old);
+  await says('dev-1', digestOfBytes('by hand'));
   expect(await plan()).toMatchObject({
     outcome: 'failed',
     reason: { code: 'target-state-unknown', message: expect.stringContaining('dev-1') },
@@ -206,6 +207,29 @@ test('a revert that another workflow dispatched is waited for, not dispatched ag
   await scene.report(must((await commands())[1]), 'confirmed', null);
   expect(await other.revertTarget(input)).toMatchObject({ outcome: 'succeeded' });
   expect(await commands()).toHaveLength(2);
+});
+
+test('the relay settles a revert that a settlement dispatched', async () => {
+  await plan();
+  await expect(deploy('dev-1')).rejects.toMatchObject({ name: 'CompleteAsyncError' });
+  await scene.report(must((await commands())[0]), 'confirmed', release);
+  await deploy('dev-1');
+  const place = {
+    workflowId: `settlement/acme/${promotion.promotionId}`,
+    runId: 'run-2',
+    activityId: 'revert-1',
+  };
+  const { revertTarget } = createRevertActivities(parts(place));
+  await expect(
+    revertTarget({ promotion: ref(), target: 'dev-1', traceparent: SCENE_TRACEPARENT }),
+  ).rejects.toMatchObject({ name: 'CompleteAsyncError' });
+  await scene.report(must((await commands())[1]), 'confirmed', null);
+  const activity = { tenantId: SCENE_TENANT, ...place };
+  expect(await settleReportedActivity(scene.worker, activity)).toMatchObject({
+    outcome: 'succeeded',
+  });
+  const foreign = { ...activity, workflowId: `promotion/acme/${promotion.promotionId}` };
+  expect(await settleReportedActivity(scene.worker, foreign)).toBeUndefined();
 });
 
 test('a rollback brings back what was verified there, settings included, and expects nothing', async () => {

@@ -1,4 +1,9 @@
-import { hasStepOfType, type Pipeline, ROLLBACK_PIPELINE } from '@sluice/domain';
+import {
+  DEFAULT_APPROVAL_RULE,
+  hasStepOfType,
+  type Pipeline,
+  ROLLBACK_PIPELINE,
+} from '@sluice/domain';
 import {
   assertPromotionOpen,
   type EnvironmentRecord,
@@ -77,7 +82,9 @@ async function readRules(
     deadlines: environment.deadlines,
     form: 2,
     kind,
-    approval: hasStepOfType(pipeline, 'approval') ? environment.approval : null,
+    approval: hasStepOfType(pipeline, 'approval')
+      ? (environment.approval ?? DEFAULT_APPROVAL_RULE)
+      : null,
     predecessors: environment.predecessors,
     requester: { principalId: promotion.requestedBy, personId: promotion.requestedPerson },
   };

@@ -313,6 +313,19 @@ test('an engine that is away is asked again with the same key, then the key is n
   expect(errorOf(io.outText()).next).toContain(`--idempotency-key ${keys[0]}`);
 });
 
+test('an API that falls silent while it is told is asked again, for it may have heard', async () => {
+  let tries = 0;
+  const io = fakeIo(asked());
+  const fetch: typeof io.fetch = (url, init) => {
+    if (!String(init?.body).includes('DecideApproval')) return io.fetch(url, init);
+    tries += 1;
+    return tries === 1 ? Promise.reject(new Error('socket hang up')) : io.fetch(url, init);
+  };
+  const args = ['approve', id, '--yes', '--plan', planDigest];
+  expect(await runCli(args, { ...io, fetch })).toBe(0);
+  expect(tries).toBe(2);
+});
+
 test('a refusal by the API is status 1 with its code', async () => {
   const refusal = { __typename: 'ApprovalRefused', code: 'approval-wrong-plan', message: 'Stale.' };
   const io = fakeIo({ ...asked(), decideApproval: () => ({ data: { decideApproval: refusal } }) });

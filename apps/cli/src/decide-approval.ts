@@ -142,10 +142,7 @@ async function askUntilAnswered(
   input: { readonly promotion: string; readonly idempotencyKey: string },
 ): Promise<ApprovalView> {
   for (let attempt = 1; ; attempt += 1) {
-    const { decideApproval: answer } = await api.run<{ decideApproval: DecideAnswer }>(
-      OPERATIONS.decideApproval,
-      { input },
-    );
+    const answer = await ask(api, input);
     if (answer.__typename !== 'EngineUnavailable') {
       assertNotRefused(answer, 'ApprovalRequest');
       return answer;
@@ -157,6 +154,21 @@ async function askUntilAnswered(
     }
     io.err(`${code}; asking again …\n`);
     await io.sleep(PAUSE_MS);
+  }
+}
+
+/** An API that did not answer may have heard it nevertheless: that is as an engine which did not. */
+async function ask(api: ApiClient, input: object): Promise<DecideAnswer> {
+  try {
+    const { decideApproval: answer } = await api.run<{ decideApproval: DecideAnswer }>(
+      OPERATIONS.decideApproval,
+      { input },
+    );
+    return answer;
+  } catch (error) {
+    const { code, message } = error as CliError;
+    if (code !== 'api-unreachable') throw error;
+    return { __typename: 'EngineUnavailable', code, message };
   }
 }
 

@@ -45,7 +45,7 @@ export interface LiveState {
 /** A part of the screen that is drawn over itself. */
 export interface LiveView {
   show(state: LiveState): void;
-  /** Draws it a last time and leaves it there. */
+  /** Draws it a last time and leaves it there; again, it does nothing. */
   close(): void;
 }
 
@@ -53,6 +53,7 @@ export interface LiveView {
 export function openLiveView(io: CliIo): LiveView {
   let state: LiveState | undefined;
   let drawn = 0;
+  let isClosed = false;
   const draw = (): void => {
     const terminal = io.terminal();
     if (state === undefined || terminal === undefined) return;
@@ -68,6 +69,8 @@ export function openLiveView(io: CliIo): LiveView {
       draw();
     },
     close: () => {
+      if (isClosed) return;
+      isClosed = true;
       stop();
       draw();
     },
@@ -85,12 +88,9 @@ export function renderProgress(
   coloured: boolean,
 ): readonly string[] {
   const head = [headOf(promotion, now), [], ...promotion.steps.map((step) => stepLine(step, now))];
-  const below: Line[] = describeWait(promotion).map((text) => [[`  ${text}`, 'yellow']]);
+  const waits: Line[] = describeWait(promotion).map((text) => [[`  ${text}`, 'yellow']]);
+  const below: Line[] = waits.length === 0 ? [] : [[], ...waits];
   if (promotion.deployments.length > 0) below.push([], ...promotion.deployments.map(targetLine));
-  if (promotion.reason !== null && promotion.endedAt !== null) {
-    const { code, message } = promotion.reason;
-    below.push([], [[`  ${code}: ${message}`, 'red']]);
-  }
   const tail: Line[] = note === '' ? [] : [[], [[`  ${note}`, 'yellow']]];
   // One line less, for the cursor stands below the last one.
   const room = Math.max(0, rows - 1 - head.length - below.length - tail.length - 1);

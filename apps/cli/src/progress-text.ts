@@ -58,8 +58,13 @@ export function describeWait({ id, approval }: ProgressPromotionView): readonly 
   ];
 }
 
+type PromotionEnd = Pick<
+  ProgressPromotionView,
+  'id' | 'state' | 'startedAt' | 'requestedAt' | 'endedAt' | 'reason'
+>;
+
 /** How it ended, in one line. */
-export function describeEnd(promotion: ProgressPromotionView): string {
+export function describeEnd(promotion: PromotionEnd): string {
   const { id, state, startedAt, requestedAt, endedAt, reason } = promotion;
   const took =
     endedAt === null

@@ -141,7 +141,8 @@ test('piped, each event is a line, and the last says how it ended', async () => 
 test('in a terminal the view is drawn over itself and never larger than it', async () => {
   const io = watcher(await startApi(40, [7]), { columns: 40, rows: 12 });
   expect(await runCli(['promotion', 'watch', 'dev/2'], io)).toBe(0);
-  const frames = io.outText().split('\u001b[0J').slice(1);
+  const drawn = io.outText().replace(/\n\ndev\/2 succeeded after.*\n$/, '\n');
+  const frames = drawn.split('\u001b[0J').slice(1);
   expect(frames.length).toBeGreaterThan(40);
   for (const frame of frames) {
     const shown = frame
@@ -154,6 +155,7 @@ test('in a terminal the view is drawn over itself and never larger than it', asy
   const last = frames.at(-1)?.replace(/\u001b\[\d*m/g, '');
   expect(last).toContain('dev/2  shop@1.2.0 to dev  succeeded');
   expect(last).toMatch(/✓ verify +succeeded +1\.3 s/);
+  expect(lines(io).at(-1)).toBe('dev/2 succeeded after 12.3 s');
 });
 
 test('an API that restarts completes the stream early; the watch goes on', async () => {

@@ -147,13 +147,11 @@ function jsonLines(io: CliIo): Presenter {
 }
 
 function textLines(io: CliIo): Presenter {
-  let last: ProgressView | undefined;
   let waits = '';
   return {
     begin: ({ id, release, environment }) =>
       io.out(printable(`${id}  ${release.name}@${release.version} to ${environment.name}`) + '\n'),
     show: (progress) => {
-      last = progress;
       io.out(`${describeEvent(progress.event)}\n`);
       const lines = describeWait(progress.promotion)
         .map((line) => wrapped(`          ${line}`, 10))
@@ -164,15 +162,7 @@ function textLines(io: CliIo): Presenter {
     note: (text) => {
       if (text !== '') io.err(wrapped(text, 2));
     },
-    end: (promotion) => {
-      const { startedAt, requestedAt, endedAt, reason, id, state } = promotion;
-      const known = last?.promotion;
-      if (known === undefined) io.out(`${id} ${state.toLowerCase()}\n`);
-      else {
-        const ended = { ...known, state, startedAt, requestedAt, endedAt, reason };
-        io.out(wrapped(describeEnd(ended), 2));
-      }
-    },
+    end: (promotion) => io.out(wrapped(describeEnd(promotion), 2)),
     close: () => undefined,
   };
 }
@@ -198,10 +188,15 @@ function liveView(io: CliIo): Presenter {
       note = text;
       draw();
     },
-    end: ({ state, startedAt, endedAt, reason }) => {
-      if (last === undefined) return;
-      last = { ...last, promotion: { ...last.promotion, state, startedAt, endedAt, reason } };
-      draw();
+    end: (promotion) => {
+      const { state, startedAt, endedAt, reason } = promotion;
+      if (last !== undefined) {
+        last = { ...last, promotion: { ...last.promotion, state, startedAt, endedAt, reason } };
+        draw();
+      }
+      view.close();
+      // Whole, for a reason can be longer than a line of the view.
+      io.out(`\n${wrapped(describeEnd(promotion), 2)}`);
     },
     close: () => {
       view.close();

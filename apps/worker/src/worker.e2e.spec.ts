@@ -140,11 +140,23 @@ test('a release is resolved, promoted, verified, sealed; a leaking one is denied
   acted = [];
   agentBehaviour = () => ({ stage: 'confirmed', failure: null });
   const first = await promote(await createRelease('1.0.0'), 'succeeded');
-  expect(await stepStates(first)).toEqual(['succeeded', 'succeeded', 'succeeded', 'succeeded']);
+  expect(await stepStates(first)).toEqual([
+    'scan succeeded',
+    'gate succeeded',
+    'plan succeeded',
+    'deploy succeeded',
+    'verify succeeded',
+  ]);
   expect(acted).toHaveLength(1);
 
   const denied = await promote(await createRelease('1.1.0'), 'denied');
-  expect(await stepStates(denied)).toEqual(['succeeded', 'failed', 'skipped', 'skipped']);
+  expect(await stepStates(denied)).toEqual([
+    'scan succeeded',
+    'gate failed',
+    'plan skipped',
+    'deploy skipped',
+    'verify skipped',
+  ]);
   expect(denied.reason).toMatchObject({ code: 'secret-found' });
   expect(acted).toHaveLength(1);
 
@@ -217,7 +229,11 @@ async function startWorker(): Promise<void> {
     settleActivity: (place) => settleReportedActivity(pool, place),
     logger,
   });
-  const linker = startEventLinker({ pool: scene.database.poolOf('sluice_linker'), logger });
+  const linker = startEventLinker({
+    pool: scene.database.poolOf('sluice_linker'),
+    connectionString: scene.database.urlOf('sluice_linker'),
+    logger,
+  });
   toStop.push(
     () => relay.stop(),
     () => linker.stop(),
@@ -310,7 +326,9 @@ async function promote(releaseDigest: string, state: PromotionState): Promise<Pr
 }
 
 async function stepStates({ promotionId }: PromotionRecord): Promise<readonly string[]> {
-  return (await inTenant((tx) => listSteps(tx, promotionId))).map(({ state }) => state);
+  return (await inTenant((tx) => listSteps(tx, promotionId))).map(
+    ({ stepId, state }) => `${stepId} ${state}`,
+  );
 }
 
 function inTenant<T>(work: Parameters<typeof withTenant<T>>[2]): Promise<T> {

@@ -17,6 +17,7 @@ import {
   type SelectionSetNode,
   valueFromAST,
 } from 'graphql';
+import { MAX_PAGE } from './page.ts';
 
 /** What one operation may ask for. */
 export interface QueryLimits {
@@ -160,7 +161,8 @@ class QueryScale {
           ? definition.defaultValue
           : valueFromAST(argument.value, definition.type, this.#variables);
       const first = given ?? definition.defaultValue;
-      return typeof first === 'number' && first > 0 ? first : 1;
+      // A page that is larger than any is refused by its own argument, and nothing beneath it is asked for.
+      return typeof first === 'number' && first > 0 ? Math.min(first, MAX_PAGE) : 1;
     }
     // The edges of a connection were counted with its page size.
     const isList = isListType(getNullableType(field.type)) && field.name !== 'edges';

@@ -173,8 +173,11 @@ class Teller {
 
   #sayStep(promotion: string, step: PromotionAnswer['steps'][number]): void {
     const time = step.seconds === null ? '' : ` (${step.seconds.toFixed(1)} s)`;
-    // A skipped step repeats the reason of the one that failed.
-    const why = step.reason === null || step.state === 'SKIPPED' ? '' : `: ${step.reason.message}`;
+    // These repeat the reason of the one that failed.
+    const why =
+      step.reason === null || ['SKIPPED', 'REVERTED'].includes(step.state)
+        ? ''
+        : `: ${step.reason.message}`;
     this.#say(`promotion ${promotion}: ${step.id} ${step.state.toLowerCase()}${time}${why}`);
   }
 

@@ -1,3 +1,4 @@
+export { SpanKind } from '@opentelemetry/api';
 export * from './logger.ts';
 export * from './metrics.ts';
 export * from './redact.ts';

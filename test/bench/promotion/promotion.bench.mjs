@@ -3,8 +3,6 @@
  * own target, from the request to the sealed packet. Baseline: a bare workflow with 10 no-op activities on the same Temporal server,
  * its worker in a process of its own as Sluice's is.
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +12,14 @@ import { removeStackData, startStack } from '@sluice/infra';
 import { digestOf } from '@sluice/pure';
 import { Client, Connection } from '@temporalio/client';
 import pg from 'pg';
+import {
+  createClient,
+  createRelease,
+  quantile,
+  requestPromotion,
+  startBareWorker,
+  stopOnSignal,
+} from '../stack-client.mjs';
 
 const STEPS = 10;
 const PLACES = 50;
@@ -29,13 +35,6 @@ const PIPELINE = {
   })),
 };
 
-const CREATE = `mutation ($input: CreateReleaseInput!) {
-  createRelease(input: $input) { ... on ReleaseRequest { release { id } refusal { message } } ... on Refusal { code message } }
-}`;
-const REQUEST = `mutation ($input: RequestPromotionInput!) {
-  requestPromotion(input: $input) { ... on Promotion { id } ... on Refusal { code message } }
-}`;
-
 /** @param {{quick: boolean, say: (line: string) => void}} options */
 export async function run({ quick, say }) {
   const dataDir = await mkdtemp(join(tmpdir(), 'sluice-bench-'));
@@ -45,32 +44,20 @@ export async function run({ quick, say }) {
     dataDir,
     ports: { api: 0, postgres: 0, temporal: 0 },
     temporalUi: false,
-    environments: names.map((name, index) => ({ name, position: index + 1 })),
+    environments: names.map((name, index) => ({ name, position: index + 1, after: [] })),
     targets: names.map((name) => ({ name, environment: name, agent: false })),
     env: { api: { SLUICE_LOG_LEVEL: 'warn' }, worker: { SLUICE_LOG_LEVEL: 'warn' } },
   });
-  const abandon = () => stack.stop().finally(() => process.exit(130));
-  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, abandon);
+  stopOnSignal(stack);
   const database = new pg.Pool({ connectionString: stack.databaseUrls.postgres, max: 2 });
-  const bare = spawn(
-    process.execPath,
-    [fileURLToPath(new URL('bare-worker.mjs', import.meta.url))],
-    {
-      env: {
-        ...process.env,
-        BENCH_TEMPORAL: stack.temporalAddress,
-        BENCH_NAMESPACE: stack.temporalNamespace,
-      },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    },
-  );
+  const script = fileURLToPath(new URL('bare-worker.mjs', import.meta.url));
+  const bare = await startBareWorker(stack, script);
   try {
     await database.query(
       'insert into sluice.pipelines (tenant_id, pipeline_id, version, pipeline_digest, body) values ($1, $2, 1, $3, $4)',
       [stack.tenant, PIPELINE.name, digestOf(PIPELINE), PIPELINE],
     );
     await database.query('update sluice.environments set pipeline_id = $1', [PIPELINE.name]);
-    await once(bare.stdout, 'data');
     const ask = createClient(stack);
     const release = await createRelease(ask);
     const connection = await Connection.connect({ address: stack.temporalAddress });
@@ -112,11 +99,7 @@ export async function run({ quick, say }) {
 async function promoteAll(ask, database, release, environments) {
   const started = performance.now();
   const ids = await Promise.all(
-    environments.map(async (environment) => {
-      const input = { release, environment, idempotencyKey: crypto.randomUUID() };
-      const { requestPromotion } = await ask(REQUEST, { input });
-      return requestPromotion.id;
-    }),
+    environments.map((environment) => requestPromotion(ask, release, environment)),
   );
   for (;;) {
     const { rows } = await database.query(
@@ -135,30 +118,6 @@ async function promoteAll(ask, database, release, environments) {
   }
 }
 
-function createClient(stack) {
-  return async (query, variables) => {
-    const response = await fetch(stack.graphqlUrl, {
-      method: 'POST',
-      headers: {
-        'content-type': 'application/json',
-        authorization: `Bearer ${stack.tokens['release-manager']}`,
-      },
-      body: JSON.stringify({ query, variables }),
-    });
-    const { data, errors } = await response.json();
-    if (errors !== undefined) throw new Error(`The API refused: ${JSON.stringify(errors)}`);
-    return data;
-  };
-}
-
-async function createRelease(ask) {
-  const components = [{ name: 'bench', source: 'samples', reference: '1.0.0' }];
-  const input = { name: 'bench', version: '1.0.0', components, idempotencyKey: 'bench' };
-  const { createRelease: request } = await ask(CREATE, { input });
-  if (request.release == null) throw new Error(`No release: ${JSON.stringify(request)}`);
-  return request.release.id;
-}
-
 async function runBare(temporal, count) {
   const started = performance.now();
   await Promise.all(
@@ -174,8 +133,8 @@ async function runBare(temporal, count) {
 }
 
 function toResult(name, values, baselines) {
-  const value = median(values);
-  const baseline = median(baselines);
+  const value = quantile(values, 0.5);
+  const baseline = quantile(baselines, 0.5);
   return {
     name,
     value,
@@ -185,10 +144,4 @@ function toResult(name, values, baselines) {
     n: values.length,
     spread: { min: Math.min(...values), max: Math.max(...values) },
   };
-}
-
-function median(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }

@@ -19,12 +19,17 @@ export class FakeRecords {
   /** Every effect on a target, in order: `deploy host-1`, `revert host-1`. */
   readonly journal: string[] = [];
   readonly #effects = new Map<string, StepResult>();
-  readonly lease = new FakeLease();
+  readonly lease: FakeLease;
   readonly approvals = new FakeApprovals();
   /** What runs on the targets and what they are set to; a test changes it to make plans stale. */
   world = 0;
   readonly #plans = new Map<string, number>();
   sealed: { readonly state: string; readonly code: string | null } | undefined = undefined;
+
+  /** @param lease shared by promotions to one environment */
+  constructor(lease: FakeLease = new FakeLease()) {
+    this.lease = lease;
+  }
 
   setPromotion(state: PromotionState): void {
     if (state === this.promotionState) return;

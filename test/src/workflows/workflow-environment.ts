@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import type { PromotionKind } from '@sluice/domain';
 import type { CodecKeys } from '@sluice/temporal-client';
 import { createDataConverter, createTemporalClient, parseCodecKeys } from '@sluice/temporal-client';
 import type { PromoteReleaseInput } from '@sluice/temporal-contract';
@@ -88,13 +89,14 @@ export async function startPromotion(
   client: Client,
   releaseDigest: string,
   environment = `env-${randomUUID().slice(0, 8)}`,
+  kind: PromotionKind = 'promote',
 ): Promise<{ readonly handle: WorkflowHandle; readonly input: PromoteReleaseInput }> {
   nextNumber += 1;
   const input: PromoteReleaseInput = {
     promotion: { tenantId: TEST_TENANT, promotionId: `${environment}/${nextNumber}` },
     environment,
     releaseDigest,
-    kind: 'promote',
+    kind,
     traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
   };
   const { tenantId, promotionId } = input.promotion;

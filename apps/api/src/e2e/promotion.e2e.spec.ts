@@ -241,7 +241,11 @@ test('environments and targets come in their order, and another tenant has its o
   const query =
     '{ environments { name position targets { name settings labels } } targets { name } }';
   const { data } = await api.ask(query, {}, tokenOf('viewer'));
-  expect(data?.environments.map(({ name }: { name: string }) => name)).toEqual(['dev', 'empty', 'prod']);
+  expect(data?.environments.map(({ name }: { name: string }) => name)).toEqual([
+    'dev',
+    'empty',
+    'prod',
+  ]);
   expect(data?.targets).toEqual([{ name: 'acme-host' }, { name: 'acme-prod' }]);
   expect(data?.environments[0].targets[0].settings).toEqual({
     GREETING: 'hello',

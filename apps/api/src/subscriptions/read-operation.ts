@@ -4,6 +4,7 @@ import {
   GraphQLError,
   type GraphQLSchema,
   getOperationAST,
+  getVariableValues,
   OperationTypeNode,
   parse,
   validate,
@@ -44,6 +45,12 @@ export function readOperation(
       refusal('BAD_REQUEST', 'Send queries and mutations by POST; this is for subscriptions.'),
     ];
   }
+  const { errors } = getVariableValues(
+    schema,
+    operation.variableDefinitions ?? [],
+    variables ?? {},
+  );
+  if (errors !== undefined) return errors.map(({ message }) => refusal('BAD_USER_INPUT', message));
   const exceeded = findExceededLimit(schema, document, operation, variables ?? {}, limits);
   return exceeded === undefined ? document : [exceeded];
 }

@@ -14,9 +14,9 @@ import {
 export async function subscribeRenewing(
   args: ExecutionArgs & { readonly contextValue: GraphqlContext },
   isEnd: (error: unknown) => boolean,
-): Promise<AsyncGenerator<ExecutionResult, void, void> | ExecutionResult> {
+): Promise<AsyncGenerator<ExecutionResult, void, void>> {
   const source = await createSourceEventStream(args);
-  if (!(Symbol.asyncIterator in source)) return source;
+  if (!(Symbol.asyncIterator in source)) return refuse(source);
   const events = source[Symbol.asyncIterator]();
 
   async function* resolveEach(): AsyncGenerator<ExecutionResult, void, void> {
@@ -51,4 +51,9 @@ export async function subscribeRenewing(
     },
   };
   return ending;
+}
+
+/** A result with errors would be told as one event, and the end as a good one: an error is told as such. */
+async function* refuse({ errors }: ExecutionResult): AsyncGenerator<ExecutionResult, void, void> {
+  throw errors?.[0] ?? new Error('There is no source of events, and no error that says why.');
 }

@@ -30,6 +30,14 @@ test('an approval as the API stored it is signed, whatever came of the request m
   expect(await sign(approvalId, { comment: 'Good.' })).toBe('signed');
 });
 
+test('one that was given while its plan became stale is signed as what it was', async () => {
+  await it.ask(prepared, 'waiting');
+  const approvalId = await it.approve(prepared);
+  await it.ask(await it.planAgain(prepared, 2), 'waiting', 2);
+  expect(await sign(approvalId)).toBe('signed');
+  expect(await sign(approvalId, { round: 2 })).toBe('approval-not-asked');
+});
+
 test.each<[string, Partial<ApprovalPredicate>, string]>([
   ['an approval that nobody gave', { approvalId: 'bob/other' }, 'approval-unknown'],
   ['another decision', { decision: 'reject' }, 'approval-differs'],
@@ -62,6 +70,16 @@ test('a success that its rules ask approval for needs one', async () => {
   expect(await seal(prepared)).toBe('signed');
 });
 
+test.each([
+  ['rules that asked nobody', { rules: { approval: null } }],
+  ['no rules', { rules: undefined }],
+  ['another kind', { kind: 'rollback' }],
+  ['another requester', { requestedBy: 'bob' }],
+])('a success that is told with %s is refused', async (_what, changed) => {
+  await it.ask(prepared);
+  expect(await seal(prepared, changed)).toBe('facts-differ');
+});
+
 test('whoever a rollback superseded has not succeeded', async () => {
   const plain = await it.prepare({ releaseDigest: release });
   const rollback = await it.prepare({ releaseDigest: release, kind: 'rollback' });
@@ -92,8 +110,15 @@ async function sign(approvalId: string, changed: Partial<ApprovalPredicate> = {}
   );
 }
 
-async function seal(sealed: Prepared): Promise<string> {
-  const facts = { state: 'succeeded', reason: null, endedAt: '2026-11-21T12:00:00Z' } as const;
+async function seal(sealed: Prepared, changed: object = {}): Promise<string> {
+  const { environment, kind, requestedBy, rules } = sealed.promotion;
+  const facts = {
+    state: 'succeeded' as const,
+    reason: null,
+    endedAt: '2026-11-21T12:00:00Z',
+    ...{ environment, kind, requestedBy, rules, supersededBy: null },
+    ...changed,
+  };
   return answerOf(sealed, composePromotionStatement(contextOf(sealed), facts, []));
 }
 

@@ -1,6 +1,6 @@
 import {
   findApproval,
-  findApprovalRequest,
+  listApprovalRequestsOf,
   type PromotionRecord,
   type Tx,
 } from '@sluice/persistence';
@@ -52,11 +52,12 @@ export async function findApprovalProblem(
   if (stored.personId === requestedPerson) {
     return refusal('approver-is-requester', `${stored.personId} asked for ${promotionId}.`);
   }
-  const request = await findApprovalRequest(tx, promotionId);
+  // Any round: one that is given while its plan becomes stale was given all the same, and counts for nothing later.
+  const rounds = await listApprovalRequestsOf(tx, [promotionId]);
+  const request = rounds.find((asked) => asked.round === round);
   const at = parseInstant(decidedAt) ?? Number.NaN;
   const isAsked =
     request !== undefined &&
-    request.round === round &&
     request.planDigest === said.planDigest &&
     at < Date.parse(request.deadline) &&
     at >= Date.parse(stored.askedAt) - CLOCK_TOLERANCE_MS;

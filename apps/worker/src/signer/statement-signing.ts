@@ -34,7 +34,8 @@ import type { SigningAnswer } from './signer-server.ts';
  * stored plan, a promotion statement that hides no stored statement and calls nothing a success that no gate
  * allowed or that a rollback superseded. Refusals: `request-invalid`, `statement-malformed`, `promotion-unknown`,
  * `promotion-sealed`, `promotion-differs`, `subject-differs`, `predicate-not-signed`, `decision-differs`,
- * `deployment-differs`, `statement-hidden`, `decision-not-allow`, `promotion-superseded`, `approval-missing`, and
+ * `deployment-differs`, `statement-hidden`, `decision-not-allow`, `promotion-superseded`, `approval-missing`,
+ * `facts-differ`, and
  * those of {@link findApprovalProblem}.
  */
 export async function signStatement(
@@ -158,7 +159,25 @@ async function findPromotionProblem(
       `The list leaves out ${hidden.statementDigest} (${hidden.predicateType}).`,
     );
   }
-  return predicate.state === 'succeeded' ? findSuccessProblem(tx, promotion) : undefined;
+  const unearned =
+    predicate.state === 'succeeded' ? await findSuccessProblem(tx, promotion) : undefined;
+  return unearned ?? findFactsProblem(promotion, statement.predicate);
+}
+
+/** What a reader judges a promotion by must be what is stored; a success must say all of it. */
+function findFactsProblem(
+  { promotionId, environment, kind, requestedBy, rules, supersededBy }: PromotionRecord,
+  predicate: Readonly<Record<string, unknown>>,
+): Refused | undefined {
+  const stored = { environment, kind, requestedBy, rules, supersededBy };
+  const different = Object.entries(stored).find(([name, value]) => {
+    const said = predicate[name];
+    if (said === undefined) return predicate['state'] === 'succeeded';
+    return canonicalJson(said) !== canonicalJson(value);
+  });
+  return different === undefined
+    ? undefined
+    : refusal('facts-differ', `The ${different[0]} of ${promotionId} is stored otherwise.`);
 }
 
 /**

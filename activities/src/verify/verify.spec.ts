@@ -1,0 +1,62 @@
+import { afterAll, expect, test } from '@jest/globals';
+import { NOTHING_RELEASE } from '@sluice/domain';
+import { createLogger } from '@sluice/observability';
+import { insertRelease, withTenant } from '@sluice/persistence';
+import { releaseDigest } from '@sluice/pure';
+import { createRulesActivities } from '../records/rules.activities.ts';
+import { createStepActivities } from '../step/execute-step.ts';
+import { createStepRegistry } from '../step/step-registry.ts';
+import { createFakeScope } from '../testing/fake-scope.ts';
+import {
+  createPromotionScene,
+  SCENE_TENANT,
+  SCENE_TRACEPARENT,
+} from '../testing/promotion-scene.ts';
+import { createVerifyStep } from './verify.step.ts';
+
+const scene = await createPromotionScene();
+afterAll(() => scene.database.drop());
+
+let asked = 0;
+const parts = {
+  pool: scene.worker,
+  logger: createLogger({ service: 'test', level: 'silent' }),
+  scope: () => createFakeScope(),
+  fetchUrl: async () => {
+    asked += 1;
+    return new Response('', { status: 200 });
+  },
+};
+
+test('what was deployed is asked over HTTP', async () => {
+  const release = await scene.addRelease('1.0.0');
+  expect(await verify(release, 'promote')).toMatchObject({ outcome: 'succeeded' });
+  expect(asked).toBeGreaterThan(0);
+});
+
+test('an emptied target has nobody to ask', async () => {
+  const nothing = releaseDigest(NOTHING_RELEASE);
+  await withTenant(scene.app, SCENE_TENANT, (tx) =>
+    insertRelease(tx, { release: NOTHING_RELEASE, createdBy: 'sluice' }),
+  );
+  asked = 0;
+  expect(await verify(nothing, 'rollback')).toMatchObject({ outcome: 'succeeded' });
+  expect(asked).toBe(0);
+});
+
+async function verify(release: string, kind: 'promote' | 'rollback') {
+  const { promotionId } = await scene.addPromotion(release, { kind });
+  const promotion = { tenantId: SCENE_TENANT, promotionId };
+  await createRulesActivities(parts).freezeRules({ promotion });
+  const registry = createStepRegistry([createVerifyStep(parts)]);
+  return createStepActivities(parts, registry).executeStep({
+    type: 'verify',
+    version: 1,
+    promotion,
+    stepId: 'verify',
+    target: 'dev-1',
+    inputDigests: { release },
+    scheduledAt: '2026-11-21T12:00:00Z',
+    traceparent: SCENE_TRACEPARENT,
+  });
+}

@@ -1,0 +1,109 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { decide, untilAsked } from '../support/deciders.ts';
+import { startTestStack, type TestStack } from '../support/e2e-stack.ts';
+import {
+  listTraceProblems,
+  type OtlpReceiver,
+  pathToRoot,
+  type ReceivedSpan,
+  startOtlpReceiver,
+} from '../support/otlp-receiver.ts';
+import { serviceImage } from '../support/service-images.ts';
+import { StackClient } from '../support/stack-client.ts';
+
+const COMMENT = 'COMMENT-77d0';
+
+let receiver: OtlpReceiver;
+let made: TestStack;
+
+beforeAll(async () => {
+  receiver = await startOtlpReceiver();
+  const exporting = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint };
+  made = await startTestStack({
+    images: [serviceImage('1.0.0')],
+    scannerMode: 'clean',
+    environments: [
+      { name: 'prod', position: 0, pipeline: 'approved', approval: { roles: ['approver'] } },
+    ],
+    targets: [{ name: 'prod-1', environment: 'prod' }],
+    principals: [
+      { name: 'release-manager', role: 'release-manager' },
+      { name: 'anna', role: 'approver' },
+    ],
+    env: { api: exporting, worker: exporting, 'agent-prod-1': exporting },
+  });
+}, 180_000);
+
+afterAll(async () => {
+  await made?.remove();
+  await receiver?.close();
+});
+
+test('a promotion is one trace, from the mutation over workflow and signer to the agent', async () => {
+  const { client, stack } = made;
+  const { id: release } = await client.release('1.0.0');
+  const { id, headers } = await client.requestWithHeaders(release, 'prod');
+  const [, traceId = '', rootId = ''] = (headers.get('traceparent') ?? '').split('-');
+  const anna = new StackClient(stack, 'anna');
+  await untilAsked(anna, id);
+  expect(await decide(anna, id, { comment: COMMENT })).toMatchObject({
+    __typename: 'ApprovalRequest',
+  });
+  const promotion = await client.untilSealed(id, 90);
+  expect(promotion).toMatchObject({ state: 'SUCCEEDED', traceId });
+
+  const isOfTrace = (span: ReceivedSpan): boolean => span.traceId === traceId;
+  await receiver.waitForSpan(
+    'of the whole run',
+    (span) => isOfTrace(span) && span.name === 'RunWorkflow:promoteRelease',
+  );
+  await receiver.waitForSpan(
+    'of the agent',
+    (span) => isOfTrace(span) && span.service === 'sluice-agent',
+  );
+  // What ended last goes out with the next batch.
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  const spans = receiver.listTrace(traceId);
+  expect(listTraceProblems(spans)).toEqual([]);
+  const root = spans.find(({ parentSpanId }) => parentSpanId === undefined);
+  expect(root).toMatchObject({ service: 'sluice-api', spanId: rootId });
+  expect(new Set(spans.map(({ service }) => service))).toEqual(
+    new Set(['sluice-api', 'sluice-worker', 'sluice-agent']),
+  );
+
+  const pathOf = (matches: (span: ReceivedSpan) => boolean): readonly string[] => {
+    const span = spans.find(matches);
+    return span === undefined ? [] : pathToRoot(spans, span).slice(0, -1);
+  };
+  const workflow = ['RunWorkflow:promoteRelease', 'StartWorkflow:promoteRelease'];
+  const relay = [...workflow, 'deliver message'];
+  expect(pathOf(({ name }) => name === 'sign command')).toEqual([
+    'sign command',
+    'RunActivity:executeStep',
+    'StartActivity:executeStep',
+    ...relay,
+  ]);
+  const update = pathOf(({ name }) => name === 'HandleUpdate:decideApproval');
+  expect(update.slice(0, 2)).toEqual([
+    'HandleUpdate:decideApproval',
+    'StartWorkflowUpdate:decideApproval',
+  ]);
+  const steps = spans.flatMap(({ name, attributes }) =>
+    name === 'RunActivity:executeStep' ? [attributes['sluice.step']] : [],
+  );
+  expect(new Set(steps)).toEqual(new Set(['scan', 'gate', 'plan', 'deploy', 'verify']));
+  const agent = spans.find(({ name }) => name === 'agent command');
+  expect(agent?.attributes).toMatchObject({
+    'sluice.promotion': id,
+    'sluice.target': 'prod-1',
+    'sluice.kind': 'deploy',
+  });
+}, 180_000);
+
+test('no span says a secret, or what somebody wrote', () => {
+  const all = receiver.bodies.join('\n');
+  expect(all).toContain('sluice.promotion');
+  for (const token of Object.values(made.stack.tokens)) expect(all).not.toContain(token);
+  expect(all).not.toContain(COMMENT);
+  expect(all.toLowerCase()).not.toContain('bearer');
+});
