@@ -1,3 +1,4 @@
+import { NOTHING_NAME } from '@sluice/domain';
 import type {
   ApprovalView,
   ChangeView,
@@ -12,6 +13,8 @@ import { printable, table, wrapped } from './text-layout.ts';
 
 /** Lines of each list that are shown where all are not asked for. */
 const SHORT_LIST = 20;
+
+const NOT_KNOWN = 'not known: a side was never scanned, or its scan cannot be read';
 
 const SIGNS: Readonly<Record<ChangeView, string>> = {
   ADDED: '+',
@@ -62,7 +65,8 @@ export function approvalsOf(count: number): string {
 
 /** A release by name and version; `nothing` where there is none. */
 export function releaseName(release: ReleaseNameView | null): string {
-  return release === null ? 'nothing' : `${release.name}@${release.version}`;
+  if (release === null || release.name === NOTHING_NAME) return NOTHING_NAME;
+  return `${release.name}@${release.version}`;
 }
 
 function describeComponents({ components }: DifferenceView): string {
@@ -82,7 +86,7 @@ function componentSide(side: ComponentSideView | null): string {
 }
 
 function describePackages({ packages }: DifferenceView, limit: number): string {
-  if (packages === null) return '\npackages: not known, for a side was never scanned\n';
+  if (packages === null) return `\npackages: ${NOT_KNOWN}\n`;
   const { changes, added, removed, changed, unchanged } = packages;
   const head = `\npackages: ${added} added, ${removed} removed, ${changed} changed, ${unchanged} unchanged\n`;
   const lines = changes.slice(0, limit).map(({ name, change, from, to }) => {
@@ -93,7 +97,7 @@ function describePackages({ packages }: DifferenceView, limit: number): string {
 }
 
 function describeFindings({ findings }: DifferenceView, limit: number): string {
-  if (findings === null) return '\nfindings: not known, for a side was never scanned\n';
+  if (findings === null) return `\nfindings: ${NOT_KNOWN}\n`;
   const { newCount, resolvedCount, unchanged } = findings;
   const come = findings.new.slice(0, limit);
   const gone = findings.resolved.slice(0, limit);
@@ -127,7 +131,7 @@ function describeTargets({ targets }: DifferenceView, limit: number): string {
 }
 
 function sideName(side: PlanSideView | null): string {
-  if (side === null) return 'nothing';
+  if (side === null) return NOTHING_NAME;
   return side.name === null ? shortDigest(side.release) : `${side.name}@${side.version ?? '?'}`;
 }
 

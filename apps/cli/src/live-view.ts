@@ -1,4 +1,5 @@
 import type { CliIo, Terminal } from './cli-io.ts';
+import { releaseName } from './difference-text.ts';
 import { describeEvent, describeWait, duration } from './progress-text.ts';
 import { printable } from './text-layout.ts';
 import type { EventView, ProgressPromotionView } from './watch-operations.ts';
@@ -103,11 +104,10 @@ export function renderProgress(
 function headOf(promotion: ProgressPromotionView, now: number): Line {
   const { id, kind, state, release, environment, requestedAt, startedAt, endedAt } = promotion;
   const until = endedAt === null ? now : Date.parse(endedAt);
-  const verb = kind === 'ROLLBACK' ? 'rolls back to' : 'to';
   const what =
     kind === 'ROLLBACK'
-      ? `${environment.name} ${verb} ${release.name}@${release.version}`
-      : `${release.name}@${release.version} ${verb} ${environment.name}`;
+      ? `${environment.name} rolls back to ${releaseName(release)}`
+      : `${releaseName(release)} to ${environment.name}`;
   return [
     [`${id}  ${what}  `],
     [state.toLowerCase(), TONES[state] ?? 'cyan'],

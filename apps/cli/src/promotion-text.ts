@@ -1,3 +1,4 @@
+import { releaseName } from './difference-text.ts';
 import type { PromotionView } from './operations.ts';
 import { table, wrapped } from './text-layout.ts';
 
@@ -5,7 +6,7 @@ import { table, wrapped } from './text-layout.ts';
 export function describePromotion(promotion: PromotionView): string {
   const { id, state, release, environment, requestedBy, requestedAt } = promotion;
   const parts = [
-    `${id}  ${release.name}@${release.version} to ${environment.name}: ${state.toLowerCase()}\n`,
+    `${id}  ${releaseName(release)} to ${environment.name}: ${state.toLowerCase()}\n`,
     wrapped(`  requested  ${requestedAt} by ${requestedBy}`, 13),
   ];
   if (promotion.traceId !== null) parts.push(`  trace      ${promotion.traceId}\n`);

@@ -9,6 +9,7 @@ import { bundleSources, WORKFLOWS_ENTRY } from '../workflows/bundle-workflows.ts
 import type { HistoryFile } from './history-file.ts';
 import { HISTORIES, listHistoryFiles } from './history-file.ts';
 import { replayHistories } from './replay-histories.ts';
+import { STORIES } from './stories.ts';
 
 const NODE_MODULES = fileURLToPath(new URL('../../../node_modules', import.meta.url));
 
@@ -31,7 +32,12 @@ describe('the recorded histories', () => {
       return `${name.split('-')[0]} ${result.state}`;
     });
     const wanted = PROMOTION_END_STATES.map((state) => `promotion ${state}`);
-    expect(new Set(outcomes)).toEqual(new Set([...wanted, 'release created', 'release refused']));
+    const others = ['release created', 'release refused', 'settlement reverted'];
+    expect(new Set(outcomes)).toEqual(new Set([...wanted, ...others]));
+  });
+
+  test('there is one of each story, and no other', () => {
+    expect(files.map(({ name }) => name)).toEqual(Object.keys(STORIES).sort());
   });
 
   test('each is whole: it begins with its start and ends with its completion', () => {
@@ -90,6 +96,42 @@ describe('a change that a running promotion would not survive is caught', () => 
         to: 'run.effectsBegun && run.steps().length === 0',
       },
       'promotion-cancelled',
+    ],
+    [
+      'a plan that is not looked at again when the lease is held',
+      {
+        file: 'step-execution.ts',
+        from: 'if (rules.form === 2 && !(await planHolds(run, rules, step))) return;',
+        to: 'void planHolds;',
+      },
+      'promotion-succeeded-stale-in-queue',
+    ],
+    [
+      'a request for approval that is not closed',
+      {
+        file: 'approval-wait.ts',
+        from: "const problem = await close(run, request, 'approved', null);",
+        to: 'const problem = null as Awaited<ReturnType<typeof close>>;',
+      },
+      'promotion-succeeded-approved',
+    ],
+    [
+      'a rollback that plans before it has the lease',
+      {
+        file: 'promote-release.workflow.ts',
+        from: "if (rules.form === 2 && rules.kind === 'rollback') {",
+        to: "if (rules.form === 2 && rules.kind !== 'rollback') {",
+      },
+      'promotion-succeeded-rollback',
+    ],
+    [
+      'a superseded promotion that puts its targets back',
+      {
+        file: 'settle-ending.ts',
+        from: ' && run.supersededBy === undefined) {',
+        to: ') {',
+      },
+      'promotion-cancelled-superseded',
     ],
     [
       'the refusal of a request left out',

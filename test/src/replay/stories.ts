@@ -11,14 +11,12 @@ import {
 import type { WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { FakeSettings } from '../workflows/fake-activities.ts';
-import { createFakeActivities, succeeded, unsuccessful } from '../workflows/fake-activities.ts';
+import { succeeded, unsuccessful } from '../workflows/fake-activities.ts';
 import { createFakeReleaseActivities } from '../workflows/fake-release-activities.ts';
 import { composeFirstRules } from '../workflows/fake-rules.ts';
-import type { WorkflowEnvironment } from '../workflows/workflow-environment.ts';
-import { startPromotion, TEST_TENANT } from '../workflows/workflow-environment.ts';
-
-/** Runs a workflow to one outcome and gives its closed run. */
-type Story = (env: WorkflowEnvironment) => Promise<WorkflowHandle>;
+import { TEST_TENANT } from '../workflows/workflow-environment.ts';
+import { playPromotion, type Story } from './play-promotion.ts';
+import { ROUND_STORIES } from './round-stories.ts';
 
 const rules = composeFirstRules();
 
@@ -26,15 +24,7 @@ function promotion(
   settings: Partial<FakeSettings>,
   meanwhile: (handle: WorkflowHandle) => Promise<unknown> = async () => undefined,
 ): Story {
-  return async (env) => {
-    const { activities } = createFakeActivities({ rules, ...settings });
-    return env.withWorkers(activities, async () => {
-      const { handle } = await startPromotion(env.client, rules.releaseDigest, 'dev');
-      await meanwhile(handle);
-      await handle.result();
-      return handle;
-    });
-  };
+  return playPromotion({ rules, ...settings }, ({ handle }) => meanwhile(handle));
 }
 
 function queuedFirst(): Story {
@@ -101,8 +91,8 @@ function resolution(override: Parameters<typeof createFakeReleaseActivities>[0] 
 
 const unhealthy = async () => unsuccessful('failed', 'unhealthy');
 
-/** One run for each outcome, and for the ways to it that differ in their commands. Named by file. */
-export const STORIES: Readonly<Record<string, Story>> = {
+/** What promotions did before planning and approving were steps: their histories are recorded and must stay as they are. */
+const FIRST_STORIES: Readonly<Record<string, Story>> = {
   'promotion-succeeded': promotion({}),
   'promotion-succeeded-after-queue': queuedFirst(),
   'promotion-denied': promotion({
@@ -132,3 +122,6 @@ export const STORIES: Readonly<Record<string, Story>> = {
     resolveComponent: async () => ({ ok: false, code: 'tag-unknown', message: 'no tag 1.0.0' }),
   }),
 };
+
+/** One run for each outcome, and for the ways to it that differ in their commands. Named by file. */
+export const STORIES: Readonly<Record<string, Story>> = { ...FIRST_STORIES, ...ROUND_STORIES };

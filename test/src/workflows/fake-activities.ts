@@ -87,6 +87,9 @@ export function createFakeActivities(settings: FakeSettings): {
   const activities: PromotionActivities = {
     freezeRules: async ({ promotion }) => {
       if (rules.form === 2 && rules.kind === 'promote') lease.enter(holderOf(promotion));
+      for (const { id } of rules.pipeline.steps) {
+        if (!records.stepStates.has(id)) records.stepStates.set(id, 'pending');
+      }
       return rules;
     },
     executeStep: runStep,

@@ -13,7 +13,7 @@ import {
   TASK_QUEUES,
   WORKFLOWS,
 } from '@sluice/temporal-contract';
-import type { WorkflowHandle } from '@temporalio/client';
+import type { Client, WorkflowHandle } from '@temporalio/client';
 import { bundleSources } from './bundle-workflows.ts';
 import type { FakeSettings, PromotionActivities } from './fake-activities.ts';
 import { createFakeActivities, holderOf } from './fake-activities.ts';
@@ -76,20 +76,27 @@ export function createPromotionStage(env: WorkflowEnvironment): PromotionStage {
         result: async () => (await handle.result()) as PromotionResult,
       };
     },
-    settle: ({ input }, reason) => {
-      const { tenantId, promotionId } = input.promotion;
-      return env.client.workflow.start(WORKFLOWS.settlePromotion, {
-        workflowId: settlementWorkflowId(tenantId, promotionId),
-        taskQueue: TASK_QUEUES.control,
-        args: [{ ...input, reason }],
-      });
-    },
+    settle: ({ input }, reason) => startSettlement(env.client, input, reason),
     close: async () => {
       end();
       await working;
       await env.close();
     },
   };
+}
+
+/** Starts the settlement of a promotion as the watchdog does. */
+export function startSettlement(
+  client: Client,
+  input: PromoteReleaseInput,
+  reason: Reason,
+): Promise<WorkflowHandle> {
+  const { tenantId, promotionId } = input.promotion;
+  return client.workflow.start(WORKFLOWS.settlePromotion, {
+    workflowId: settlementWorkflowId(tenantId, promotionId),
+    taskQueue: TASK_QUEUES.control,
+    args: [{ ...input, reason }],
+  });
 }
 
 /** Waits until people are asked, in this round. */

@@ -69,10 +69,11 @@ export async function addPromotion(
   });
 }
 
-const decision: Decision = ((): Decision => {
+/** A decision that allows. */
+export const testDecision: Decision = ((): Decision => {
   const fixed = {
     decision: 'allow' as const,
-    reasonCodes: [],
+    reasonCodes: ['waived'],
     policyDigest: digestOfBytes('policy'),
     inputDigest: digestOfBytes('input'),
   };
@@ -105,7 +106,7 @@ export async function fillPromotion(
       state: 'succeeded',
       outputs: { sbom: digestOfBytes('sbom') },
     });
-    await insertDecision(tx, { promotionId, stepId: 'gate', decision });
+    await insertDecision(tx, { promotionId, stepId: 'gate', decision: testDecision });
     await insertPlan(tx, plan);
     await upsertDeployment(tx, { promotionId, target, planDigest: planDigest(plan) });
     await insertStatement(tx, {
@@ -127,7 +128,8 @@ export async function fillPromotion(
   });
 }
 
-function envelopeOf(text: string): Envelope {
+/** An envelope that says this; nobody signed it. */
+export function envelopeOf(text: string): Envelope {
   const payload = Buffer.from(JSON.stringify({ text })).toString('base64');
   return { payloadType: 'application/vnd.in-toto+json', payload, signatures: [{ sig: 'AA==' }] };
 }

@@ -8,6 +8,7 @@ import {
 import {
   type ApprovalRecord,
   findApprovalRequest,
+  findPlanSet,
   findPrincipal,
   listApprovalsOf,
   type PlanSetRecord,
@@ -15,7 +16,7 @@ import {
   type Tx,
 } from '@sluice/persistence';
 import type { FrozenRules } from '@sluice/temporal-contract';
-import { type Refused, refusal } from './refusal.ts';
+import { isRefusal, type Refused, refusal } from './refusal.ts';
 
 /** Every approval rule that binds a promotion: what it froze, and what its environment asks for now. */
 export function listApprovalRules(
@@ -41,7 +42,39 @@ export async function findQuorumProblem(
   asked: readonly ApprovalRule[],
   set: PlanSetRecord,
 ): Promise<Refused | undefined> {
-  const { promotionId, releaseDigest } = promotion;
+  const decisions = await readDecisions(tx, promotion, set);
+  return isRefusal(decisions) ? decisions : countPeople(tx, promotion, asked, decisions);
+}
+
+/**
+ * As {@link findQuorumProblem}, by what the approvers were when they decided: for what has happened already, which nobody's
+ * later leaving undoes.
+ */
+export async function findPastQuorumProblem(
+  tx: Tx,
+  promotion: PromotionRecord,
+  rule: ApprovalRule,
+): Promise<Refused | undefined> {
+  const { promotionId, requestedPerson } = promotion;
+  const set = await findPlanSet(tx, promotionId);
+  if (set === undefined) return refusal('approval-missing', `${promotionId} was never planned.`);
+  const decisions = await readDecisions(tx, promotion, set);
+  if (isRefusal(decisions)) return decisions;
+  const people = decisions
+    .filter(({ kind, role }) => kind === 'person' && rule.roles.includes(role))
+    .map(({ personId }) => personId)
+    .filter((personId) => personId !== requestedPerson);
+  return new Set(people).size >= rule.count
+    ? undefined
+    : refusal('approval-missing', `Not enough people approved ${promotionId}.`);
+}
+
+/** What was recorded about the newest plan set, once the request for it is approved and nobody rejected it. */
+async function readDecisions(
+  tx: Tx,
+  { promotionId, releaseDigest }: PromotionRecord,
+  set: PlanSetRecord,
+): Promise<readonly ApprovalRecord[] | Refused> {
   const request = await findApprovalRequest(tx, promotionId);
   if (request?.state !== 'approved') {
     const what = request === undefined ? 'nobody was asked' : `the request is ${request.state}`;
@@ -62,7 +95,7 @@ export async function findQuorumProblem(
   if (rejection !== undefined) {
     return refusal('approval-rejected', `${rejection.principalId} rejected ${promotionId}.`);
   }
-  return countPeople(tx, promotion, asked, decisions);
+  return decisions;
 }
 
 async function countPeople(

@@ -64,10 +64,22 @@ test('without a request, by the requester, and by a service account it is refuse
   expect(await sign(await it.approve(prepared, bot, 2), account)).toBe('approver-not-a-person');
 });
 
-test('a success that its rules ask approval for needs one', async () => {
+test('a success that its rules ask approval for needs one, as it was given', async () => {
   expect(await seal(prepared)).toBe('approval-missing');
   await it.ask(prepared);
+  expect(await seal(prepared)).toBe('approval-missing');
+  await it.approve(prepared, { principalId: 'alice' });
+  expect(await seal(prepared)).toBe('approval-missing');
+  await it.approve(prepared);
+  const set = (to: string) =>
+    it.scene.database.query(
+      `update sluice.principals set disabled_at = ${to} where principal_id = 'bob'`,
+    );
+  await set('now()');
   expect(await seal(prepared)).toBe('signed');
+  await set('null');
+  await it.approve(prepared, { principalId: 'carol', decision: 'reject' });
+  expect(await seal(prepared)).toBe('approval-rejected');
 });
 
 test.each([
@@ -77,6 +89,7 @@ test.each([
   ['another requester', { requestedBy: 'bob' }],
 ])('a success that is told with %s is refused', async (_what, changed) => {
   await it.ask(prepared);
+  await it.approve(prepared);
   expect(await seal(prepared, changed)).toBe('facts-differ');
 });
 

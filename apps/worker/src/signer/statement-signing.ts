@@ -1,6 +1,5 @@
 import { isName, PREDICATE_TYPES, parseStepType } from '@sluice/domain';
 import {
-  findApprovalRequest,
   findDecision,
   findDeployment,
   findPromotion,
@@ -24,6 +23,7 @@ import {
   type SignStatementRequest,
 } from '@sluice/signing';
 import type { FrozenRules } from '@sluice/temporal-contract';
+import { findPastQuorumProblem } from './approval-quorum.ts';
 import { findApprovalProblem } from './approval-statement.ts';
 import { type Refused, refusal } from './refusal.ts';
 import type { SigningAnswer } from './signer-server.ts';
@@ -35,7 +35,7 @@ import type { SigningAnswer } from './signer-server.ts';
  * allowed or that a rollback superseded. Refusals: `request-invalid`, `statement-malformed`, `promotion-unknown`,
  * `promotion-sealed`, `promotion-differs`, `subject-differs`, `predicate-not-signed`, `decision-differs`,
  * `deployment-differs`, `statement-hidden`, `decision-not-allow`, `promotion-superseded`, `approval-missing`,
- * `facts-differ`, and
+ * `approval-wrong-plan`, `approval-rejected`, `facts-differ`, and
  * those of {@link findApprovalProblem}.
  */
 export async function signStatement(
@@ -186,8 +186,9 @@ function findFactsProblem(
  */
 async function findSuccessProblem(
   tx: Tx,
-  { promotionId, kind, rules, supersededBy }: PromotionRecord,
+  promotion: PromotionRecord,
 ): Promise<Refused | undefined> {
+  const { promotionId, kind, rules, supersededBy } = promotion;
   if (rules === null) {
     return refusal('decision-not-allow', `${promotionId} never began: it can't have succeeded.`);
   }
@@ -197,9 +198,9 @@ async function findSuccessProblem(
   }
   if (kind === 'rollback') return undefined;
   const { pipeline, approval } = rules as unknown as FrozenRules;
-  if (approval != null && (await findApprovalRequest(tx, promotionId))?.state !== 'approved') {
-    const what = `Nobody approved ${promotionId}: it can't have succeeded.`;
-    return refusal('approval-missing', what);
+  if (approval != null) {
+    const unapproved = await findPastQuorumProblem(tx, promotion, approval);
+    if (unapproved !== undefined) return unapproved;
   }
   const gates = pipeline.steps.filter(({ type }) => parseStepType(type).type === 'gate');
   for (const gate of gates) {
