@@ -37,7 +37,6 @@ import {
   condition,
   defineQuery,
   defineSignal,
-  patched,
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -107,6 +106,8 @@ async function workToEnding(run: PromotionRun): Promise<Ending> {
       const rules = await controlWithin(DEFAULT_DEADLINES.promotionSeconds).freezeRules({
         promotion,
       });
+      // Its place in the queue was entered with these rules. When their answer is lost, the watchdog gives it back.
+      if (rules.form === 2) run.leaseSought = true;
       assertPipeline(rules.pipeline);
       run.adoptRules(rules);
       armDeadline(run, rules.deadlines.promotionSeconds);
@@ -119,8 +120,6 @@ async function workToEnding(run: PromotionRun): Promise<Ending> {
       return await interpretPipeline(run, rules);
     });
   } catch (error) {
-    // The rules may have been frozen, and the place in the queue entered, though their answer never came.
-    if (run.rules === undefined && patched('place-from-the-start')) run.leaseSought = true;
     const reason = reasonOf(error);
     return run.stopCause ?? { state: 'failed', reason };
   }

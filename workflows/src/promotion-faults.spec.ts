@@ -15,7 +15,8 @@ import { ballotFor, decide, openPromotionStage } from '../../test/src/workflows/
 import { until } from '../../test/src/workflows/waiting.ts';
 
 // Dozens of runs at once: on a busy machine that takes its time.
-jest.setTimeout(300_000);
+const PATIENCE_SECONDS = 240;
+jest.setTimeout((PATIENCE_SECONDS + 60) * 1000);
 
 let stage: PromotionStage;
 
@@ -38,7 +39,8 @@ const ABANDONED: Reason = { code: 'promotion-abandoned', message: 'Its workflow 
 
 /** Says yes to the plan of a round; the id is the same in every run of the story. */
 async function approve(promotion: PlayedPromotion, round: number): Promise<void> {
-  await until(() => promotion.records.approvals.requests.get(round)?.state === 'waiting');
+  const { requests } = promotion.records.approvals;
+  await until(() => requests.get(round)?.state === 'waiting', PATIENCE_SECONDS);
   await decide(promotion, ballotFor(promotion, { approvalId: `otto/${round}` }));
 }
 
@@ -164,7 +166,7 @@ async function settleUnder(fault: Fault): Promise<Told> {
       ]),
     ) as unknown as typeof activities;
   });
-  await until(() => isVerifying);
+  await until(() => isVerifying, PATIENCE_SECONDS);
   await promotion.handle.terminate('a test');
   isSettling = true;
   const settlement = await stage.settle(promotion, ABANDONED);

@@ -103,8 +103,6 @@ export class PromotionRun {
   /** Takes over the frozen rules: all of the pipeline's steps are pending. */
   adoptRules(rules: FrozenRules): void {
     this.rules = rules;
-    // Its place in the queue was entered with these rules.
-    if (rules.form === 2) this.leaseSought = true;
     for (const { id } of rules.pipeline.steps) this.setStep(id, 'pending', null);
   }
 

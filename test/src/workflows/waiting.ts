@@ -13,11 +13,15 @@ export function createPoint(): Point {
   return { reached, reach: () => reach() };
 }
 
-/** Waits for a state that a test expects; throws when it does not come within 30 s. */
-export async function until(isReached: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 30_000;
+/** Waits for a state that a test expects; throws when it does not come in time. */
+export async function until(
+  isReached: () => boolean | Promise<boolean>,
+  seconds = 30,
+): Promise<void> {
+  const deadline = Date.now() + seconds * 1000;
   while (!(await isReached())) {
-    if (Date.now() > deadline) throw new Error('the expected state was not reached within 30 s');
+    if (Date.now() > deadline)
+      throw new Error(`the expected state was not reached within ${seconds} s`);
     await pause(50);
   }
 }

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createTestDatabase, type TestDatabase } from '@sluice/persistence/testing';
 import { digestOfBytes } from '@sluice/pure';
 import { createTrustRoot, generateKeyPair } from '@sluice/signing';
+import { addCodecKeys } from '@sluice/temporal-client';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
@@ -22,6 +23,7 @@ beforeAll(async () => {
   const { publicKey } = generateKeyPair();
   const root = createTrustRoot([{ publicKey, use: 'evidence', notBefore: '2020-01-01T00:00:00Z' }]);
   await writeFile(join(folder, 'trust-root.json'), JSON.stringify(root));
+  await addCodecKeys(join(folder, 'codec-keys.json'), ['acme']);
   await configure('release-gate');
 });
 
@@ -50,6 +52,7 @@ function environment(): Record<string, string> {
     SLUICE_DATABASE_URL: database.urlOf('sluice_app'),
     SLUICE_TEMPORAL_ADDRESS: process.env.SLUICE_TEST_TEMPORAL_ADDRESS ?? '',
     SLUICE_TEMPORAL_NAMESPACE: process.env.SLUICE_TEST_TEMPORAL_NAMESPACE ?? 'default',
+    SLUICE_CODEC_KEYS: 'codec-keys.json',
     SLUICE_EVIDENCE_DIR: 'evidence',
     SLUICE_CONFIG: 'sluice.config.yaml',
     SLUICE_TRUST_ROOT: 'trust-root.json',
@@ -120,6 +123,7 @@ test('settings that are missing are one line each, and the status is 1', async (
   expect(lines).toEqual([
     expect.stringContaining('SLUICE_DATABASE_URL is not set'),
     expect.stringContaining('SLUICE_TEMPORAL_ADDRESS is not set'),
+    expect.stringContaining('SLUICE_CODEC_KEYS is not set'),
     expect.stringContaining('SLUICE_EVIDENCE_DIR is not set'),
     expect.stringContaining('SLUICE_CONFIG is not set'),
     expect.stringContaining('SLUICE_TRUST_ROOT is not set'),
@@ -138,3 +142,39 @@ test('a configuration that is wrong is told whole, and nothing is applied', asyn
   );
   expect(await appliedEvents()).toBe(before);
 });
+
+test('keys of the codec that others can read are refused in one line', async () => {
+  await configure('release-gate');
+  await writeFile(join(folder, 'open-keys.json'), '{"tenants":{}}', { mode: 0o644 });
+  const { child, readStderr } = start({ ...environment(), SLUICE_CODEC_KEYS: 'open-keys.json' });
+  const [code] = (await once(child, 'exit')) as [number | null];
+  expect(code).toBe(1);
+  const lines = readStderr().trim().split('\n');
+  expect(lines).toHaveLength(1);
+  expect(JSON.parse(lines[0] ?? '').msg).toMatch(/open-keys\.json can be read by others/);
+});
+
+test('without the engine it starts, reads and takes requests, and says so', async () => {
+  await configure('release-gate');
+  const { child } = start({ ...environment(), SLUICE_TEMPORAL_ADDRESS: '127.0.0.1:1' });
+  try {
+    const { url } = await readReady(child);
+    const answer = await fetch(`${url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: 'Bearer a-token' },
+      body: '{"query":"{ environments { name lease { holder } } approvals { position } }"}',
+    });
+    expect(await answer.json()).toMatchObject({
+      data: { environments: [{ name: 'dev' }], approvals: { position: expect.any(String) } },
+    });
+    const readiness = await fetch(`${url}/readyz`);
+    expect([readiness.status, await readiness.json()]).toEqual([
+      503,
+      { ready: false, missing: ['temporal'] },
+    ]);
+  } finally {
+    child.kill('SIGTERM');
+  }
+  const [code] = (await once(child, 'exit')) as [number | null];
+  expect(code).toBe(0);
+}, 60_000);
