@@ -1,7 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { findDisagreements } from '../support/agreement.ts';
 import { approve, decide, readApprovals, untilAsked } from '../support/deciders.ts';
@@ -13,7 +10,6 @@ import { type MadeRelease, StackClient } from '../support/stack-client.ts';
 const ENVIRONMENTS = ['twins', 'race', 'stale', 'routes', 'late', 'engine', 'pair'];
 const VERSIONS = ['1.0.0', '2.0.0', '3.0.0'];
 const hostOf = (environment: string): string => `host-${environment}`;
-const holdFile = join(tmpdir(), `sluice-e2e-approval-${process.pid}`);
 
 let made: TestStack;
 let anna: StackClient;
@@ -38,7 +34,6 @@ beforeAll(async () => {
     targets: ENVIRONMENTS.map((environment) => ({
       name: hostOf(environment),
       environment,
-      settings: environment === 'stale' ? { HOLD_FILE: holdFile } : {},
     })),
     principals: [
       { name: 'release-manager', role: 'release-manager' },
@@ -56,7 +51,6 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await made?.remove();
-  await rm(holdFile, { force: true });
 });
 
 const digestOf = (version: string): string => releases.get(version)?.id ?? '';
@@ -134,15 +128,15 @@ test('an approval for a plan that just went stale is refused, and asked for agai
 
 test('a plan that went stale after its approval, in the queue, is approved again', async () => {
   const { client, stack } = made;
-  await writeFile(holdFile, '');
+  await stack.pause(`agent-${hostOf('stale')}`);
   const first = await client.request(digestOf('1.0.0'), 'stale');
   await approve(anna, first);
-  await client.untilStep(first, 'verify');
+  await client.untilStep(first, 'deploy');
   const second = await client.request(digestOf('2.0.0'), 'stale');
   await approve(anna, second);
   await client.untilPromotion(second, 'is queued', ({ state }) => state === 'QUEUED');
-  await rm(holdFile);
-  await client.untilSealed(first, 90);
+  await stack.resume(`agent-${hostOf('stale')}`);
+  expect(await client.untilSealed(first, 90)).toMatchObject({ state: 'SUCCEEDED' });
   await untilAsked(ben, second, 2);
   const types = (await client.promotion(second)).events.edges.map(({ node }) => node.type);
   expect(types).toEqual(expect.arrayContaining(['lease.yielded', 'plan.stale']));

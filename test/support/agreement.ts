@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Stack } from '@sluice/infra';
 import { createTemporalClient, loadCodecKeys } from '@sluice/temporal-client';
 import { promotionWorkflowId } from '@sluice/temporal-contract';
@@ -31,11 +32,28 @@ export async function readRunEnd(stack: Stack, promotionId: string): Promise<Run
   }
 }
 
+/** What follows the seal (the lease's return, the run's end) may take a moment, longer after a kill. */
+const SETTLE_MS = 30_000;
+
 /**
  * Where the journal of each target, the records, the history and the events of an ended promotion do not agree, with all that
  * contradicts "exactly once". Empty when they do.
  */
 export async function findDisagreements(
+  stack: Stack,
+  promotion: PromotionAnswer,
+): Promise<readonly string[]> {
+  const deadline = Date.now() + SETTLE_MS;
+  for (;;) {
+    const problems = await findDisagreementsNow(stack, promotion).catch((error: unknown) => [
+      `could not be judged: ${String(error)}`,
+    ]);
+    if (problems.length === 0 || Date.now() > deadline) return problems;
+    await sleep(500);
+  }
+}
+
+async function findDisagreementsNow(
   stack: Stack,
   promotion: PromotionAnswer,
 ): Promise<readonly string[]> {

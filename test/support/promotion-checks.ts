@@ -38,18 +38,19 @@ export async function findContradictions(
   for (const { target, kind, count } of commands) {
     if (count !== 1) problems.push(`${count} ${kind} commands to ${target}`);
   }
-  const seen = new Set<string>();
-  for (const { type, subject, data } of promotion.events.edges.map(({ node }) => node)) {
-    const event = JSON.stringify([type, subject, data]);
-    if (seen.has(event)) problems.push(`event twice: ${event}`);
-    seen.add(event);
-  }
+  problems.push(...findRepeatedEvents(promotion));
   const counts = new Map<string, number>();
   for (const { predicateType } of promotion.evidence) {
     counts.set(predicateType, (counts.get(predicateType) ?? 0) + 1);
   }
   for (const [type, count] of counts) {
-    const most = type === 'urn:sluice:deployment:v1' ? promotion.deployments.length : 1;
+    // Each approval has one of its own.
+    const most =
+      type === 'urn:sluice:deployment:v1'
+        ? promotion.deployments.length
+        : type === 'urn:sluice:approval:v1'
+          ? promotion.events.edges.filter(({ node }) => node.type === 'approval.recorded').length
+          : 1;
     if (count > most) problems.push(`${count} statements of type ${type}`);
   }
   if (counts.get('urn:sluice:promotion:v1') !== 1) problems.push('not one promotion statement');
@@ -64,3 +65,27 @@ export async function findContradictions(
   problems.push(...leases.map(({ resource }) => `it still holds ${resource}`));
   return problems;
 }
+
+/**
+ * Events that tell one thing twice. A state can come again, as when a promotion waits and runs again, but not twice on end.
+ */
+function findRepeatedEvents({ events }: PromotionAnswer): readonly string[] {
+  const problems: string[] = [];
+  const seen = new Set<string>();
+  const last = new Map<string, string>();
+  for (const { type, subject, data } of events.edges.map(({ node }) => node)) {
+    const event = JSON.stringify([type, subject, data]);
+    if (type.endsWith('.state-changed')) {
+      const whose = `${type} ${subject} ${String((data as { step?: unknown }).step)}`;
+      if (last.get(whose) === event) problems.push(`event twice on end: ${event}`);
+      last.set(whose, event);
+    } else {
+      if (seen.has(event) && !AGAIN.has(type)) problems.push(`event twice: ${event}`);
+      seen.add(event);
+    }
+  }
+  return problems;
+}
+
+/** Events that say the same when a stale plan sends a promotion round again. */
+const AGAIN: ReadonlySet<string> = new Set(['lease.yielded', 'plan.stale', 'approval.refused']);

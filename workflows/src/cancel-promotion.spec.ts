@@ -19,6 +19,7 @@ import {
 } from '../../test/src/workflows/fake-activities.ts';
 import type { FakeRecords } from '../../test/src/workflows/fake-records.ts';
 import { composeRules } from '../../test/src/workflows/fake-rules.ts';
+import { createPoint, until } from '../../test/src/workflows/waiting.ts';
 import type { WorkflowEnvironment } from '../../test/src/workflows/workflow-environment.ts';
 import {
   openWorkflowEnvironment,
@@ -44,15 +45,6 @@ const WAYS: readonly (readonly [string, Cancel])[] = [
   ],
   ['engine', (handle) => handle.cancel()],
 ];
-
-/** A point that activities reach and a test waits for. */
-function createPoint(): { reached: Promise<void>; reach: () => void } {
-  let reach = (): void => undefined;
-  const reached = new Promise<void>((resolve) => {
-    reach = resolve;
-  });
-  return { reached, reach };
-}
 
 /** Runs until the worker tells the activity that it was cancelled. */
 async function hang(reach: () => void, seen?: () => Promise<void>): Promise<never> {
@@ -173,6 +165,65 @@ describe.each(WAYS)('cancelled by %s', (_way, cancel) => {
       journal: [],
     });
     expect(status.state).toBe('cancelled');
+  });
+
+  test('in its planning', async () => {
+    const { reached, reach } = createPoint();
+    const { result, records } = await promoteAndCancel(
+      { steps: { plan: () => hang(reach) } },
+      reached,
+      cancel,
+    );
+    expect(result).toMatchObject(cancelled);
+    expect(records.endState()).toMatchObject({
+      steps: { gate: 'succeeded', plan: 'cancelled', deploy: 'skipped' },
+      journal: [],
+      leaseHolder: undefined,
+      queue: [],
+    });
+  });
+
+  test('while its plans are looked at again: the lease is given back', async () => {
+    const { reached, reach } = createPoint();
+    const { result, records } = await promoteAndCancel(
+      {
+        override: {
+          checkPlans: async () => {
+            reach();
+            await new Promise((resolve) => setTimeout(resolve, 500));
+            return { stale: ['host-1'] };
+          },
+        },
+      },
+      reached,
+      cancel,
+    );
+    expect(result).toMatchObject(cancelled);
+    expect(records.endState()).toMatchObject({
+      steps: { deploy: 'cancelled', verify: 'skipped' },
+      journal: [],
+      leaseHolder: undefined,
+      queue: [],
+    });
+  });
+
+  test('while steps are sent back to planning: it is not planned again', async () => {
+    const { reached, reach } = createPoint();
+    const { result, records } = await promoteAndCancel(
+      {
+        override: {
+          checkPlans: async () => ({ stale: ['host-1'] }),
+          reopenSteps: async () => {
+            reach();
+            await new Promise((resolve) => setTimeout(resolve, 500));
+          },
+        },
+      },
+      reached,
+      cancel,
+    );
+    expect(result).toMatchObject(cancelled);
+    expect(records.endState()).toMatchObject({ journal: [], leaseHolder: undefined, queue: [] });
   });
 
   test('in the queue: its place is given back', async () => {
@@ -363,11 +414,3 @@ describe('the queue', () => {
     });
   });
 });
-
-async function until(isReached: () => boolean): Promise<void> {
-  const deadline = Date.now() + 20_000;
-  while (!isReached()) {
-    if (Date.now() > deadline) throw new Error('the expected state was not reached within 20 s');
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}

@@ -1,4 +1,5 @@
 import type { Reason } from '@sluice/temporal-contract';
+import { CancelledFailure } from '@temporalio/workflow';
 import { controlWithin } from './activity-classes.ts';
 import { meaningOfFailure } from './failure-reason.ts';
 import type { PromotionRun } from './promotion-run.ts';
@@ -25,6 +26,8 @@ export async function findStalePlans(
   const { promotion } = run.input;
   try {
     const { stale } = await controlWithin(withinSeconds).checkPlans({ promotion, planDigest });
+    // An attempt is waited for, cancelled or not: a run that was stopped meanwhile goes no further.
+    if (run.stopCause !== undefined) throw new CancelledFailure('The run was stopped.');
     return stale.length === 0 ? null : { kind: 'stale', reason: staleReason(stale) };
   } catch (error) {
     const meaning = meaningOfFailure(error, 'plan-check', 'Check of the plans', withinSeconds);

@@ -56,7 +56,7 @@ export async function runStep(
     }
     const executions = await executeOnPlaces(run, rules, step, type);
     if (rules.form === 2 && rules.kind === 'promote' && LEASED_STEPS.has(type)) {
-      const stale = refusalOfAll(executions);
+      const stale = run.stopCause === undefined ? refusalOfAll(executions) : null;
       if (stale !== null) {
         const problem = await planAgain(run, rules, step, stale, true);
         if (problem === null) return;

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { createFolderStore } from '@sluice/evidence-store';
 import { QUERY_LIMITS } from '@sluice/graphql';
-import { createLogger, createMetrics, type Logger } from '@sluice/observability';
+import { createLogger, createMetrics, type Logger, startTracing } from '@sluice/observability';
 import {
   COMMANDS_CHANNEL,
   createListener,
@@ -28,6 +28,7 @@ const STOP_DEADLINE_MS = 15_000;
 async function main(log: Logger): Promise<void> {
   const settings = readSettings(process.env, process.cwd());
   const codecKeys = await loadCodecKeys(settings.codecKeysFile);
+  const tracing = await startTracing({ service: 'api', logger: log });
   const pool = createPool({
     connectionString: settings.databaseUrl,
     applicationName: 'sluice-api',
@@ -86,6 +87,7 @@ async function main(log: Logger): Promise<void> {
     setTimeout(() => process.exit(1), STOP_DEADLINE_MS).unref();
     await api.stop();
     await Promise.all([listener.close(), engine.close(), pool.close()]);
+    await tracing.stop();
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => {

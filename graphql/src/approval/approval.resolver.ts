@@ -1,6 +1,12 @@
 import { Inject } from '@nestjs/common';
 import { Args, Context, Mutation, Parent, Query, ResolveField, Resolver } from '@nestjs/graphql';
-import { listWaitingApprovals, readChainHead } from '@sluice/persistence';
+import { isPermitted } from '@sluice/domain';
+import {
+  type ApprovalRequestRecord,
+  listWaitingApprovals,
+  type Page,
+  readChainHead,
+} from '@sluice/persistence';
 import { type GraphqlContext, principalOf } from '../common/graphql-context.ts';
 import { InputPipe } from '../common/input.pipe.ts';
 import { connectionOf, type PageArgs, readPage } from '../common/page.ts';
@@ -15,6 +21,8 @@ import {
 } from './approval.view.ts';
 import { approvalFactsOf, findBlock } from './approval-facts.ts';
 import { DecideApprovalInput } from './decide-approval.input.ts';
+
+const NONE: Page<ApprovalRequestRecord> = { edges: [], hasNextPage: false, endCursor: null };
 
 /** Requests for approval: who is asked, what they look at, what they said. */
 @Resolver('ApprovalRequest')
@@ -40,7 +48,12 @@ export class ApprovalResolver {
     return context.inTenant(async (tx) => {
       // Read before the rows: what changes between the two is told again to who resumes there, never left out.
       const position = await readChainHead(tx);
-      const scope = args.all === true ? {} : { voter };
+      const isMine = args.all !== true;
+      // A rule may name a role that can't decide anything: nothing waits for its holders.
+      if (isMine && !isPermitted(voter.role, 'promotion.decide')) {
+        return { ...connectionOf(NONE, approvalRequestView), position: String(position) };
+      }
+      const scope = isMine ? { voter } : {};
       const found = await listWaitingApprovals(tx, { ...page, ...scope });
       return { ...connectionOf(found, approvalRequestView), position: String(position) };
     });

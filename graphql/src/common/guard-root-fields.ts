@@ -1,4 +1,5 @@
 import { isPermitted, type Permission } from '@sluice/domain';
+import { withSpan } from '@sluice/observability';
 import {
   defaultFieldResolver,
   GraphQLError,
@@ -88,7 +89,14 @@ function guardMutation(field: RootField, needed: Permission, recordRefusal: Reco
     const principal = requirePrincipal(context);
     try {
       if (!isPermitted(principal.role, needed)) throw notPermitted(principal.principalId, needed);
-      return await resolve(source, args, context, info);
+      return await withSpan(
+        'mutation',
+        context.traceparent,
+        { operation: field.name, tenantId: principal.tenantId },
+        // What it asks the engine for is traced beneath it.
+        ({ traceparent }) =>
+          Promise.resolve(resolve(source, args, { ...context, traceparent }, info)),
+      );
     } catch (error) {
       const refusal = refusalOf(error);
       if (refusal === undefined) throw error;

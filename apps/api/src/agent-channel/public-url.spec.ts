@@ -13,6 +13,7 @@ const request = {
 const environment = {
   SLUICE_DATABASE_URL: 'postgres://sluice_app@db/sluice',
   SLUICE_TEMPORAL_ADDRESS: 'temporal:7233',
+  SLUICE_CODEC_KEYS: 'codec-keys.json',
   SLUICE_EVIDENCE_DIR: 'evidence',
   SLUICE_CONFIG: 'sluice.config.yaml',
   SLUICE_TRUST_ROOT: 'trust-root.json',

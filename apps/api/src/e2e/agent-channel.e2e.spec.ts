@@ -77,6 +77,17 @@ test('an enrolled agent is online after its first heartbeat', async () => {
   expect(after.data?.target.agent).toMatchObject({ state: 'ONLINE', version: '0.2.0' });
 });
 
+test('what an agent says is active is kept: plans are made against it', async () => {
+  const active = () =>
+    api.database.query(
+      "select active_release, active_reported_at is not null as told from sluice.agents where target_id = 'acme-host' and revoked_at is null",
+    );
+  for (const activeRelease of [`sha256:${'a'.repeat(64)}`, null]) {
+    await agent.client.heartbeat({ ...beat, activeRelease });
+    expect(await active()).toEqual([{ active_release: activeRelease, told: true }]);
+  }
+});
+
 test('a genuine request is taken once: its replay is not', async () => {
   const nonce = 'a-nonce-of-its-own';
   expect(await send(heartbeat, beatText, agent.keyPair, { nonce })).toEqual({

@@ -38,6 +38,22 @@ const mutationPlaces = mutations.flatMap(({ name, args }) =>
   args.flatMap((arg) => placesOf(arg.type, []).map((place) => ({ name, place }))),
 );
 
+test('the table gives every input field a value that is taken', () => {
+  // A field without one might be refused whatever it says, and its wrong values would show nothing.
+  for (const { name, place } of mutationPlaces) {
+    const whole = { ...inputs.get(name), idempotencyKey: 'x' };
+    const value = place.path.reduce<unknown>(
+      (inner, key) => (inner as Record<string, unknown> | undefined)?.[key],
+      whole,
+    );
+    expect([name, place.path.join('.'), value]).not.toEqual([
+      name,
+      place.path.join('.'),
+      undefined,
+    ]);
+  }
+});
+
 /** Empty text says that there is none; at all other places it is as wrong as a blank one. */
 const MAY_BE_EMPTY = new Set(['decideApproval.comment']);
 

@@ -6,6 +6,7 @@ import { InMemoryEngineClient } from '@sluice/graphql/testing';
 import { digestOf } from '@sluice/pure';
 import type { DecideApprovalInput, PromotionRef } from '@sluice/temporal-contract';
 import { bundleSources } from '../../../../test/src/workflows/bundle-workflows.ts';
+import { succeeded } from '../../../../test/src/workflows/fake-activities.ts';
 import { composeApprovedRules, REQUESTER } from '../../../../test/src/workflows/fake-rules.ts';
 import {
   createPromotionStage,
@@ -84,6 +85,11 @@ async function openReal(): Promise<Scene> {
   const { namespace, codecKeys } = env;
   const address = process.env.SLUICE_TEST_TEMPORAL_ADDRESS ?? '';
   const engine = createTemporalEngine({ address, namespace, codecKeys });
+  // A worker does not stop before what it does has come to an end.
+  let release = (): void => undefined;
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
   return {
     engine,
     waiting: async (rule) => {
@@ -98,7 +104,7 @@ async function openReal(): Promise<Scene> {
     preparing: async () => {
       const { input, records } = await stage.start({
         rules: composeApprovedRules(RULE),
-        steps: { scan: () => new Promise(() => undefined) },
+        steps: { scan: () => held.then(() => succeeded('scan')) },
       });
       await until(() => records.stepStates.get('scan') === 'running');
       return input.promotion;
@@ -112,6 +118,7 @@ async function openReal(): Promise<Scene> {
       return played.input.promotion;
     },
     close: async () => {
+      release();
       await engine.close();
       await stage.close();
     },
