@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { isPromotionEnd } from '@sluice/domain';
+import { isPromotionEnd, tallyVotes } from '@sluice/domain';
 import {
   type ApprovalRecord,
   findApproval,
@@ -8,6 +8,7 @@ import {
   insertApproval,
   insertEvent,
   listApprovalRequestsOf,
+  listApprovalsOf,
   reaskApproval,
   refuseApproval,
   type Tx,
@@ -75,9 +76,17 @@ export class ApprovalCommands {
     context: GraphqlContext,
     { promotionId, round, approvalId }: ApprovalRecord,
   ): Promise<ApprovalRequestView> {
-    const rounds = await context.inTenant((tx) => listApprovalRequestsOf(tx, [promotionId]));
+    const [rounds, approvals] = await context.inTenant(async (tx) => [
+      await listApprovalRequestsOf(tx, [promotionId]),
+      await listApprovalsOf(tx, [promotionId]),
+    ]);
     const request = rounds.find((candidate) => candidate.round === round);
-    if (request !== undefined) return approvalRequestView(request);
+    if (request !== undefined) {
+      const votes = approvals.filter((one) => one.state === 'recorded' && one.round === round);
+      // The workflow closes the request a moment after the decision that settles it was recorded.
+      const state = request.state === 'waiting' ? tallyVotes(request.rule, votes) : request.state;
+      return approvalRequestView({ ...request, state });
+    }
     throw new Error(`The request for approval that ${approvalId} answered is not there.`);
   }
 }

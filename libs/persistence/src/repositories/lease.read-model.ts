@@ -49,16 +49,20 @@ export async function listLeases(
   return rows;
 }
 
-/** Who waits for these leases, first in line first; at most 1,000 places: for a batch loader. */
+/** Who waits for these leases, first in line first; at most 1,000 places each: for a batch loader. */
 export async function listLeaseQueues(
   tx: Tx,
   resources: readonly string[],
 ): Promise<readonly QueuePlaceRecord[]> {
   const { rows } = await tx.query<QueuePlaceRecord>(
-    `select resource, holder, ready, place, enqueued_at as "enqueuedAt" from sluice.lease_queue
-      where tenant_id = $1 and resource = any($2)
-      order by resource, place
-      limit 1000`,
+    `select q.resource, q.holder, q.ready, q.place, q.enqueued_at as "enqueuedAt"
+       from unnest($2::text[]) as wanted(resource)
+      cross join lateral (
+        select * from sluice.lease_queue
+         where tenant_id = $1 and resource = wanted.resource
+         order by place
+         limit 1000) q
+      order by q.resource, q.place`,
     [tx.tenantId, resources],
   );
   return rows;
