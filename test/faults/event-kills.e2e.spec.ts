@@ -18,7 +18,8 @@ import { StackClient } from '../support/stack-client.ts';
 const ALL = process.env['SLUICE_EVENT_KILLS'] === 'all';
 const SEED = Number(process.env['SLUICE_FAULT_SEED'] ?? 20261121);
 const SAMPLE = 25;
-const LANES = ['lane-1', 'lane-2', 'lane-3'];
+/** Promotions that run beside each other: a killed worker or API interrupts all of them. */
+const LANES = Array.from({ length: ALL ? 6 : 3 }, (_, index) => `lane-${index + 1}`);
 
 interface Judged extends KillCase {
   readonly promotion: string;
@@ -121,6 +122,7 @@ test(
           state: ended.state,
           problems: await judge(stage, next, promotion),
         });
+        if (ALL) showProgress(judged, cases.length, startedAt);
       }
     };
     await Promise.all(LANES.map(lane));
@@ -137,6 +139,15 @@ test(
   },
   ALL ? 4 * 3600_000 : 900_000,
 );
+
+function showProgress(judged: readonly Judged[], all: number, startedAt: number): void {
+  const last = judged.at(-1);
+  const minutes = ((Date.now() - startedAt) / 60_000).toFixed(1);
+  const verdict = last?.problems.length === 0 ? 'agreed' : last?.problems.join('; ');
+  process.stderr.write(
+    `${judged.length}/${all} after ${minutes} min: ${last?.victim} at event ${last?.event} of ${last?.story}: ${verdict}\n`,
+  );
+}
 
 async function judge(stage: Stage, one: KillCase, id: string): Promise<readonly string[]> {
   const promotion = await stage.manager.promotion(id);

@@ -118,6 +118,23 @@ test('a success that a rollback was faster than is sealed as cancelled, every ti
   expect(await rootOf(first.packetDigest)).toMatchObject({ state: 'cancelled' });
 });
 
+test('whatever a superseded promotion met before it knew that, it is sealed as superseded', async () => {
+  const promotionId = await running();
+  await deploy(promotionId, 'confirmed');
+  await supersede(promotionId);
+  const ended = { state: 'cancelled', reason: { code: 'superseded' } };
+  expect(await sealPromotion(input(promotionId, 'failed', 'revert-failed'))).toMatchObject({
+    ended,
+  });
+  // A person's cancellation stays what it is.
+  const cancelled = await running();
+  await supersede(cancelled);
+  await sealPromotion(input(cancelled, 'cancelled', 'promotion-cancelled'));
+  expect(await inTenant((tx) => getPromotion(tx, cancelled))).toMatchObject({
+    reason: { code: 'promotion-cancelled' },
+  });
+});
+
 test('a rollback to nothing leaves nothing as current', async () => {
   const before = await running();
   await deploy(before, 'confirmed');

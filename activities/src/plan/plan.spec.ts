@@ -18,6 +18,7 @@ import {
   withTenant,
 } from '@sluice/persistence';
 import { digestOf, digestOfBytes, releaseDigest } from '@sluice/pure';
+import { SignerRefusedError } from '@sluice/signing';
 import type { ExecuteStepInput, StepResult } from '@sluice/temporal-contract';
 import { createDeployStep } from '../deploy/deploy.step.ts';
 import { createRevertActivities } from '../deploy/revert.activities.ts';
@@ -117,6 +118,23 @@ test('deploy without a plan, or with one of another round, dispatches nothing', 
   await plan();
   await expect(deploy('dev-1', 2)).rejects.toMatchObject({ type: 'Integrity' });
   expect(await commands()).toEqual([]);
+});
+
+test('settings that change between check and dispatch make the plan stale, and nothing is dispatched', async () => {
+  await plan();
+  const refusal = new SignerRefusedError('plan-differs', 'The plan puts something else there.');
+  signer = { ...signer, signCommand: () => Promise.reject(refusal) };
+  // The plan holds: the signer has another reason, and that is final.
+  await expect(deploy('dev-1')).rejects.toMatchObject({ type: 'SignerRefused' });
+  await scene.database.query(`update sluice.targets set settings = '{"PORT": "9"}'`);
+  for (const target of ['dev-1', 'dev-2']) {
+    expect(await deploy(target)).toMatchObject({
+      outcome: 'failed',
+      reason: { code: 'plan-stale', message: expect.stringContaining(target) },
+    });
+  }
+  expect(await commands()).toEqual([]);
+  expect(await deploymentState('dev-1')).toBe('planned');
 });
 
 test('checkPlans names the targets that changed since, sorted', async () => {

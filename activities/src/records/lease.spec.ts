@@ -106,6 +106,21 @@ test('two rollbacks: the later one has it, and a late attempt of the earlier one
   expect(await typesOf(first)).toEqual(['lease.granted', 'promotion.superseded']);
 });
 
+test('attempts at the same instant tell of each change of the lease once', async () => {
+  for (let round = 0; round < 5; round += 1) {
+    const one = await begun();
+    const twice = (work: () => Promise<unknown>) => Promise.all([work(), work(), work()]);
+    await twice(() => takeLease({ promotion: one, resource }));
+    await twice(() => yieldLease({ promotion: one, resource }));
+    expect(await typesOf(one)).toEqual(['lease.queued', 'lease.granted', 'lease.yielded']);
+    await releaseLease({ promotion: one, resource });
+    const rollback = await begun('rollback');
+    await twice(() => takeLease({ promotion: rollback, resource, preempt: true }));
+    expect(await typesOf(rollback)).toEqual(['lease.granted']);
+    await releaseLease({ promotion: rollback, resource });
+  }
+});
+
 test('two rollbacks at the same instant: one holds it, the other is superseded', async () => {
   const held = await begun();
   await takeLease({ promotion: held, resource });

@@ -1,7 +1,8 @@
 /**
  * How long one approval takes: from the mutation `decideApproval` to its answer, which is there when the decision is recorded and its
  * statement signed. Baseline: a bare `executeUpdate` on a bare workflow on the same Temporal server, its worker in a process of its own.
- * One at a time and in turn; nothing else runs, for each promotion is waited for until it is sealed.
+ * One at a time and in turn; nothing else runs: after the first of two people has approved, the second one rejects, which ends the
+ * promotion, and it is waited for until it is sealed.
  */
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -25,6 +26,7 @@ const WARM_UP = 5;
 const FULL = 200;
 const QUICK = 10;
 const PLACE = 'approved';
+const PEOPLE = ['first', 'second'];
 const PIPELINE = {
   schema: 'sluice.pipeline/v1',
   name: 'bench-approval',
@@ -32,7 +34,6 @@ const PIPELINE = {
   steps: [
     { id: 'plan', type: 'plan@1', needs: [], inputs: {} },
     { id: 'approval', type: 'approval@1', needs: ['plan'], inputs: {} },
-    { id: 'after', type: 'noop@1', needs: ['approval'], inputs: {} },
   ],
 };
 const APPROVAL = `query ($id: ID!) {
@@ -50,7 +51,13 @@ export async function run({ quick, say }) {
     dataDir,
     ports: { api: 0, postgres: 0, temporal: 0 },
     temporalUi: false,
-    environments: [{ name: PLACE, position: 1, after: [], pipeline: 'approved' }],
+    environments: [
+      { name: PLACE, position: 1, after: [], pipeline: 'approved', approval: { count: 2 } },
+    ],
+    principals: [
+      { name: 'release-manager', role: 'release-manager' },
+      ...PEOPLE.map((name) => ({ name, role: 'approver' })),
+    ],
     targets: [{ name: 'bench-host', environment: PLACE, agent: false }],
     env: { api: { SLUICE_LOG_LEVEL: 'warn' }, worker: { SLUICE_LOG_LEVEL: 'warn' } },
   });
@@ -60,7 +67,7 @@ export async function run({ quick, say }) {
   try {
     await usePipeline(stack);
     const manager = createClient(stack);
-    const approver = createClient(stack, 'approver');
+    const people = PEOPLE.map((name) => createClient(stack, name));
     const release = await createRelease(manager);
     const connection = await Connection.connect({ address: stack.temporalAddress });
     const temporal = new Client({ connection, namespace: stack.temporalNamespace });
@@ -68,7 +75,7 @@ export async function run({ quick, say }) {
     const baselines = [];
     const rounds = WARM_UP + (quick ? QUICK : FULL);
     for (let round = 0; round < rounds; round += 1) {
-      const value = await approveOne(manager, approver, release);
+      const value = await approveOne(manager, people, release);
       const baseline = await updateOne(temporal);
       if (round < WARM_UP) continue;
       values.push(value);
@@ -99,24 +106,26 @@ async function usePipeline(stack) {
 }
 
 /** Milliseconds from the mutation to its answer. */
-async function approveOne(manager, approver, release) {
+async function approveOne(manager, [first, second], release) {
   const id = await requestPromotion(manager, release, PLACE);
-  const { approval } = await until(approver, id, ({ approval: a }) => a?.state === 'WAITING');
+  const { approval } = await until(first, id, ({ approval: a }) => a?.state === 'WAITING');
+  const value = await decide(first, id, approval, 'APPROVE');
+  await decide(second, id, approval, 'REJECT');
+  await until(second, id, ({ packet }) => packet !== null);
+  return value;
+}
+
+async function decide(ask, promotion, { releaseDigest, planDigest }, decision) {
   const input = {
-    promotion: id,
-    decision: 'APPROVE',
-    release: approval.releaseDigest,
-    plan: approval.planDigest,
-    comment: 'a bench',
+    ...{ promotion, decision, release: releaseDigest, plan: planDigest, comment: 'a bench' },
     idempotencyKey: crypto.randomUUID(),
   };
   const started = performance.now();
-  const { decideApproval } = await approver(DECIDE, { input });
+  const { decideApproval } = await ask(DECIDE, { input });
   const value = performance.now() - started;
   if (decideApproval.code !== undefined) {
-    throw new Error(`It was not approved: ${JSON.stringify(decideApproval)}`);
+    throw new Error(`${decision} was refused: ${JSON.stringify(decideApproval)}`);
   }
-  await until(approver, id, ({ packet }) => packet !== null);
   return value;
 }
 
@@ -124,10 +133,10 @@ async function until(ask, id, isThere) {
   const deadline = performance.now() + 60_000;
   for (;;) {
     const { promotion } = await ask(APPROVAL, { id });
-    if (isThere(promotion)) return promotion;
-    if (['FAILED', 'DENIED', 'REVERTED'].includes(promotion.state)) {
+    if (['FAILED', 'REVERTED', 'SUCCEEDED'].includes(promotion.state)) {
       throw new Error(`${id} is ${promotion.state}: ${promotion.reason?.message}`);
     }
+    if (isThere(promotion)) return promotion;
     if (performance.now() > deadline) throw new Error(`${id} stands still; see the worker's log.`);
     await sleep(10);
   }

@@ -2,12 +2,12 @@ import { readFile } from 'node:fs/promises';
 
 /** Stories that can be told on a real stack, each with the recorded history whose events number its positions. */
 export const STORIES = {
-  approved: 'promotion-approved',
-  rejected: 'promotion-rejected',
+  approved: 'promotion-succeeded-approved',
+  rejected: 'promotion-denied-rejected',
   denied: 'promotion-denied',
-  reverted: 'promotion-reverted',
+  reverted: 'promotion-reverted-planned',
   cancelled: 'promotion-cancelled',
-  'rolled-back': 'rollback-succeeded',
+  'rolled-back': 'promotion-succeeded-rollback',
 } as const;
 
 /** One of {@link STORIES}. */
@@ -27,18 +27,37 @@ export interface KillCase {
   readonly event: number;
 }
 
-/** Every case there is: each process at each event of each story's recorded history. */
+/** Events with which a new transaction of the engine begins: what comes before one of them can be observed. */
+const BEGINNINGS: ReadonlySet<string> = new Set(
+  [
+    'WORKFLOW_TASK_STARTED',
+    'WORKFLOW_TASK_COMPLETED',
+    'ACTIVITY_TASK_STARTED',
+    'TIMER_FIRED',
+    'WORKFLOW_EXECUTION_SIGNALED',
+    'WORKFLOW_EXECUTION_CANCEL_REQUESTED',
+  ].map((name) => `EVENT_TYPE_${name}`),
+);
+
+/**
+ * Every case there is: each process at each event position of each story's recorded history. The engine writes several
+ * events in one transaction (a task's completion with the activities that it schedules, a result with the task that it
+ * wakes); between those nobody can be killed, so a position is the last event of a transaction.
+ */
 export async function listKillCases(): Promise<readonly KillCase[]> {
   const cases: KillCase[] = [];
   for (const [story, file] of Object.entries(STORIES)) {
     const url = new URL(`../../replay/histories/${file}.json`, import.meta.url);
     const { history } = JSON.parse(await readFile(url, 'utf8')) as {
-      history: { events: unknown[] };
+      history: { events: { eventType: string }[] };
     };
+    const { events } = history;
+    const positions = events.flatMap((_, index) => {
+      const next = events[index + 1];
+      return next === undefined || BEGINNINGS.has(next.eventType) ? [index + 1] : [];
+    });
     for (const victim of VICTIMS) {
-      for (let event = 1; event <= history.events.length; event += 1) {
-        cases.push({ story: story as StoryName, victim, event });
-      }
+      for (const event of positions) cases.push({ story: story as StoryName, victim, event });
     }
   }
   return cases;

@@ -58,6 +58,19 @@ describe('without approval', () => {
     });
   });
 
+  test('a target that belongs to another environment now, whose rules this promotion has not met', async () => {
+    const prepared = await it.prepare({ releaseDigest: release });
+    const move = (to: string) =>
+      it.scene.database.query(
+        `update sluice.targets set environment_id = $1 where target_id = 'dev-1'`,
+        [to],
+      );
+    await move('staging');
+    expect(await it.sign(prepared)).toBe('target-not-in-promotion');
+    await move('dev');
+    expect(await it.sign(prepared)).toBe('signed');
+  });
+
   test('a later round is signed under a key of its own', async () => {
     const prepared = await it.planAgain(await it.prepare({ releaseDigest: release }), 2);
     const idempotencyKey = `${prepared.promotion.promotionId}/deploy~2/dev-1/deploy`;
