@@ -1,7 +1,8 @@
 /**
  * `npm run test:faults -- --all [--report FILE]`: kills worker, API and agent with -9 at every event position of the recorded
  * histories, on a real stack, and judges each by journal, records, history and events. Without --all: the seeded sample that
- * `npm test` runs. `--seed N` picks another sample. Prints the report, {seed, cases, violations, seconds}, to standard output.
+ * `npm test` runs. `--seed N` picks another sample. Prints the report, {seed, positions, reached, promotions,
+ * violations, seconds, runs}, to standard output.
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -4,8 +4,14 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { findDisagreements } from '../support/agreement.ts';
 import { approve } from '../support/deciders.ts';
 import { startTestStack, type TestStack } from '../support/e2e-stack.ts';
-import { connectEngine, killAtEvent } from '../support/event-kills/kill-at-event.ts';
-import { type KillCase, listKillCases, sampleCases } from '../support/event-kills/kill-cases.ts';
+import { connectEngine, killAtEvents } from '../support/event-kills/kill-at-event.ts';
+import {
+  groupIntoRuns,
+  type KillRun,
+  listKillCases,
+  sampleCases,
+  type Victim,
+} from '../support/event-kills/kill-cases.ts';
 import { beginStory, ENDINGS, endStory, type Stage } from '../support/event-kills/stories.ts';
 import { Turns } from '../support/event-kills/turns.ts';
 import { findService, serviceImage } from '../support/service-images.ts';
@@ -18,13 +24,23 @@ import { StackClient } from '../support/stack-client.ts';
 const ALL = process.env['SLUICE_EVENT_KILLS'] === 'all';
 const SEED = Number(process.env['SLUICE_FAULT_SEED'] ?? 20261121);
 const SAMPLE = 25;
-/** Promotions that run beside each other: a killed worker or API interrupts all of them. */
-const LANES = Array.from({ length: ALL ? 6 : 3 }, (_, index) => `lane-${index + 1}`);
+/**
+ * Promotions that run beside each other, one for each process that is killed: two that killed the worker in turn would leave
+ * it no time to do anything.
+ */
+const LANES: Readonly<Record<string, Victim>> = {
+  'lane-1': 'worker',
+  'lane-2': 'api',
+  'lane-3': 'agent',
+};
 
-interface Judged extends KillCase {
+/** Kills in the course of one promotion, at most. */
+const KILLS_A_RUN = 8;
+
+interface Judged extends KillRun {
   readonly promotion: string;
-  /** Events when the process was killed. */
-  readonly killedAt: number;
+  /** Positions that its run reached; a real run may be shorter than the recorded one. */
+  readonly reached: readonly number[];
   readonly state: string;
   readonly problems: readonly string[];
 }
@@ -44,7 +60,7 @@ beforeAll(async () => {
       serviceImage('3.0.0', 'unverifiable'),
     ],
     scannerMode: 'clean',
-    environments: LANES.map((name, position) => ({
+    environments: Object.keys(LANES).map((name, position) => ({
       name,
       position,
       after: [],
@@ -52,7 +68,10 @@ beforeAll(async () => {
       approval: { roles: ['approver'] as const },
       deadlines: { verifySeconds: 8 },
     })),
-    targets: LANES.map((environment) => ({ name: `host-${environment}`, environment })),
+    targets: Object.keys(LANES).map((environment) => ({
+      name: `host-${environment}`,
+      environment,
+    })),
     principals: [
       { name: 'release-manager', role: 'release-manager' },
       { name: 'approver', role: 'approver' },
@@ -71,7 +90,7 @@ beforeAll(async () => {
   };
   const approver = new StackClient(stack, 'approver');
   const admin = new StackClient(stack, 'admin');
-  for (const environment of LANES) {
+  for (const environment of Object.keys(LANES)) {
     const target = `host-${environment}`;
     stages.set(environment, {
       stack,
@@ -97,59 +116,77 @@ afterAll(async () => {
 test(
   `kill -9 at ${ALL ? 'every event position' : `${SAMPLE} event positions, seed ${SEED}`}: all witnesses agree`,
   async () => {
-    const cases = await listKillCases();
-    const queue = [...(ALL ? cases : sampleCases(cases, SAMPLE, SEED))];
+    const all = await listKillCases();
+    const cases = ALL ? all : sampleCases(all, SAMPLE, SEED);
+    const runs = groupIntoRuns(cases, KILLS_A_RUN);
     const engine = await connectEngine(made.stack);
     const turns = new Turns();
     const judged: Judged[] = [];
     const startedAt = Date.now();
-    const lane = async (environment: string): Promise<void> => {
-      for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-        const stage = stages.get(environment) as Stage;
-        const promotion = await beginStory(stage, next.story);
-        const part = next.victim === 'agent' ? `agent-${stage.target}` : next.victim;
-        const killed = killAtEvent(made.stack, engine, turns, {
-          promotion,
-          event: next.event,
-          part,
-        });
-        const ended = await endStory(stage, next.story, promotion);
-        const killedAt = await killed;
-        judged.push({
-          ...next,
-          promotion,
-          killedAt,
-          state: ended.state,
-          problems: await judge(stage, next, promotion),
-        });
+    const lane = async ([environment, victim]: [string, Victim]): Promise<void> => {
+      const stage = stages.get(environment) as Stage;
+      for (const one of runs.filter((run) => run.victim === victim)) {
+        judged.push(await runOne(stage, one));
         if (ALL) showProgress(judged, cases.length, startedAt);
       }
     };
-    await Promise.all(LANES.map(lane));
+    const runOne = async (stage: Stage, one: KillRun): Promise<Judged> => {
+      const promotion = await beginStory(stage, one.story);
+      const part = one.victim === 'agent' ? `agent-${stage.target}` : one.victim;
+      const killing = killAtEvents(made.stack, engine, turns, { promotion, part, ...one });
+      const { state } = await endStory(stage, one.story, promotion);
+      const reached = await killing;
+      return { ...one, promotion, reached, state, problems: await judge(stage, one, promotion) };
+    };
+    await Promise.all(Object.entries(LANES).map(lane));
     await engine.connection.close();
     const violations = judged.filter(({ problems }) => problems.length > 0);
     const report = process.env['SLUICE_FAULTS_REPORT'];
-    if (report !== undefined) {
-      const seconds = Math.round((Date.now() - startedAt) / 1000);
-      const document = { seed: SEED, cases: judged.length, violations, seconds };
-      await writeFile(report, `${JSON.stringify(document, null, 2)}\n`);
-    }
+    if (report !== undefined) await writeReport(report, judged, cases.length, startedAt);
     expect(violations).toEqual([]);
-    expect(judged.length).toBe(ALL ? cases.length : SAMPLE);
+    expect(countEvents(judged)).toBe(cases.length);
   },
   ALL ? 4 * 3600_000 : 900_000,
 );
+
+function countEvents(judged: readonly Judged[]): number {
+  return judged.reduce((sum, { events }) => sum + events.length, 0);
+}
+
+async function writeReport(
+  file: string,
+  judged: readonly Judged[],
+  positions: number,
+  startedAt: number,
+): Promise<void> {
+  const document = {
+    seed: SEED,
+    positions,
+    reached: judged.reduce((sum, { reached }) => sum + reached.length, 0),
+    promotions: judged.length,
+    violations: judged.filter(({ problems }) => problems.length > 0),
+    seconds: Math.round((Date.now() - startedAt) / 1000),
+    runs: judged.map(({ story, victim, events, reached, state }) => ({
+      story,
+      victim,
+      state,
+      events,
+      reached: reached.length,
+    })),
+  };
+  await writeFile(file, `${JSON.stringify(document)}\n`);
+}
 
 function showProgress(judged: readonly Judged[], all: number, startedAt: number): void {
   const last = judged.at(-1);
   const minutes = ((Date.now() - startedAt) / 60_000).toFixed(1);
   const verdict = last?.problems.length === 0 ? 'agreed' : last?.problems.join('; ');
   process.stderr.write(
-    `${judged.length}/${all} after ${minutes} min: ${last?.victim} at event ${last?.event} of ${last?.story}: ${verdict}\n`,
+    `${countEvents(judged)}/${all} after ${minutes} min: ${last?.victim} in ${last?.story}: ${verdict}\n`,
   );
 }
 
-async function judge(stage: Stage, one: KillCase, id: string): Promise<readonly string[]> {
+async function judge(stage: Stage, one: KillRun, id: string): Promise<readonly string[]> {
   const promotion = await stage.manager.promotion(id);
   const problems = [...(await findDisagreements(stage.stack, promotion))];
   if (!ENDINGS[one.story].includes(promotion.state)) {

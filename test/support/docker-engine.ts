@@ -16,13 +16,21 @@ export function hasProgram(name: string, args: readonly string[]): boolean {
   return spawnSync(name, [...args], { stdio: 'ignore' }).status === 0;
 }
 
+/** Whether an engine can be started by hand: as root, with `dockerd` and `docker` on PATH. */
+export function canStartDocker(): boolean {
+  return (
+    process.getuid?.() === 0 &&
+    hasProgram('dockerd', ['--version']) &&
+    hasProgram('docker', ['--version'])
+  );
+}
+
 /**
- * Starts a Docker engine by hand, with a folder of its own and without touching the host's network.
- * Undefined where it cannot be: no `dockerd` or `docker` on PATH, or not root.
+ * Starts a Docker engine with a folder of its own and without touching the host's network; undefined
+ * where {@link canStartDocker} says no.
  */
 export async function startDockerEngine(folder: string): Promise<DockerEngine | undefined> {
-  const isPossible = process.getuid?.() === 0 && hasProgram('dockerd', ['--version']);
-  if (!isPossible || !hasProgram('docker', ['--version'])) return undefined;
+  if (!canStartDocker()) return undefined;
   await mkdir(folder, { recursive: true });
   const host = `unix://${join(folder, 'docker.sock')}`;
   const engine = spawn(

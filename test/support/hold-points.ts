@@ -6,7 +6,7 @@ import { waitFor } from './wait-for.ts';
  * that only this database has take a shared advisory lock; the test holds the same lock alone.
  *
  * Keys: `releases:<version>`, `effects:<promotion>/<step>[/<target>]`, `commands:<idempotency key>`,
- * `leases:<resource>`, `packets:<promotion>` (the promotion statement).
+ * `leases:<resource>` (taken or given back: a place in its queue is none), `packets:<promotion>` (the promotion statement).
  */
 export interface HoldPoints {
   hold(key: string): Promise<void>;
@@ -26,7 +26,7 @@ create or replace trigger test_hold before insert on sluice.effects
   for each row execute function sluice.test_hold('effects', 'idempotency_key');
 create or replace trigger test_hold before insert on sluice.commands
   for each row execute function sluice.test_hold('commands', 'idempotency_key');
-create or replace trigger test_hold before insert or update on sluice.leases
+create or replace trigger test_hold before update on sluice.leases
   for each row execute function sluice.test_hold('leases', 'resource');
 create or replace trigger test_hold before insert on sluice.releases
   for each row execute function sluice.test_hold('releases', 'version');

@@ -1,11 +1,12 @@
 import { hasStepOfType } from '@sluice/domain';
-import { withTenant } from '@sluice/persistence';
-import { TASK_QUEUES } from '@sluice/temporal-contract';
+import { type CommandRecord, withTenant } from '@sluice/persistence';
+import { type StepResult, TASK_QUEUES } from '@sluice/temporal-contract';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { planDeployment } from '../plan/plan-deployment.ts';
 import { readPlannedDeployment } from '../plan/planned-deployment.ts';
-import type { StepOutcome, StepRun, StepType } from '../step/step-type.ts';
-import { awaitReport, dispatchCommand } from './dispatch-command.ts';
+import { planTargets } from '../plan/target-plans.ts';
+import { failedResult, type StepOutcome, type StepRun, type StepType } from '../step/step-type.ts';
+import { awaitReport, type DispatchOrder, dispatchCommand } from './dispatch-command.ts';
 import { readResult } from './settle-command.ts';
 
 type DeployParts = Pick<ActivityDependencies, 'pool' | 'signer' | 'now'>;
@@ -33,23 +34,52 @@ async function deploy(parts: DeployParts, run: StepRun): Promise<StepOutcome> {
       ? readPlannedDeployment(tx, promotion, target, input.round ?? 1)
       : planDeployment(tx, promotion, target),
   );
-  const command = await dispatchCommand(
-    parts,
-    {
-      tenantId,
-      promotion,
-      stepId: input.stepId,
-      round: input.round,
-      target,
-      kind: 'deploy',
-      plan,
-      planDigest: digest,
-      validSeconds: rules.deadlines.deploySeconds,
-    },
-    scope,
-  );
+  const order: DispatchOrder = {
+    tenantId,
+    promotion,
+    stepId: input.stepId,
+    round: input.round,
+    target,
+    kind: 'deploy',
+    plan,
+    planDigest: digest,
+    validSeconds: rules.deadlines.deploySeconds,
+  };
+  let command: CommandRecord;
+  try {
+    command = await dispatchCommand(parts, order, scope);
+  } catch (error) {
+    if (!(await isStale(parts, run, order, error))) throw error;
+    log.info({ target, plan: digest }, 'the plan became stale; nothing was dispatched');
+    return { result: staleResult(order) };
+  }
   const result = await readResult(parts, tenantId, command);
   if (result !== undefined) return { result };
   log.info({ sequence: command.sequence, plan: digest }, 'command dispatched; the agent answers');
   return awaitReport(scope, command);
+}
+
+/**
+ * True when the signer found that a planned deployment is not what would be planned now: the target's settings changed
+ * after its plan was checked. As when the agent finds so, it can be planned again.
+ */
+async function isStale(
+  { pool }: DeployParts,
+  { promotion, rules }: StepRun,
+  { tenantId, target, planDigest }: DispatchOrder,
+  error: unknown,
+): Promise<boolean> {
+  const { refusalCode } = (error ?? {}) as { readonly refusalCode?: unknown };
+  const isPlanned = promotion.kind === 'promote' && hasStepOfType(rules.pipeline, 'plan');
+  if (refusalCode !== 'plan-differs' || !isPlanned) return false;
+  const [now] = await withTenant(pool, tenantId, (tx) => planTargets(tx, promotion, [target]));
+  return now?.known !== true || now.digest !== planDigest;
+}
+
+function staleResult({ target, promotion: { promotionId } }: DispatchOrder): StepResult {
+  return failedResult(
+    'plan-stale',
+    `Target ${target} or its settings changed after ${promotionId} was planned, and nothing was sent there. ` +
+      'Promote again when nobody changes it.',
+  );
 }

@@ -22,7 +22,7 @@ import {
   upsertDeployment,
   withTenant,
 } from '@sluice/persistence';
-import { verifyPacket } from '@sluice/signing';
+import { SignerRefusedError, verifyPacket } from '@sluice/signing';
 import { createFakeScope } from '../testing/fake-scope.ts';
 import { createInMemorySigner } from '../testing/in-memory-signer.ts';
 import {
@@ -132,6 +132,31 @@ test('whatever a superseded promotion met before it knew that, it is sealed as s
   await sealPromotion(input(cancelled, 'cancelled', 'promotion-cancelled'));
   expect(await inTenant((tx) => getPromotion(tx, cancelled))).toMatchObject({
     reason: { code: 'promotion-cancelled' },
+  });
+});
+
+test('what the signer refuses because the records have moved on is sealed again from what they say now', async () => {
+  const promotionId = await running();
+  await deploy(promotionId, 'confirmed');
+  const overtaken = createSealActivities({
+    pool: scene.worker,
+    evidence,
+    signer: {
+      ...signer,
+      signStatement: async () => {
+        await supersede(promotionId);
+        throw new SignerRefusedError('promotion-superseded', 'It cannot have succeeded.');
+      },
+    },
+    logger: createLogger({ service: 'test', level: 'silent' }),
+    scope: () => createFakeScope(),
+  });
+  await expect(overtaken.sealPromotion(input(promotionId, 'succeeded'))).rejects.toMatchObject({
+    type: 'Unavailable',
+    nonRetryable: false,
+  });
+  expect(await sealPromotion(input(promotionId, 'succeeded'))).toMatchObject({
+    ended: { state: 'cancelled' },
   });
 });
 

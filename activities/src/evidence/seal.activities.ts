@@ -17,7 +17,7 @@ import {
 } from '@sluice/signing';
 import { FAILURES, type InterpreterActivities } from '@sluice/temporal-contract';
 import type { ActivityDependencies } from '../dependencies.ts';
-import { activityFailure } from '../failures.ts';
+import { activityFailure, errorCodeOf } from '../failures.ts';
 import { recordPromotionEvent } from '../records/state.activities.ts';
 import { runActivity } from '../run-activity.ts';
 import { workflowActor } from '../step/settle-step.ts';
@@ -83,7 +83,9 @@ export function createSealActivities(
             { isolation: 'repeatable read', readOnly: true },
           );
           const ending = endingOf(input, facts.promotion);
-          const sealed = await makePacket(parts, { ...input, ...ending }, facts);
+          const sealed = await makePacket(parts, { ...input, ...ending }, facts).catch((error) =>
+            explainRefusal(parts, input, facts, error),
+          );
           // Repeatable read: a report that is stored meanwhile makes this lose the race and begin again.
           const answer = await withTenant(
             parts.pool,
@@ -149,6 +151,30 @@ async function makePacket(
   };
 }
 
+/** The signer reads the records itself: what it refuses for they have moved on meanwhile is no last word. */
+async function explainRefusal(
+  { pool }: SealParts,
+  { promotion: { tenantId, promotionId } }: SealInput,
+  facts: PromotionEvidence,
+  error: unknown,
+): Promise<never> {
+  if (errorCodeOf(error) === 'signer-refused') {
+    const now = await withTenant(pool, tenantId, (tx) => gatherEvidence(tx, promotionId), {
+      isolation: 'repeatable read',
+      readOnly: true,
+    });
+    if (digestOf(now) !== digestOf(facts)) throw changedMeanwhile(promotionId);
+  }
+  throw error;
+}
+
+function changedMeanwhile(promotionId: string): Error {
+  return activityFailure(
+    FAILURES.unavailable,
+    `The records of ${promotionId} changed while it was sealed; it is sealed again from what they say now.`,
+  );
+}
+
 async function recordSeal(
   tx: Tx,
   input: SealInput,
@@ -161,12 +187,7 @@ async function recordSeal(
   const now = await gatherEvidence(tx, promotionId);
   const { promotion } = now;
   if (promotion.packetDigest !== null) return answerOf(input, promotion.packetDigest, promotion);
-  if (digestOf(now) !== digestOf(facts)) {
-    throw activityFailure(
-      FAILURES.unavailable,
-      `The records of ${promotionId} changed while it was sealed; it is sealed again from what they say now.`,
-    );
-  }
+  if (digestOf(now) !== digestOf(facts)) throw changedMeanwhile(promotionId);
   for (const { target, signed } of sealed.deployments) {
     await recordStatement(tx, promotionId, signed, { target });
   }
@@ -194,12 +215,15 @@ async function recordSeal(
   return answerOf(input, sealed.packet.digest, { state, reason });
 }
 
-/** A success that a rollback was faster than is none: what runs is the rollback's to say. */
+/**
+ * Whatever a promotion came to that a rollback took the lease from, it is cancelled: what runs is the rollback's to say. The
+ * word of that may not have reached its workflow yet.
+ */
 function endingOf(
   { state, reason }: SealInput,
   { supersededBy }: Pick<PromotionRecord, 'supersededBy'>,
 ): Ending {
-  if (supersededBy === null || state !== 'succeeded') return { state, reason };
+  if (supersededBy === null || state === 'cancelled') return { state, reason };
   const message = `${supersededBy} took the lease before this promotion was sealed; look at what it puts there.`;
   return { state: 'cancelled', reason: { code: 'superseded', message } };
 }

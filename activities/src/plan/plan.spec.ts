@@ -194,6 +194,17 @@ test('all agents refuse a stale plan: planned again in the next round, under key
   expect((await eventTypes()).filter((type) => type === 'plan.stale')).toHaveLength(1);
 });
 
+test('a late attempt sends no step of a promotion back that has ended', async () => {
+  await plan();
+  await end('succeeded');
+  const { reopenSteps } = createStalePlanActivities(parts({ activityId: 'reopen-late' }));
+  const reason = { code: 'plan-stale', message: 'Changed.' };
+  await expect(reopenSteps({ promotion: ref(), stepIds: ['plan'], reason })).rejects.toMatchObject({
+    type: 'IllegalTransition',
+  });
+  expect(await stepStates()).toMatchObject({ plan: 'succeeded' });
+});
+
 test('a target that refused is not reverted to what its plan found: something else is there', async () => {
   await plan();
   await expect(deploy('dev-1')).rejects.toMatchObject({ name: 'CompleteAsyncError' });

@@ -1,5 +1,6 @@
 import { traceIdOf } from '@sluice/domain';
 import {
+  assertPromotionOpen,
   findPlanSet,
   getPromotion,
   insertEffect,
@@ -50,6 +51,7 @@ export function createStalePlanActivities(
     reopenSteps: ({ promotion: { tenantId, promotionId }, stepIds, reason }) =>
       runActivity(parts, 'reopenSteps', { tenantId, promotionId }, (_log, { runId, activityId }) =>
         withTenant(parts.pool, tenantId, async (tx) => {
+          await assertPromotionOpen(tx, promotionId);
           // An attempt that was given up may come late: it must not send back steps that run again already.
           const { inserted } = await insertEffect(tx, {
             idempotencyKey: `${promotionId}/${REOPEN}/${runId}/${activityId}`,

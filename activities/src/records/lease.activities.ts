@@ -1,8 +1,8 @@
 import { isPromotionEnd } from '@sluice/domain';
 import {
   assertPromotionOpen,
-  findLease,
   getPromotion,
+  lockOrMakeLease,
   type Pool,
   type PromotionRecord,
   releaseLease,
@@ -37,10 +37,11 @@ export function createLeaseActivities(
             return preempt(tx, promotion, resource, parts.supersedeGraceSeconds);
           }
           const holder = leaseHolder(promotionId);
-          const before = await findLease(tx, resource);
+          // Under the lock: of attempts at the same instant one alone finds that it was not granted before.
+          const before = await lockOrMakeLease(tx, resource);
           const answer = await takeLease(tx, { resource, holder });
           // A holder that asks again was granted before: that is told once.
-          if (answer.state === 'granted' && before?.holder !== holder) {
+          if (answer.state === 'granted' && before.holder !== holder) {
             const { fencingToken } = answer;
             await recordLeaseEvent(tx, 'lease.granted', promotion, { resource, fencingToken });
           }
@@ -53,9 +54,9 @@ export function createLeaseActivities(
         withTenant(parts.pool, tenantId, async (tx) => {
           await assertPromotionOpen(tx, promotionId);
           const holder = leaseHolder(promotionId);
-          const before = await findLease(tx, resource);
+          const before = await lockOrMakeLease(tx, resource);
           const { grantedTo } = await yieldLease(tx, { resource, holder });
-          if (before?.holder === holder) {
+          if (before.holder === holder) {
             const promotion = await getPromotion(tx, promotionId);
             await recordLeaseEvent(tx, 'lease.yielded', promotion, { resource });
           }

@@ -86,6 +86,11 @@ test('a rollback takes the lease from its holder with a higher token, who is ask
       body: { workflowId, signal: 'supersedePromotion', input: { by: rollback.promotionId } },
       delay: 0,
     },
+    // A settlement that works in its place stops too.
+    {
+      kind: 'signal-workflow',
+      body: { workflowId: `settlement/acme/${one.promotionId}`, signal: 'supersedePromotion' },
+    },
     { kind: 'terminate-workflow', body: { workflowId }, delay: 3 },
   ]);
   // What it held is not its own any more: nothing that it does late changes the lease.

@@ -1,9 +1,9 @@
 import { traceIdOf } from '@sluice/domain';
 import {
   enqueueOutbox,
-  findLease,
   getPromotion,
   insertEvent,
+  lockOrMakeLease,
   markSuperseded,
   type PromotionRecord,
   preemptLease,
@@ -14,6 +14,7 @@ import {
   PROMOTION_MESSAGES,
   promotionWorkflowId,
   type SupersedePromotionSignal,
+  settlementWorkflowId,
 } from '@sluice/temporal-contract';
 import { workflowActor } from '../step/settle-step.ts';
 import { leaseHolder, promotionOfHolder, recordLeaseEvent, signal } from './lease-records.ts';
@@ -32,10 +33,10 @@ export async function preempt(
   graceSeconds: number = DEFAULT_SUPERSEDE_GRACE_SECONDS,
 ): Promise<LeaseAnswer> {
   const holder = leaseHolder(rollback.promotionId);
-  const before = (await findLease(tx, resource))?.holder;
+  const { holder: before } = await lockOrMakeLease(tx, resource);
   const { fencingToken, previous } = await preemptLease(tx, { resource, holder });
   if (before === holder) return { state: 'granted', fencingToken };
-  if (previous === null || previous === holder) {
+  if (previous === null) {
     await recordLeaseEvent(tx, 'lease.granted', rollback, { resource, fencingToken });
     return { state: 'granted', fencingToken };
   }
@@ -67,6 +68,15 @@ async function supersede(
   });
   const input: SupersedePromotionSignal = { by };
   await signal(tx, promotionId, PROMOTION_MESSAGES.supersedePromotion, input);
+  // Its own workflow may be gone, and a settlement at work in its place.
+  await enqueueOutbox(tx, {
+    kind: 'signal-workflow',
+    body: {
+      workflowId: settlementWorkflowId(tx.tenantId, promotionId),
+      signal: PROMOTION_MESSAGES.supersedePromotion,
+      input,
+    },
+  });
   await enqueueOutbox(
     tx,
     {

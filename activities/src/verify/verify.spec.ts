@@ -34,6 +34,18 @@ test('what was deployed is asked over HTTP', async () => {
   expect(asked).toBeGreaterThan(0);
 });
 
+test('that an earlier release is put back is said of a promotion alone: a rollback is not put back', async () => {
+  const release = await scene.addRelease('1.1.0');
+  // Its time is over before it begins: one try.
+  const sick = { ...parts, now: () => 0, fetchUrl: async () => new Response('', { status: 500 }) };
+  expect((await verify(release, 'promote', sick)).reason).toMatchObject({
+    code: 'target-unhealthy',
+    message: expect.stringContaining('is put back.'),
+  });
+  const { reason } = await verify(release, 'rollback', sick);
+  expect(reason?.message).toMatch(/log on the target\.$/);
+});
+
 test('an emptied target has nobody to ask', async () => {
   const nothing = releaseDigest(NOTHING_RELEASE);
   await withTenant(scene.app, SCENE_TENANT, (tx) =>
@@ -44,11 +56,11 @@ test('an emptied target has nobody to ask', async () => {
   expect(asked).toBe(0);
 });
 
-async function verify(release: string, kind: 'promote' | 'rollback') {
+async function verify(release: string, kind: 'promote' | 'rollback', used: typeof parts = parts) {
   const { promotionId } = await scene.addPromotion(release, { kind });
   const promotion = { tenantId: SCENE_TENANT, promotionId };
   await createRulesActivities(parts).freezeRules({ promotion });
-  const registry = createStepRegistry([createVerifyStep(parts)]);
+  const registry = createStepRegistry([createVerifyStep(used)]);
   return createStepActivities(parts, registry).executeStep({
     type: 'verify',
     version: 1,

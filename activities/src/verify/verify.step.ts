@@ -65,7 +65,7 @@ async function verify(
       'target-unhealthy',
       `${probed.url} on target ${name} was not healthy after ${probed.tries} ` +
         `${probed.tries === 1 ? 'try' : 'tries'}: ${probed.lastOutcome}. Look at the service's log ` +
-        'on the target; its earlier release is put back.',
+        `on the target${promotion.kind === 'rollback' ? '' : '; its earlier release is put back'}.`,
     ),
   };
 }

@@ -77,6 +77,16 @@ export interface ReleaseNameView {
   readonly version: string;
 }
 
+/** What one principal said, and why it does not count where it does not. */
+export interface SaidView {
+  readonly principal: string;
+  readonly decision: 'APPROVE' | 'REJECT';
+  readonly comment: string;
+  readonly recorded: boolean;
+  readonly refusal: ReasonView | null;
+  readonly at: string;
+}
+
 /** A request for approval as the operations select it. */
 export interface ApprovalView {
   readonly id: string;
@@ -93,15 +103,7 @@ export interface ApprovalView {
   readonly openedAt: string;
   readonly deadline: string;
   readonly closedAt: string | null;
-  readonly decisions: readonly {
-    readonly id: string;
-    readonly principal: string;
-    readonly decision: 'APPROVE' | 'REJECT';
-    readonly comment: string;
-    readonly recorded: boolean;
-    readonly refusal: ReasonView | null;
-    readonly at: string;
-  }[];
+  readonly decisions: readonly (SaidView & { readonly id: string })[];
   readonly blockedForMe: ReasonView | null;
   readonly promotion: {
     readonly id: string;

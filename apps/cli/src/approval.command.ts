@@ -51,7 +51,7 @@ export function addApprovalCommands(
     .command('approve <promotion>')
     .description('show what would change, ask, and approve exactly that')
     .option('--comment <text>', 'shown to everyone and sealed')
-    .option('--yes', 'do not ask; without a terminal, and with --json, needed with --plan')
+    .option('--yes', 'do not ask; needed, together with --plan, without a terminal and with --json')
     .option(...plan)
     .option('--full', 'show every change, not the first twenty of each list')
     .option(...key);

@@ -7,6 +7,7 @@ import type {
   FindingView,
   PlanSideView,
   ReleaseNameView,
+  SaidView,
 } from './approval-operations.ts';
 import { minuteOf, shortDigest } from './progress-text.ts';
 import { printable, table, wrapped } from './text-layout.ts';
@@ -51,11 +52,35 @@ export function describeRequest(request: ApprovalView): string {
     `  asked ${minuteOf(openedAt)}, open until ${minuteOf(deadline)} UTC\n`,
   ];
   if (reason !== null) parts.push(wrapped(`  ${reason.code}: ${reason.message}`, 4));
-  for (const { principal, decision, comment, recorded, refusal } of decisions) {
-    const what = recorded ? decision.toLowerCase() : `does not count (${refusal?.code ?? 'open'})`;
-    parts.push(wrapped(`  ${principal}: ${what}${comment === '' ? '' : `: ${comment}`}`, 4));
-  }
-  return parts.join('');
+  return parts.join('') + describeSaid(decisions);
+}
+
+/** What was said about a request, a line for each. */
+export function describeSaid(decisions: readonly SaidView[]): string {
+  return decisions
+    .map(({ principal, decision, comment, recorded, refusal }) => {
+      const said = decision.toLowerCase();
+      const doubt = refusal === null ? 'not counted yet' : `does not count (${refusal.code})`;
+      const what = recorded ? said : `${said}, ${doubt}`;
+      return wrapped(`  ${principal}: ${what}${comment === '' ? '' : `: ${comment}`}`, 4);
+    })
+    .join('');
+}
+
+/** What a promotion moves where: `hello@1.0.0 to dev`, or `dev rolls back to hello@1.0.0`. */
+export function describeMove({
+  kind,
+  release,
+  environment,
+}: {
+  readonly kind: string;
+  readonly release: ReleaseNameView;
+  readonly environment: { readonly name: string };
+}): string {
+  const what = releaseName(release);
+  return kind === 'ROLLBACK'
+    ? `${environment.name} rolls back to ${what}`
+    : `${what} to ${environment.name}`;
 }
 
 /** `1 approval`, `2 approvals`. */

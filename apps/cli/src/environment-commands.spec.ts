@@ -43,10 +43,10 @@ test('the queue shows the holder, the places in order and why each waits', async
     'dev  free',
     '  nobody waits',
     '',
-    'staging  held by staging/6 since 12:00:00 UTC, fencing token 17',
-    '  1. staging/7  shop@1.2.0 by manager, not ready since 12:00:03 UTC',
+    'staging  held by staging/6 since 2026-11-21 12:00 UTC, fencing token 17',
+    '  1. staging/7  shop@1.2.0 by manager, not ready, in line since 11-21 12:00 UTC',
     '     waits-for-approval: By approver or admin, until 2026-11-22T12:00:00Z.',
-    '  2. staging/8  shop@1.2.0 by manager, ready since 12:00:03 UTC',
+    '  2. staging/8  shop@1.2.0 by manager, ready, in line since 11-21 12:00 UTC',
     '     waits-for-lease: staging/6 holds the lease.',
     '',
   ]);

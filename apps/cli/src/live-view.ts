@@ -1,5 +1,5 @@
 import type { CliIo, Terminal } from './cli-io.ts';
-import { releaseName } from './difference-text.ts';
+import { describeMove } from './difference-text.ts';
 import { describeEvent, describeWait, duration } from './progress-text.ts';
 import { printable } from './text-layout.ts';
 import type { EventView, ProgressPromotionView } from './watch-operations.ts';
@@ -102,14 +102,10 @@ export function renderProgress(
 }
 
 function headOf(promotion: ProgressPromotionView, now: number): Line {
-  const { id, kind, state, release, environment, requestedAt, startedAt, endedAt } = promotion;
+  const { id, state, requestedAt, startedAt, endedAt } = promotion;
   const until = endedAt === null ? now : Date.parse(endedAt);
-  const what =
-    kind === 'ROLLBACK'
-      ? `${environment.name} rolls back to ${releaseName(release)}`
-      : `${releaseName(release)} to ${environment.name}`;
   return [
-    [`${id}  ${what}  `],
+    [`${id}  ${describeMove(promotion)}  `],
     [state.toLowerCase(), TONES[state] ?? 'cyan'],
     [`  ${duration(until - Date.parse(startedAt ?? requestedAt))}`, 'dim'],
   ];

@@ -1,4 +1,4 @@
-import { APPROVAL_OPERATIONS } from './approval-operations.ts';
+import { APPROVAL_OPERATIONS, type ApprovalView, type SaidView } from './approval-operations.ts';
 import { ENVIRONMENT_OPERATIONS } from './environment-operations.ts';
 import { WATCH_OPERATIONS } from './watch-operations.ts';
 
@@ -30,6 +30,13 @@ const PROMOTION = `
       trace { rule source result finding remedy }
     }
     deployments { state planDigest target { name } failure { code message } }
+    approvals {
+      round state planDigest deadline
+      rule { count roles }
+      reason { code message }
+      decisions { principal decision comment recorded at refusal { code message } }
+    }
+    supersededBy
     packet { digest }
   }`;
 
@@ -142,8 +149,21 @@ export interface PromotionView {
     readonly target: { readonly name: string };
     readonly failure: ReasonView | null;
   }[];
+  /** Every round of asking people, oldest first; empty where nobody is asked. */
+  readonly approvals: readonly AskedRoundView[];
+  /** The rollback that took the lease from it. */
+  readonly supersededBy: string | null;
   readonly packet: { readonly digest: string } | null;
 }
+
+/** A round of asking people, as a promotion shows it. */
+export type AskedRoundView = Pick<
+  ApprovalView,
+  'round' | 'state' | 'planDigest' | 'deadline' | 'reason'
+> & {
+  readonly rule: Pick<ApprovalView['rule'], 'count' | 'roles'>;
+  readonly decisions: readonly SaidView[];
+};
 
 /** What a mutation answers instead of its object. */
 export interface RefusalView extends ReasonView {

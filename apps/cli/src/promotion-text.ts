@@ -1,12 +1,13 @@
-import { releaseName } from './difference-text.ts';
+import { approvalsOf, describeMove, describeSaid } from './difference-text.ts';
 import type { PromotionView } from './operations.ts';
+import { minuteOf } from './progress-text.ts';
 import { table, wrapped } from './text-layout.ts';
 
 /** A promotion for reading: state, steps, why it was decided so and what to do about it. */
 export function describePromotion(promotion: PromotionView): string {
-  const { id, state, release, environment, requestedBy, requestedAt } = promotion;
+  const { id, state, requestedBy, requestedAt } = promotion;
   const parts = [
-    `${id}  ${releaseName(release)} to ${environment.name}: ${state.toLowerCase()}\n`,
+    wrapped(`${id}  ${describeMove(promotion)}: ${state.toLowerCase()}`, 2),
     wrapped(`  requested  ${requestedAt} by ${requestedBy}`, 13),
   ];
   if (promotion.traceId !== null) parts.push(`  trace      ${promotion.traceId}\n`);
@@ -22,7 +23,8 @@ export function describePromotion(promotion: PromotionView): string {
   ]);
   const columns = [{ title: 'STEP' }, { title: 'STATE' }, { title: 'SECONDS' }];
   parts.push('\n', table([...columns, { title: 'REASON', shrinks: true }], steps));
-  parts.push(describeDecision(promotion), describeDeployments(promotion));
+  parts.push(describeDecision(promotion), describeApprovals(promotion));
+  parts.push(describeDeployments(promotion));
   if (promotion.packet !== null) parts.push(`\npacket  ${promotion.packet.digest}\n`);
   return parts.join('');
 }
@@ -37,6 +39,20 @@ function describeDecision({ decision }: PromotionView): string {
     if (remedy !== '' && result !== 'ALLOW') parts.push(wrapped(`    To do: ${remedy}`, 4));
   }
   return parts.join('');
+}
+
+/** Who was asked, and what they said: each round, for a stale plan begins another one. */
+function describeApprovals({ approvals }: PromotionView): string {
+  return approvals
+    .map(({ round, state, rule, reason, deadline, decisions }) => {
+      const which = approvals.length > 1 ? `approval, round ${round}` : 'approval';
+      const why = reason === null ? '' : ` (${reason.code})`;
+      const asked = `${approvalsOf(rule.count)} from ${rule.roles.join(' or ')}`;
+      const until = state === 'WAITING' ? ` until ${minuteOf(deadline)} UTC` : '';
+      const head = `${which}: ${state.toLowerCase()}${why}, needs ${asked}${until}`;
+      return `\n${wrapped(head, 2)}${describeSaid(decisions)}`;
+    })
+    .join('');
 }
 
 function describeDeployments({ deployments }: PromotionView): string {

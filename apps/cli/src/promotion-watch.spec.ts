@@ -44,6 +44,7 @@ function promotionAt(done: number, state = done === STEPS.length ? 'SUCCEEDED' :
     decision: null,
     deployments: [],
     approval: null,
+    approvals: [],
     packet: ended ? { digest } : null,
   };
 }

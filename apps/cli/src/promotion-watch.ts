@@ -1,7 +1,7 @@
 import type { ApiClient } from './api-client.ts';
 import type { CliIo } from './cli-io.ts';
 import type { CommandContext } from './command-context.ts';
-import { releaseName } from './difference-text.ts';
+import { describeMove } from './difference-text.ts';
 import { CliError, EXIT_CODES, type ExitCode } from './exit-codes.ts';
 import { type LiveView, openLiveView } from './live-view.ts';
 import { OPERATIONS, type PromotionView } from './operations.ts';
@@ -150,8 +150,7 @@ function jsonLines(io: CliIo): Presenter {
 function textLines(io: CliIo): Presenter {
   let waits = '';
   return {
-    begin: ({ id, release, environment }) =>
-      io.out(printable(`${id}  ${releaseName(release)} to ${environment.name}`) + '\n'),
+    begin: (promotion) => io.out(`${printable(`${promotion.id}  ${describeMove(promotion)}`)}\n`),
     show: (progress) => {
       io.out(`${describeEvent(progress.event)}\n`);
       const lines = describeWait(progress.promotion)

@@ -72,7 +72,7 @@ export function addPromotionCommands(
   act<RequestOptions>(request, io, settle, requestPromotion);
   const show = promotion
     .command('show <promotion>')
-    .description('steps, decision with reasons and remedies, deployments')
+    .description('steps, decision with reasons and remedies, approvals, deployments')
     .option('--difference', 'also what it would change: components, packages, findings, targets')
     .option('--full', 'with --difference: every change, not the first twenty of each list')
     .option('--packet <file>', 'write the sealed evidence packet there')

@@ -6,7 +6,7 @@ import type { QueueView } from './environment-operations.ts';
 import { noEnvironment } from './environment-reference.ts';
 import { EXIT_CODES, type ExitCode } from './exit-codes.ts';
 import { OPERATIONS } from './operations.ts';
-import { timeOfDay } from './progress-text.ts';
+import { minuteOf } from './progress-text.ts';
 import { wrapped } from './text-layout.ts';
 
 /** Adds `sluice queue`. */
@@ -56,7 +56,7 @@ function describeQueue({ name, lease }: QueueView): string {
   if (lease === null || lease.holder === null) {
     parts.push(`${name}  free\n`);
   } else {
-    const since = lease.acquiredAt === null ? '' : ` since ${timeOfDay(lease.acquiredAt)} UTC`;
+    const since = lease.acquiredAt === null ? '' : ` since ${minuteOf(lease.acquiredAt)} UTC`;
     const token = `fencing token ${lease.fencingToken}`;
     parts.push(wrapped(`${name}  held by ${lease.holder}${since}, ${token}`, 2));
   }
@@ -64,7 +64,7 @@ function describeQueue({ name, lease }: QueueView): string {
   if (queue.length === 0) parts.push('  nobody waits\n');
   for (const { position, ready, enqueuedAt, reason, promotion } of queue) {
     const what = `${promotion.id}  ${releaseName(promotion.release)} by ${promotion.requestedBy}`;
-    const state = `${ready ? 'ready' : 'not ready'} since ${timeOfDay(enqueuedAt)} UTC`;
+    const state = `${ready ? 'ready' : 'not ready'}, in line since ${minuteOf(enqueuedAt).slice(5)} UTC`;
     parts.push(wrapped(`  ${position}. ${what}, ${state}`, 5));
     parts.push(wrapped(`     ${reason.code}: ${reason.message}`, 7));
   }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { isDigest } from '@sluice/domain';
+import { isDigest, NOTHING_NAME } from '@sluice/domain';
 import type { Command } from 'commander';
 import type { ReleaseNameView } from './approval-operations.ts';
 import type { CliIo } from './cli-io.ts';
@@ -42,7 +42,7 @@ export function addRollbackCommand(
     .option('--to <release>', 'verified there before: version, name@version, or digest')
     .option('--last-verified', 'the newest that was verified there before the one that runs')
     .option('--nothing', 'empty the targets')
-    .requiredOption('--reason <text>', 'shown to everyone and sealed')
+    .requiredOption('--reason <text>', 'shown to everyone')
     .option('--yes', 'do not ask; needed without a terminal, and with --json')
     .option('--watch', 'follow it to its end; status 1 unless it succeeded')
     .option('--idempotency-key <key>', 'the same key gives the first answer (default: a new one)');
@@ -107,7 +107,7 @@ function destination(options: RollbackOptions, scene: RollbackSceneView): Destin
 function findVerified(scene: RollbackSceneView, reference: string): ReleaseNameView {
   const verified = new Map(
     scene.promotions.edges
-      .filter(({ node }) => node.state === 'SUCCEEDED')
+      .filter(({ node }) => node.state === 'SUCCEEDED' && node.release.name !== NOTHING_NAME)
       .map(({ node }) => [node.release.id, node.release]),
   );
   const matches = [...verified.values()].filter(

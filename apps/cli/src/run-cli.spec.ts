@@ -55,6 +55,8 @@ const promotion: PromotionView = {
   deployments: [
     { state: 'REVERTED', planDigest: digest, target: { name: 'dev-1' }, failure: null },
   ],
+  approvals: [],
+  supersededBy: null,
   packet: { digest },
 };
 
@@ -158,6 +160,57 @@ test('a promotion shows steps, decision with finding and remedy, within 80 colum
   }
   expect(text).not.toContain('\u001b');
   for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
+});
+
+test('a promotion shows every round of asking people, and a rollback says that it is one', async () => {
+  const rule = { count: 1, roles: ['approver', 'admin'] };
+  const asked = { planDigest: digest, rule, deadline: '2026-11-22T12:00:00.000Z' };
+  const said = { decision: 'APPROVE', at: promotion.requestedAt, refusal: null } as const;
+  const refusal = { code: 'approver-is-requester', message: 'x' };
+  const approvals: PromotionView['approvals'] = [
+    {
+      ...asked,
+      round: 1,
+      state: 'WITHDRAWN',
+      reason: { code: 'plan-stale', message: 'x' },
+      decisions: [{ ...said, principal: 'late', comment: '', recorded: false }],
+    },
+    {
+      ...asked,
+      round: 2,
+      state: 'APPROVED',
+      reason: null,
+      decisions: [
+        { ...said, principal: 'manager', comment: '', recorded: false, refusal },
+        { ...said, principal: 'ben', comment: 'looks \u001b[1mgood', recorded: true },
+      ],
+    },
+  ];
+  const view = { ...promotion, kind: 'ROLLBACK', decision: null, approvals };
+  const io = fakeIo({ promotion: () => ({ data: { promotion: view } }) });
+  expect(await runCli(['promotion', 'show', 'dev/2'], io)).toBe(0);
+  const text = io.outText();
+  expect(text).toContain('dev/2  dev rolls back to shop@1.1.0: denied\n');
+  expect(text).not.toContain('until');
+  expect(text).toContain(
+    [
+      'approval, round 1: withdrawn (plan-stale), needs 1 approval from approver or',
+      '  admin',
+      '  late: approve, not counted yet',
+      '',
+      'approval, round 2: approved, needs 1 approval from approver or admin',
+      '  manager: approve, does not count (approver-is-requester)',
+      '  ben: approve: looks ?[1mgood',
+      '',
+    ].join('\n'),
+  );
+  const open = [{ ...asked, round: 1, state: 'WAITING', reason: null, decisions: [] }];
+  const waiting = { ...promotion, state: 'WAITING', approvals: open };
+  const still = fakeIo({ promotion: () => ({ data: { promotion: waiting } }) });
+  expect(await runCli(['promotion', 'show', 'dev/2'], still)).toBe(0);
+  expect(still.outText().replaceAll(/\n */g, ' ')).toContain(
+    'approval: waiting, needs 1 approval from approver or admin until 2026-11-22 12:00 UTC',
+  );
 });
 
 test('packet and trust root are written as they are, byte for byte', async () => {

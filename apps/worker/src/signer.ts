@@ -37,7 +37,7 @@ try {
     {
       trustRoot,
       signCommand: async (request) => {
-        const answer = await signCommand(pool, command, request);
+        const answer = await signCommand(pool, command, request, trustRoot);
         const { promotionId, target, kind, sequence } = request;
         const what = { promotionId, target, kind, sequence };
         if (answer.ok) log.info(what, 'command signed');

@@ -9,6 +9,7 @@ import {
   insertEvent,
   listApprovalRequestsOf,
   listApprovalsOf,
+  type PromotionRecord,
   reaskApproval,
   refuseApproval,
   type Tx,
@@ -111,7 +112,7 @@ async function ask(tx: Tx, promotionId: string, ballot: Ballot): Promise<Approva
   if (promotion === undefined) {
     throw notFound('promotion-unknown', `There is no promotion ${promotionId}; list promotions.`);
   }
-  if (isPromotionEnd(promotion.state)) throw promotionEnded(promotionId, promotion.state);
+  if (isPromotionEnd(promotion.state)) throw promotionEnded(promotion);
   const { approvalId, voter, decision, comment, releaseDigest, planDigest } = ballot;
   if (before !== undefined) {
     await reaskApproval(tx, approvalId);
@@ -167,10 +168,8 @@ async function recordRefused(
 /** What to say of a decision that neither counts nor was refused. */
 async function unsettled(tx: Tx, promotionId: string, answer: DecideAnswer): Promise<Error> {
   switch (answer.kind) {
-    case 'ended': {
-      const { state } = await getPromotion(tx, promotionId);
-      return promotionEnded(promotionId, state);
-    }
+    case 'ended':
+      return promotionEnded(await getPromotion(tx, promotionId));
     case 'not-started':
       return stateConflict(
         'promotion-not-started',
@@ -190,10 +189,12 @@ const UNAVAILABLE = {
     'No worker answered in time, and the decision may still come to count; send the same request with the same idempotencyKey again.',
 } as const;
 
-function promotionEnded(promotionId: string, state: string): Error {
+/** Names why it ended: who comes after the deadline must not take it for somebody's no. */
+function promotionEnded({ promotionId, state, reason }: PromotionRecord): Error {
+  const how = reason === null ? state : `${state}, ${reason.code}`;
   return stateConflict(
     'promotion-ended',
-    `Promotion ${promotionId} has ended (${state}); there is nothing to decide any more.`,
+    `Promotion ${promotionId} has ended (${how}); there is nothing to decide any more.`,
   );
 }
 

@@ -9,6 +9,7 @@ import {
   listReleasesByDigest,
   listTargetsOf,
   listVerifiedReleases,
+  type PromotionRecord,
   type Tx,
 } from '@sluice/persistence';
 import { environmentLease } from '@sluice/temporal-contract';
@@ -50,13 +51,19 @@ async function chooseNamed(tx: Tx, environment: string, digest: string): Promise
 }
 
 async function chooseLastVerified(tx: Tx, environment: string): Promise<string> {
-  const passedOver = await findReleaseToLeave(tx, environment);
+  const running = await findHolder(tx, environment);
   const verified = await listVerifiedReleases(tx, { environment, limit: LOOKED_AT });
   const digests = verified.map(({ releaseDigest }) => releaseDigest);
   const releases = await listReleasesByDigest(tx, digests);
   const empty = new Set(
     releases.filter(({ body }) => isNothing(body)).map(({ releaseDigest }) => releaseDigest),
   );
+  // Asked again while a rollback runs it is the same wish: the release that it leaves is no way back.
+  if (running?.kind === 'rollback' && digests.includes(running.releaseDigest)) {
+    return running.releaseDigest;
+  }
+  const passedOver =
+    running?.kind === 'promote' ? running.releaseDigest : await findReleaseOfMost(tx, environment);
   const chosen = digests.find((digest) => digest !== passedOver && !empty.has(digest));
   if (chosen !== undefined) return chosen;
   throw stateConflict(
@@ -65,12 +72,15 @@ async function chooseLastVerified(tx: Tx, environment: string): Promise<string> 
   );
 }
 
-/** What is being deployed, else what runs on most of the targets; undefined where nothing does. */
-async function findReleaseToLeave(tx: Tx, environment: string): Promise<string | undefined> {
+/** The promotion that holds the environment now. */
+async function findHolder(tx: Tx, environment: string): Promise<PromotionRecord | undefined> {
   const lease = await findLease(tx, environmentLease(environment));
   const holder = lease?.holder?.replace(/^promotion:/, '');
-  const promotion = holder === undefined ? undefined : await findPromotion(tx, holder);
-  if (promotion !== undefined) return promotion.releaseDigest;
+  return holder === undefined ? undefined : findPromotion(tx, holder);
+}
+
+/** What runs on most of the targets; undefined where nothing does. */
+async function findReleaseOfMost(tx: Tx, environment: string): Promise<string | undefined> {
   const targets = await listTargetsOf(tx, [environment]);
   const current = await listCurrentReleases(
     tx,

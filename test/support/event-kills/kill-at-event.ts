@@ -19,28 +19,45 @@ export async function connectEngine(stack: Stack): Promise<Engine> {
 const LOOK_MS = 10;
 
 /**
- * Waits until a promotion's history has so many events, or is closed, then kills a part with -9 and starts it again.
- * @returns events that were there when it was killed
+ * Kills a part with -9, and starts it again, each time that a promotion's history has reached one of these numbers of events.
+ * What its run did not reach before it closed is killed at once, and only once, after the close.
+ * @returns the positions that were reached while the run was open
  */
-export async function killAtEvent(
+export async function killAtEvents(
   stack: Stack,
   engine: Engine,
   turns: Turns,
-  input: { readonly promotion: string; readonly event: number; readonly part: string },
-): Promise<number> {
+  input: {
+    readonly promotion: string;
+    readonly events: readonly number[];
+    readonly part: string;
+  },
+): Promise<readonly number[]> {
   const handle = engine.workflow.getHandle(promotionWorkflowId(stack.tenant, input.promotion));
-  const deadline = Date.now() + 120_000;
-  let events = 0;
+  const reached: number[] = [];
+  for (const event of input.events) {
+    const isOpen = await untilLength(handle, event);
+    await turns.take(input.part, async () => {
+      await stack.kill(input.part);
+      await stack.start(input.part);
+    });
+    if (!isOpen) break;
+    reached.push(event);
+  }
+  return reached;
+}
+
+/** True when the run was still open at that length. */
+async function untilLength(
+  handle: ReturnType<Engine['workflow']['getHandle']>,
+  events: number,
+): Promise<boolean> {
+  const deadline = Date.now() + 180_000;
   while (Date.now() < deadline) {
     const description = await handle.describe().catch(() => undefined);
-    events = description?.historyLength ?? 0;
-    const closed = description !== undefined && description.status.name !== 'RUNNING';
-    if (events >= input.event || closed) break;
+    if (description !== undefined && description.status.name !== 'RUNNING') return false;
+    if ((description?.historyLength ?? 0) >= events) return true;
     await sleep(LOOK_MS);
   }
-  await turns.take(input.part, async () => {
-    await stack.kill(input.part);
-    await stack.start(input.part);
-  });
-  return events;
+  throw new Error(`A history did not reach ${events} events within 180 s.`);
 }

@@ -88,6 +88,30 @@ export function sampleCases(
   return chosen;
 }
 
+/** One promotion in whose course one process is killed at several positions. */
+export interface KillRun extends Omit<KillCase, 'event'> {
+  /** Rising. */
+  readonly events: readonly number[];
+}
+
+/** Puts the cases of one story and victim into runs of at most so many kills, each spread over the whole history. */
+export function groupIntoRuns(cases: readonly KillCase[], most: number): readonly KillRun[] {
+  const groups = new Map<string, KillCase[]>();
+  for (const one of cases) {
+    const key = `${one.story}/${one.victim}`;
+    groups.set(key, [...(groups.get(key) ?? []), one]);
+  }
+  return [...groups.values()].flatMap((group) => {
+    const sorted = group.sort((a, b) => a.event - b.event);
+    const count = Math.ceil(sorted.length / most);
+    return Array.from({ length: count }, (_, turn) => ({
+      story: sorted[0]?.story as StoryName,
+      victim: sorted[0]?.victim as Victim,
+      events: sorted.filter((__, index) => index % count === turn).map(({ event }) => event),
+    }));
+  });
+}
+
 /** A small seeded generator (Mulberry32, public domain, by Tommy Ettinger); numbers from 0 to below 1. */
 export function mulberry32(seed: number): () => number {
   let state = seed >>> 0;

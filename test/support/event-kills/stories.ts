@@ -75,7 +75,7 @@ export async function endStory(
 ): Promise<PromotionAnswer> {
   if (story === 'cancelled') await cancelWhenDeploying(stage, id);
   else if (story !== 'denied' && story !== 'rolled-back') await decideWhenAsked(stage, story, id);
-  return stage.manager.untilSealed(id, 180);
+  return stage.manager.untilSealed(id, 300);
 }
 
 async function cancelWhenDeploying({ manager, approver }: Stage, id: string): Promise<void> {
@@ -85,7 +85,7 @@ async function cancelWhenDeploying({ manager, approver }: Stage, id: string): Pr
     'deploys or has ended',
     ({ deployments, endedAt }) =>
       endedAt !== null || deployments.some(({ state }) => state !== 'PLANNED'),
-    120,
+    300,
   );
   await manager.cancel(id);
 }
@@ -98,6 +98,9 @@ async function decideWhenAsked(
   await decideUntilCounted(approver, manager, id, story === 'rejected' ? 'REJECT' : 'APPROVE');
 }
 
+/** Long: all this time the process that must answer is killed again and again. */
+const DECIDE_MS = 300_000;
+
 /** The same key until it is answered: whatever dies meanwhile, it counts once. */
 async function decideUntilCounted(
   approver: StackClient,
@@ -106,7 +109,7 @@ async function decideUntilCounted(
   decision: 'APPROVE' | 'REJECT',
 ): Promise<void> {
   const idempotencyKey = randomUUID();
-  const deadline = Date.now() + 150_000;
+  const deadline = Date.now() + DECIDE_MS;
   while (Date.now() < deadline) {
     const { endedAt } = await manager.promotion(id);
     if (endedAt !== null) return;

@@ -136,6 +136,24 @@ test('each rule is named by its code, and each refusal is one event', async () =
   expect(generic).toEqual([]);
 });
 
+test('a second token speaks for the same person: neither the requester nor a voter gains by it', async () => {
+  const second = 'second-token-of-the-approver-0123456789';
+  await api.database.query(
+    'insert into sluice.principal_tokens (tenant_id, principal_id, token_hash) values ($1, $2, $3)',
+    [TENANT, 'approver', digestOfBytes(second)],
+  );
+  const say = async (waiting: WaitingApproval): Promise<Json> => {
+    keys += 1;
+    const input = { ...waiting, decision: 'APPROVE', idempotencyKey: `key-${keys}` };
+    return (await api.ask(DECIDE, { input }, second)).data?.decideApproval;
+  };
+  const own = await wait({ requestedBy: 'approver' });
+  expect(await say(own)).toMatchObject({ code: 'approver-is-requester' });
+  const other = await wait();
+  expect(await decide(other)).toMatchObject({ state: 'WAITING' });
+  expect(await say(other)).toMatchObject({ code: 'approval-duplicate' });
+});
+
 test('the same key gives the same answer, another payload with it a conflict', async () => {
   const waiting = await wait();
   const idempotencyKey = 'once';
@@ -215,11 +233,15 @@ test('what has ended, has not begun or is not there is said so', async () => {
     __typename: 'StateConflict',
     code: 'promotion-ended',
   });
+  const reason = { code: 'approval-deadline-exceeded', message: 'Nobody came in time.' };
   await withTenant(api.workerPool, TENANT, (tx) =>
-    setPromotionState(tx, { promotionId: ended.promotion, state: 'cancelled' }),
+    setPromotionState(tx, { promotionId: ended.promotion, state: 'denied', reason }),
   );
   const asked = api.engine.asked.length;
-  expect(await decide(ended, 'admin')).toMatchObject({ code: 'promotion-ended' });
+  expect(await decide(ended, 'admin')).toMatchObject({
+    code: 'promotion-ended',
+    message: expect.stringContaining('(denied, approval-deadline-exceeded)'),
+  });
   expect(api.engine.asked).toHaveLength(asked);
   const fresh = { ...ended, promotion: await addPromotion(api, release) };
   expect(await decide(fresh)).toMatchObject({

@@ -1,6 +1,12 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { NOTHING_RELEASE, ROLLBACK_PIPELINE } from '@sluice/domain';
-import { setCurrentRelease, setPromotionState, takeLease, withTenant } from '@sluice/persistence';
+import {
+  preemptLease,
+  setCurrentRelease,
+  setPromotionState,
+  takeLease,
+  withTenant,
+} from '@sluice/persistence';
 import { releaseDigest } from '@sluice/pure';
 import { addPromotion, addRelease } from '../testing/scene.ts';
 import { type Json, startTestApi, TENANT, type TestApi, tokenOf } from '../testing/test-api.ts';
@@ -107,6 +113,14 @@ test('while one is being deployed the last verified is the one that it replaces'
   expect((await rollBack({ to: 'LAST_VERIFIED' })).release.id).toBe(three);
 });
 
+test('while a rollback runs another one goes where that one goes, never back to what it leaves', async () => {
+  const promotionId = await addPromotion(api, one, TENANT, { kind: 'rollback' });
+  await withTenant(api.workerPool, TENANT, (tx) =>
+    preemptLease(tx, { resource: 'environment:dev', holder: `promotion:${promotionId}` }),
+  );
+  expect((await rollBack({ to: 'LAST_VERIFIED' })).release.id).toBe(one);
+});
+
 test('an emptied environment is never what is rolled back to', async () => {
   await ended(one, 'succeeded', 'prod');
   await rollBack({ environment: 'prod', to: 'NOTHING' });
@@ -141,6 +155,8 @@ test('a release is named exactly when it is asked for', async () => {
 });
 
 test('the environment says which roles may', async () => {
+  const { data } = await api.ask('{ environments { name rollbackRoles } }');
+  expect(data?.environments).toContainEqual({ name: 'dev', rollbackRoles: ['admin'] });
   expect(await rollBack({ to: 'NOTHING' }, 'release-manager')).toMatchObject({
     __typename: 'NotPermitted',
     permission: 'environment.rollback',

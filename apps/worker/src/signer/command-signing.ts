@@ -1,6 +1,12 @@
 import { composePlanPayload, findDesiredSide, sideOf } from '@sluice/activities';
-import { createCommandEnvelope } from '@sluice/agent-protocol';
-import { type AgentCommand, COMMAND_SCHEMA, isPromotionEnd, type Plan } from '@sluice/domain';
+import { createCommandEnvelope, openCommand } from '@sluice/agent-protocol';
+import {
+  type AgentCommand,
+  COMMAND_SCHEMA,
+  isPromotionEnd,
+  type Plan,
+  type TrustRoot,
+} from '@sluice/domain';
 import {
   type AgentRecord,
   findAgent,
@@ -19,7 +25,12 @@ import {
   withTenant,
 } from '@sluice/persistence';
 import { canonicalJson, digestOfBytes, planDigest } from '@sluice/pure';
-import { type KeyPair, type SignCommandRequest, statementDigest } from '@sluice/signing';
+import {
+  createTrustRoot,
+  type KeyPair,
+  type SignCommandRequest,
+  statementDigest,
+} from '@sluice/signing';
 import { environmentLease, type FrozenRules } from '@sluice/temporal-contract';
 import { findRequestProblem } from './command-request.ts';
 import { findPromoteProblem } from './promote-rules.ts';
@@ -41,22 +52,34 @@ export async function signCommand(
   pool: Pool,
   keyPair: KeyPair,
   request: SignCommandRequest,
+  trustRoot: TrustRoot = rootOf(keyPair),
   now: number = Date.now(),
 ): Promise<SigningAnswer> {
   const problem = findRequestProblem(request, now);
   if (problem !== undefined) return refusal('request-invalid', problem);
-  const command = await withTenant(pool, request.tenantId, (tx) => composeCommand(tx, request), {
-    isolation: 'repeatable read',
-    readOnly: true,
-  });
+  const command = await withTenant(
+    pool,
+    request.tenantId,
+    (tx) => composeCommand(tx, request, trustRoot),
+    {
+      isolation: 'repeatable read',
+      readOnly: true,
+    },
+  );
   if (isRefusal(command)) return command;
   const envelope = createCommandEnvelope(command, keyPair);
   return { ok: true, value: { envelope, commandDigest: statementDigest(envelope) } };
 }
 
+/** The signer's present key alone; with keys of earlier days, what they signed can be put back too. */
+function rootOf({ publicKey }: KeyPair): TrustRoot {
+  return createTrustRoot([{ publicKey, use: 'command', notBefore: new Date(0).toISOString() }]);
+}
+
 async function composeCommand(
   tx: Tx,
   request: SignCommandRequest,
+  trustRoot: TrustRoot,
 ): Promise<AgentCommand | Refused> {
   const { promotionId, target, kind } = request;
   const promotion = await findPromotion(tx, promotionId);
@@ -84,7 +107,7 @@ async function composeCommand(
   const barred =
     kind === 'deploy'
       ? await findDeployProblem(tx, promotion, rules, plan, request)
-      : await findRevertProblem(tx, promotion, plan, request);
+      : await findRevertProblem(tx, promotion, plan, request, trustRoot);
   if (barred !== undefined) return barred;
   const agent = await readAgent(tx, target);
   if (isRefusal(agent)) return agent;
@@ -171,6 +194,11 @@ async function findDeployProblem(
       `${promotion.environment} or ${request.target} is no longer configured.`,
     );
   }
+  if (target.environment !== promotion.environment) {
+    // That one's rules are other rules: its gates, its predecessors and its people were not asked.
+    const what = `Target ${request.target} belongs to ${target.environment} now, and ${promotionId} goes to ${promotion.environment}: promote again.`;
+    return refusal('target-not-in-promotion', what);
+  }
   const desired = await findDesiredSide(tx, promotion, release, target);
   if (canonicalJson(plan.desired) !== canonicalJson(desired)) {
     return refusal(
@@ -187,17 +215,31 @@ async function findRevertProblem(
   tx: Tx,
   promotion: PromotionRecord,
   plan: Plan,
-  { target }: SignCommandRequest,
+  { tenantId, target, planDigest: digest }: SignCommandRequest,
+  trustRoot: TrustRoot,
 ): Promise<Refused | undefined> {
   const { promotionId } = promotion;
   if (promotion.kind === 'rollback') {
     return refusal('rollback-not-reverted', `${promotionId} is a rollback: it is never reverted.`);
   }
-  const dispatched = (await listCommands(tx, promotionId)).some(
-    (command) => command.target === target && command.kind === 'deploy',
-  );
+  // The rows are the worker's word too: only what was signed here, for this very plan, can be put back.
+  const dispatched = (await listCommands(tx, promotionId)).some(({ envelope }) => {
+    const opened = openCommand(envelope, trustRoot);
+    if (!opened.ok) return false;
+    const { command } = opened.value;
+    return (
+      command.tenantId === tenantId &&
+      command.promotionId === promotionId &&
+      command.target === target &&
+      command.kind === 'deploy' &&
+      command.planDigest === digest
+    );
+  });
   if (!dispatched) {
-    return refusal('nothing-to-revert', `${promotionId} deployed nothing to ${target}.`);
+    return refusal(
+      'nothing-to-revert',
+      `${promotionId} deployed nothing by this plan to ${target}.`,
+    );
   }
   if (plan.current === null) return undefined;
   // The plan is the worker's word: what it says was there must at least be a release of ours as it was made.

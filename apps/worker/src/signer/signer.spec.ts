@@ -9,8 +9,9 @@ import {
   type PromotionScene,
   SCENE_TENANT,
 } from '@sluice/activities/testing';
-import { openCommand } from '@sluice/agent-protocol';
+import { createCommandEnvelope, openCommand } from '@sluice/agent-protocol';
 import {
+  COMMAND_SCHEMA,
   composePlan,
   composePlanSet,
   DEFAULT_DEADLINES,
@@ -43,6 +44,7 @@ import { digestOf, digestOfBytes } from '@sluice/pure';
 import {
   composeStatement,
   createSignerClient,
+  generateKeyPair,
   type SignCommandRequest,
   type SignerClient,
   signerSocketPath,
@@ -67,17 +69,18 @@ let planDigest: string;
 let payloadDigest: string;
 let emptyPayloadDigest: string;
 let planRound = 0;
+let keys: ReturnType<typeof openSignerKeys>;
 
 beforeAll(async () => {
   scene = await createPromotionScene({ policyDigest });
   release = await scene.addRelease('1.0.0');
   const pool = scene.database.poolOf('sluice_signer');
-  const keys = openSignerKeys(keysDir, trustRootFile, '2026-01-01T00:00:00Z');
+  keys = openSignerKeys(keysDir, trustRootFile, '2026-01-01T00:00:00Z');
   server = await serveSigner(
     socketPath,
     {
       trustRoot: keys.trustRoot,
-      signCommand: (request) => signCommand(pool, keys.command, request),
+      signCommand: (request) => signCommand(pool, keys.command, request, keys.trustRoot),
       signStatement: (request) => signStatement(pool, keys.evidence, request),
     },
     (error) => {
@@ -190,6 +193,11 @@ describe('commands', () => {
   test('a revert needs a dispatched deployment, and no decision', async () => {
     const revert = { ...order(), kind: 'revert' as const, payloadDigest: emptyPayloadDigest };
     const wanted = { ...revert, idempotencyKey: keyOf(revert) };
+    await refused(wanted, 'nothing-to-revert');
+    // Rows are the worker's word: what no key of the signer signed was never deployed.
+    await asWorker((tx) => dispatch(tx, 890, generateKeyPair()));
+    await refused(wanted, 'nothing-to-revert');
+    await asWorker((tx) => dispatch(tx, 895, keys.command, digestOfBytes('another plan')));
     await refused(wanted, 'nothing-to-revert');
     await asWorker((tx) => dispatch(tx, 900));
     await refused({ ...wanted, sequence: 900 }, 'sequence-used');
@@ -352,18 +360,35 @@ async function storePlan(tx: Tx, desired: string): Promise<string> {
   return digest;
 }
 
-async function dispatch(tx: Tx, sequence: number): Promise<void> {
+async function dispatch(
+  tx: Tx,
+  sequence: number,
+  keyPair = keys.command,
+  plan = planDigest,
+): Promise<void> {
   const { promotionId } = promotion;
+  const envelope = createCommandEnvelope(
+    {
+      ...order(),
+      schema: COMMAND_SCHEMA,
+      agentKeyId: digestOfBytes('agent'),
+      fencingToken: 1,
+      releaseDigest: release,
+      planDigest: plan,
+      sequence,
+    },
+    keyPair,
+  );
   await setDeploymentState(tx, { promotionId, target: 'dev-1', state: 'dispatched' });
   await insertCommand(tx, {
     target: 'dev-1',
     sequence,
-    commandDigest: digestOfBytes(`command ${promotionId}`),
+    commandDigest: digestOfBytes(`command ${sequence} of ${promotionId}`),
     kind: 'deploy',
     promotionId,
     releaseDigest: release,
-    idempotencyKey: keyOf(order()),
-    envelope: { payloadType: 'x', payload: '', signatures: [] },
+    idempotencyKey: `${keyOf(order())}#${sequence}`,
+    envelope,
     payload: '{}',
     fencingToken: 1,
     expiresAt: '2026-11-21T12:00:00Z',

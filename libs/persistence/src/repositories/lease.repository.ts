@@ -184,8 +184,11 @@ async function lockLease(tx: Tx, resource: string): Promise<LeaseRecord | undefi
   );
 }
 
-/** As {@link lockLease}; the row is made when nobody asked for the lease before. */
-async function lockOrMakeLease(tx: Tx, resource: string): Promise<LeaseRecord> {
+/**
+ * A lease as it is until this transaction ends: nobody else changes it or its queue meanwhile. The row is made when nobody
+ * asked for the lease before.
+ */
+export async function lockOrMakeLease(tx: Tx, resource: string): Promise<LeaseRecord> {
   const lease = await lockLease(tx, resource);
   if (lease !== undefined) return lease;
   await tx.query(
