@@ -62,13 +62,18 @@ async function chooseLastVerified(tx: Tx, environment: string): Promise<string> 
   if (running?.kind === 'rollback' && digests.includes(running.releaseDigest)) {
     return running.releaseDigest;
   }
-  const passedOver =
-    running?.kind === 'promote' ? running.releaseDigest : await findReleaseOfMost(tx, environment);
-  const chosen = digests.find((digest) => digest !== passedOver && !empty.has(digest));
+  const current = await findReleaseOfMost(tx, environment);
+  const candidates = digests.filter((digest) => !empty.has(digest));
+  // Something else is being deployed over it: what ran before is the way back.
+  const isOver = running?.kind === 'promote' && running.releaseDigest !== current;
+  if (isOver && current !== undefined && candidates.includes(current)) return current;
+  // Only older ones: a release that was rolled back from must not come back by asking twice.
+  const older = candidates.slice(current === undefined ? 0 : candidates.indexOf(current) + 1);
+  const chosen = older.find((digest) => digest !== running?.releaseDigest && digest !== current);
   if (chosen !== undefined) return chosen;
   throw stateConflict(
     'no-verified-release',
-    `No other release was verified in ${environment}; roll back to NOTHING to empty it.`,
+    `No earlier release was verified in ${environment}; name one, or roll back to NOTHING to empty it.`,
   );
 }
 

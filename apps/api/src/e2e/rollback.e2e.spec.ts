@@ -121,6 +121,16 @@ test('while a rollback runs another one goes where that one goes, never back to 
   expect((await rollBack({ to: 'LAST_VERIFIED' })).release.id).toBe(one);
 });
 
+test('asked again after a rollback has ended it never brings back what was rolled back from', async () => {
+  await ended(one, 'succeeded', 'prod');
+  await ended(two, 'succeeded', 'prod');
+  expect((await rollBack({ environment: 'prod', to: 'LAST_VERIFIED' })).release.id).toBe(one);
+  await ended(one, 'succeeded', 'prod', 'rollback');
+  expect(await rollBack({ environment: 'prod', to: 'LAST_VERIFIED' })).toMatchObject({
+    code: 'no-verified-release',
+  });
+});
+
 test('an emptied environment is never what is rolled back to', async () => {
   await ended(one, 'succeeded', 'prod');
   await rollBack({ environment: 'prod', to: 'NOTHING' });

@@ -33,4 +33,7 @@ test('the first query says where the token goes, and there are no adverts', asyn
   expect(options).toContain('Set Headers');
   expect(options).toContain('Authorization: Bearer');
   expect(options).toContain('banners.disable');
+  // The protocol that the API speaks, with the token where a browser can put it.
+  expect(options).toContain('initialSubscriptionRequestHandlerId: `graphql-ws`');
+  expect(options).toContain('authorization: `Bearer <token>`');
 });

@@ -22,7 +22,8 @@ const CONTENT_SECURITY_POLICY = [
 
 /** The header stands in a dialog that nobody opens unasked, so the query says where. */
 const INITIAL_QUERY = `# First tell the API who you are: open "Set Headers" (the icon in the bar on the left)
-# and write your token in place of <token> in the header Authorization: Bearer <token>
+# and write your token in place of <token> in the header Authorization: Bearer <token>.
+# For subscriptions it goes into the connection parameters under "Request Handlers" as well.
 {
   viewer { name tenant role }
   environments { name targets { name } }
@@ -36,6 +37,10 @@ export function createExplorer(): IRouter {
     endpointURL: '/graphql',
     disableAccount: true,
     initialHeaders: { Authorization: 'Bearer <token>' },
+    // A browser cannot set headers of a WebSocket: the token goes with its first message.
+    subscriptionsEndpoint: '/graphql',
+    initialSubscriptionRequestHandlerId: 'graphql-ws' as const,
+    initialSubscriptionsPayload: { authorization: 'Bearer <token>' },
     initialQuery: INITIAL_QUERY,
     // Banners are adverts for an AI service.
     initialSettings: { 'alert.disableUpdateNotification': true, 'banners.disable': true } as never,

@@ -130,8 +130,9 @@ test('verified releases come newest first, each once, without those that failed 
   expect(await list()).toEqual(['1.2.0', '1.1.0', '1.0.0']);
   await promoted(release('1.0.0'), ['running', 'succeeded'], 'rollback');
   await promoted(release('1.1.0'), ['running', 'reverted']);
-  expect(await list()).toEqual(['1.0.0', '1.2.0']);
-  expect(await list(1)).toEqual(['1.0.0']);
+  // A rollback makes none newer.
+  expect(await list()).toEqual(['1.2.0', '1.0.0']);
+  expect(await list(1)).toEqual(['1.2.0']);
 });
 
 test('an emptied target is no verified release, and the API can make that one alone', async () => {

@@ -50,8 +50,8 @@ export async function hasSucceeded(
 }
 
 /**
- * The releases that are verified in an environment, by {@link isVerified}: each once, the one whose success is newest
- * first; at most `limit`, 100 at most. An empty target is no release: NOTHING_RELEASE is not among them.
+ * The releases that are verified in an environment, by {@link isVerified}: each once, the one that was promoted there
+ * last first (a rollback makes no release newer); at most `limit`, 100 at most. An empty target is no release: NOTHING_RELEASE is not among them.
  */
 export async function listVerifiedReleases(
   tx: Tx,
@@ -60,13 +60,20 @@ export async function listVerifiedReleases(
   const { rows } = await tx.query<VerifiedReleaseRecord>(
     `select p.release_digest as "releaseDigest", p.promotion_id as "promotionId", p.ended_at as "endedAt"
        from sluice.promotions p
-      where p.tenant_id = $1 and p.environment_id = $2 and p.state = 'succeeded' and p.release_digest <> $3
+      where p.tenant_id = $1 and p.environment_id = $2 and p.state = 'succeeded' and p.kind = 'promote'
+        and p.release_digest <> $3
         and not exists (
-          select from sluice.promotions later
-           where later.tenant_id = $1 and later.environment_id = $2
-             and later.release_digest = p.release_digest and later.ended_at is not null
-             and (later.ended_at, later.number) > (p.ended_at, p.number)
-             and later.state in ${TELLING})
+          select from sluice.promotions again
+           where again.tenant_id = $1 and again.environment_id = $2
+             and again.release_digest = p.release_digest and again.state = 'succeeded'
+             and again.kind = 'promote' and again.ended_at is not null
+             and (again.ended_at, again.number) > (p.ended_at, p.number))
+        and (select telling.state = 'succeeded' from sluice.promotions telling
+              where telling.tenant_id = $1 and telling.environment_id = $2
+                and telling.release_digest = p.release_digest and telling.ended_at is not null
+                and telling.state in ${TELLING}
+              order by telling.ended_at desc, telling.number desc
+              limit 1)
       order by p.ended_at desc, p.number desc
       limit $4`,
     [tx.tenantId, input.environment, NOTHING_DIGEST, Math.min(input.limit, 100)],
