@@ -57,6 +57,11 @@ grant select on sluice.principals to sluice_worker, sluice_signer;
 
 alter table sluice.promotions
   add column requested_person text,
+  -- What a rollback was asked to put there, and why: signed with what it came to.
+  add column requested_reason text check (length(requested_reason) between 1 and 500),
+  add column rollback_to text check (rollback_to in ('last-verified', 'release', 'nothing')),
+  add check ((kind = 'rollback') = (rollback_to is not null)),
+  add check ((rollback_to is null) = (requested_reason is null)),
   -- The rollback that took the lease from it.
   add column superseded_by text;
 alter table sluice.promotions no force row level security;

@@ -520,12 +520,18 @@ create table sluice.promotions (
   cancel_requested_at timestamp with time zone,
   packet_digest text,
   requested_person text not null,
+  requested_reason text,
+  rollback_to text,
   superseded_by text,
   constraint promotions_pkey PRIMARY KEY (tenant_id, promotion_id),
   constraint promotions_tenant_id_environment_id_number_key UNIQUE (tenant_id, environment_id, number),
   constraint promotions_tenant_id_environment_id_fkey FOREIGN KEY (tenant_id, environment_id) REFERENCES sluice.environments(tenant_id, environment_id),
   constraint promotions_tenant_id_release_digest_fkey FOREIGN KEY (tenant_id, release_digest) REFERENCES sluice.releases(tenant_id, release_digest),
+  constraint promotions_check CHECK (((kind = 'rollback'::text) = (rollback_to IS NOT NULL))),
+  constraint promotions_check1 CHECK (((rollback_to IS NULL) = (requested_reason IS NULL))),
   constraint promotions_kind_check CHECK ((kind = ANY (ARRAY['promote'::text, 'rollback'::text]))),
+  constraint promotions_requested_reason_check CHECK (((length(requested_reason) >= 1) AND (length(requested_reason) <= 500))),
+  constraint promotions_rollback_to_check CHECK ((rollback_to = ANY (ARRAY['last-verified'::text, 'release'::text, 'nothing'::text]))),
   constraint promotions_state_check CHECK ((state = ANY (ARRAY['requested'::text, 'queued'::text, 'running'::text, 'waiting'::text, 'succeeded'::text, 'denied'::text, 'failed'::text, 'reverted'::text, 'cancelled'::text])))
 );
 CREATE INDEX promotions_by_release ON sluice.promotions USING btree (tenant_id, release_digest, requested_at, promotion_id);

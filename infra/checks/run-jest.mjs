@@ -11,13 +11,13 @@ const exitGraceMs = 60_000;
 /**
  * Runs Jest in a process of its own; its output goes to standard error as it comes.
  *
- * @param {{ patterns: string[], reportFile: string, wholeRunMs?: number }} options `reportFile` is written by Jest;
- *   after `wholeRunMs` the run is ended
+ * @param {{ patterns: string[], reportFile: string, wholeRunMs?: number, env?: NodeJS.ProcessEnv }} options
+ *   `reportFile` is written by Jest; after `wholeRunMs` the run is ended; `env` is added to this process's
  * @returns {Promise<{ totals: { passed: number, failed: number, skipped: number },
  *   suites: { file: string, seconds: number }[], problems: string[] }>} a suite that could not be
  *   run, a Jest that gives no report and one that does not end count as failures
  */
-export async function runJest({ patterns, reportFile, wholeRunMs = defaultRunMs }) {
+export async function runJest({ patterns, reportFile, wholeRunMs = defaultRunMs, env = {} }) {
   const child = spawn(
     process.execPath,
     [
@@ -26,7 +26,11 @@ export async function runJest({ patterns, reportFile, wholeRunMs = defaultRunMs 
     ],
     {
       cwd: repositoryRoot,
-      env: { ...process.env, NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} ${flags}`.trim() },
+      env: {
+        ...process.env,
+        ...env,
+        NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} ${flags}`.trim(),
+      },
       stdio: ['ignore', 'ignore', 'inherit'],
     },
   );

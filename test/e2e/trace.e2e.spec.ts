@@ -73,21 +73,32 @@ test('a promotion is one trace, from the mutation over workflow and signer to th
 
   const pathOf = (matches: (span: ReceivedSpan) => boolean): readonly string[] => {
     const span = spans.find(matches);
-    return span === undefined ? [] : pathToRoot(spans, span).slice(0, -1);
+    return span === undefined ? [] : pathToRoot(spans, span);
   };
+  const mutation = ['mutation', 'answer request'];
   const workflow = ['RunWorkflow:promoteRelease', 'StartWorkflow:promoteRelease'];
-  const relay = [...workflow, 'deliver message'];
+  const relay = [...workflow, 'deliver message', ...mutation];
   expect(pathOf(({ name }) => name === 'sign command')).toEqual([
     'sign command',
     'RunActivity:executeStep',
     'StartActivity:executeStep',
     ...relay,
   ]);
-  const update = pathOf(({ name }) => name === 'HandleUpdate:decideApproval');
-  expect(update.slice(0, 2)).toEqual([
+  expect(pathOf(({ name }) => name === 'RunActivity:recordApproval')).toEqual([
+    'RunActivity:recordApproval',
+    'StartActivity:recordApproval',
     'HandleUpdate:decideApproval',
     'StartWorkflowUpdate:decideApproval',
+    'decide approval',
+    ...mutation,
   ]);
+  // Whoever decided asked in a trace of their own, which is linked.
+  const [decidedIn = ''] = spans.flatMap(({ linkedTraces }) => linkedTraces);
+  expect(decidedIn).not.toBe(traceId);
+  expect(receiver.listTrace(decidedIn).map(({ name }) => name)).toContain('mutation');
+  for (const part of ['agent fetch', 'agent activate', 'agent confirm']) {
+    expect(pathOf(({ name }) => name === part)).toEqual([part, 'agent command', ...mutation]);
+  }
   const steps = spans.flatMap(({ name, attributes }) =>
     name === 'RunActivity:executeStep' ? [attributes['sluice.step']] : [],
   );

@@ -10,6 +10,7 @@ import {
   type KillRun,
   listKillCases,
   sampleCases,
+  VICTIMS,
   type Victim,
 } from '../support/event-kills/kill-cases.ts';
 import { beginStory, ENDINGS, endStory, type Stage } from '../support/event-kills/stories.ts';
@@ -24,18 +25,22 @@ import { StackClient } from '../support/stack-client.ts';
 const ALL = process.env['SLUICE_EVENT_KILLS'] === 'all';
 const SEED = Number(process.env['SLUICE_FAULT_SEED'] ?? 20261121);
 const SAMPLE = 25;
-/**
- * Promotions that run beside each other, one for each process that is killed: two that killed the worker in turn would leave
- * it no time to do anything.
- */
-const LANES: Readonly<Record<string, Victim>> = {
-  'lane-1': 'worker',
-  'lane-2': 'api',
-  'lane-3': 'agent',
-};
+/** `2/6`: of six that share all positions this is the second one, with a stack of its own. */
+const [SHARD = 1, SHARDS = 1] = (process.env['SLUICE_FAULT_SHARD'] ?? '1/1').split('/').map(Number);
+/** Written anew after each promotion: what there is when the run is interrupted counts. */
+const REPORT = process.env['SLUICE_FAULTS_REPORT'];
+const LANES = ['lane-1', 'lane-2', 'lane-3'];
 
-/** Kills in the course of one promotion, at most. */
-const KILLS_A_RUN = 8;
+/**
+ * How a process's kills are laid out: promotions beside each other (two that killed the worker in turn would leave it no time
+ * to do anything), and kills in the course of one promotion. Without its worker a history stands still, so that each position
+ * is met; without API or agent it goes on, so few are asked of one run.
+ */
+const LAYOUT: Readonly<Record<Victim, { readonly lanes: number; readonly killsARun: number }>> = {
+  worker: { lanes: 1, killsARun: 8 },
+  api: { lanes: 2, killsARun: 2 },
+  agent: { lanes: 3, killsARun: 2 },
+};
 
 interface Judged extends KillRun {
   readonly promotion: string;
@@ -60,7 +65,7 @@ beforeAll(async () => {
       serviceImage('3.0.0', 'unverifiable'),
     ],
     scannerMode: 'clean',
-    environments: Object.keys(LANES).map((name, position) => ({
+    environments: LANES.map((name, position) => ({
       name,
       position,
       after: [],
@@ -68,7 +73,7 @@ beforeAll(async () => {
       approval: { roles: ['approver'] as const },
       deadlines: { verifySeconds: 8 },
     })),
-    targets: Object.keys(LANES).map((environment) => ({
+    targets: LANES.map((environment) => ({
       name: `host-${environment}`,
       environment,
     })),
@@ -90,7 +95,7 @@ beforeAll(async () => {
   };
   const approver = new StackClient(stack, 'approver');
   const admin = new StackClient(stack, 'admin');
-  for (const environment of Object.keys(LANES)) {
+  for (const environment of LANES) {
     const target = `host-${environment}`;
     stages.set(environment, {
       stack,
@@ -117,19 +122,19 @@ test(
   `kill -9 at ${ALL ? 'every event position' : `${SAMPLE} event positions, seed ${SEED}`}: all witnesses agree`,
   async () => {
     const all = await listKillCases();
-    const cases = ALL ? all : sampleCases(all, SAMPLE, SEED);
-    const runs = groupIntoRuns(cases, KILLS_A_RUN);
+    const layouts = VICTIMS.map((victim) => {
+      const sampled = ALL ? all : sampleCases(all, SAMPLE, SEED);
+      const runs = groupIntoRuns(
+        sampled.filter((one) => one.victim === victim),
+        LAYOUT[victim].killsARun,
+      );
+      return { ...LAYOUT[victim], runs: runs.filter((_, turn) => turn % SHARDS === SHARD - 1) };
+    });
+    const positions = layouts.reduce((sum, { runs }) => sum + countEvents(runs), 0);
     const engine = await connectEngine(made.stack);
     const turns = new Turns();
     const judged: Judged[] = [];
     const startedAt = Date.now();
-    const lane = async ([environment, victim]: [string, Victim]): Promise<void> => {
-      const stage = stages.get(environment) as Stage;
-      for (const one of runs.filter((run) => run.victim === victim)) {
-        judged.push(await runOne(stage, one));
-        if (ALL) showProgress(judged, cases.length, startedAt);
-      }
-    };
     const runOne = async (stage: Stage, one: KillRun): Promise<Judged> => {
       const promotion = await beginStory(stage, one.story);
       const part = one.victim === 'agent' ? `agent-${stage.target}` : one.victim;
@@ -138,19 +143,38 @@ test(
       const reached = await killing;
       return { ...one, promotion, reached, state, problems: await judge(stage, one, promotion) };
     };
-    await Promise.all(Object.entries(LANES).map(lane));
+    const lane = async (environment: string, queue: KillRun[]): Promise<void> => {
+      const stage = stages.get(environment) as Stage;
+      for (let one = queue.shift(); one !== undefined; one = queue.shift()) {
+        const run = one;
+        judged.push(
+          await runOne(stage, run).catch((error: unknown) => ({
+            ...run,
+            promotion: '',
+            reached: [],
+            state: '',
+            problems: [`could not be judged: ${String(error)}`],
+          })),
+        );
+        if (ALL) showProgress(judged, positions, startedAt);
+        if (REPORT !== undefined) await writeReport(REPORT, judged, positions, startedAt);
+      }
+    };
+    for (const { lanes, runs } of layouts) {
+      const queue = [...runs];
+      await Promise.all(LANES.slice(0, lanes).map((environment) => lane(environment, queue)));
+    }
     await engine.connection.close();
     const violations = judged.filter(({ problems }) => problems.length > 0);
-    const report = process.env['SLUICE_FAULTS_REPORT'];
-    if (report !== undefined) await writeReport(report, judged, cases.length, startedAt);
     expect(violations).toEqual([]);
-    expect(countEvents(judged)).toBe(cases.length);
+    expect(countEvents(judged)).toBe(positions);
+    if (!ALL) expect(positions).toBe(SAMPLE);
   },
   ALL ? 4 * 3600_000 : 900_000,
 );
 
-function countEvents(judged: readonly Judged[]): number {
-  return judged.reduce((sum, { events }) => sum + events.length, 0);
+function countEvents(runs: readonly KillRun[]): number {
+  return runs.reduce((sum, { events }) => sum + events.length, 0);
 }
 
 async function writeReport(
@@ -162,6 +186,7 @@ async function writeReport(
   const document = {
     seed: SEED,
     positions,
+    killed: countEvents(judged),
     reached: judged.reduce((sum, { reached }) => sum + reached.length, 0),
     promotions: judged.length,
     violations: judged.filter(({ problems }) => problems.length > 0),

@@ -13,6 +13,8 @@ export interface ReceivedSpan {
   /** Undefined for the root of a trace. */
   readonly parentSpanId: string | undefined;
   readonly attributes: Readonly<Record<string, unknown>>;
+  /** Trace ids of spans of other traces that it is linked to. */
+  readonly linkedTraces: readonly string[];
   /** True when it ended with an error. */
   readonly failed: boolean;
 }
@@ -55,6 +57,7 @@ interface OtlpRequest {
         readonly parentSpanId?: string;
         readonly name: string;
         readonly attributes?: OtlpAttributes;
+        readonly links?: readonly { readonly traceId: string }[];
         readonly status?: { readonly code?: number };
       }[];
     }[];
@@ -148,13 +151,14 @@ function readSpans({ resourceSpans = [] }: OtlpRequest): readonly ReceivedSpan[]
   return resourceSpans.flatMap(({ resource, scopeSpans = [] }) => {
     const service = String(readAttributes(resource?.attributes)['service.name']);
     return scopeSpans.flatMap(({ spans = [] }) =>
-      spans.map(({ name, traceId, spanId, parentSpanId, attributes, status }) => ({
+      spans.map(({ name, traceId, spanId, parentSpanId, attributes, links = [], status }) => ({
         service,
         name,
         traceId,
         spanId,
         parentSpanId: parentSpanId === '' ? undefined : parentSpanId,
         attributes: readAttributes(attributes),
+        linkedTraces: links.map((link) => link.traceId),
         failed: status?.code === 2,
       })),
     );

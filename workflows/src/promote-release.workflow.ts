@@ -111,7 +111,9 @@ async function workToEnding(run: PromotionRun): Promise<Ending> {
       assertPipeline(rules.pipeline);
       run.adoptRules(rules);
       armDeadline(run, rules.deadlines.promotionSeconds);
-      await run.enterState('running');
+      // Older rules: the state is recorded by a call of its own, as their histories have it.
+      if (rules.begun === true) run.showState('running');
+      else await run.enterState('running');
       if (rules.form === 2 && rules.kind === 'rollback') {
         // It has the lease before it plans, from whoever holds it.
         const problem = await holdLease(run, rules.deadlines.queueSeconds, true);

@@ -81,6 +81,7 @@ test('sealing closes the steps that are open and the request that waits, in pack
   const steps = await inTenant((tx) => listSteps(tx, promotionId));
   expect(Object.fromEntries(steps.map((step) => [step.stepId, step.state]))).toEqual(expected);
   const root = await rootOf(packetDigest);
+  expect(root).not.toHaveProperty('rollback');
   expect(Object.fromEntries(root.steps.map((step) => [step.id, step.state]))).toEqual(expected);
   expect(root).toMatchObject({ plan: planDigest, approval: { state: 'withdrawn', round: 1 } });
   expect(await inTenant((tx) => findApprovalRequest(tx, promotionId))).toMatchObject({
@@ -169,7 +170,11 @@ test('a rollback to nothing leaves nothing as current', async () => {
   });
   const promotionId = await running('rollback');
   await deploy(promotionId, 'confirmed', true);
-  await sealPromotion(input(promotionId, 'succeeded'));
+  const { packetDigest } = await sealPromotion(input(promotionId, 'succeeded'));
+  expect(await rootOf(packetDigest)).toMatchObject({
+    kind: 'rollback',
+    rollback: { to: 'release', reason: 'it broke' },
+  });
   expect(await inTenant((tx) => findCurrentRelease(tx, 'dev-1'))).toMatchObject({
     releaseDigest: null,
     side: null,

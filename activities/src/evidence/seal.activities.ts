@@ -1,5 +1,6 @@
 import { isPromotionEnd, isPromotionTransition, PREDICATE_TYPES, traceIdOf } from '@sluice/domain';
 import {
+  askedRollbackOf,
   findPromotion,
   insertEvent,
   type PromotionRecord,
@@ -119,6 +120,7 @@ async function makePacket(
   }
   const envelopes = [...facts.statements, ...deployments.map(({ signed }) => signed.envelope)];
   const { promotion, plan } = facts;
+  const rollback = askedRollbackOf(promotion);
   const statement = composePromotionStatement(
     context,
     {
@@ -127,6 +129,7 @@ async function makePacket(
       endedAt,
       environment: promotion.environment,
       kind: promotion.kind,
+      ...(rollback === undefined ? {} : { rollback }),
       requestedBy: promotion.requestedBy,
       requestedAt: promotion.requestedAt,
       startedAt: promotion.startedAt,

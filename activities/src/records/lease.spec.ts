@@ -207,5 +207,7 @@ async function eventsOf({ promotionId }: PromotionRef) {
 }
 
 async function typesOf(promotion: PromotionRef): Promise<readonly string[]> {
-  return (await eventsOf(promotion)).map(({ type }) => type);
+  const types = (await eventsOf(promotion)).map(({ type }) => type);
+  // That it began is told where its rules are frozen.
+  return types.filter((type) => type !== 'promotion.state-changed');
 }

@@ -43,7 +43,8 @@ test('freezeRules stores the rules once, targets sorted, and gives the same ones
   expect(await freezeRules({ promotion })).toEqual(first);
   // Its place in the queue is there from its start, and not ready.
   expect(await placesOf(promotionId)).toEqual([{ ready: false }]);
-  expect(await typesOf(promotionId)).toEqual(['lease.queued']);
+  // And it has begun.
+  expect(await typesOf(promotionId)).toEqual(['lease.queued', 'promotion.state-changed']);
   await createLeaseActivities(parts()).releaseLease({ promotion, resource: 'environment:dev' });
   expect(await placesOf(promotionId)).toEqual([]);
 });

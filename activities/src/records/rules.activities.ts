@@ -16,6 +16,7 @@ import {
   isVerified,
   listTargetsOf,
   type PromotionRecord,
+  setPromotionState,
   storeRules,
   type Tx,
   withTenant,
@@ -31,8 +32,9 @@ import type { ActivityDependencies } from '../dependencies.ts';
 import { activityFailure } from '../failures.ts';
 import { runActivity } from '../run-activity.ts';
 import { leaseHolder, recordLeaseEvent } from './lease-records.ts';
+import { recordPromotionEvent } from './state.activities.ts';
 
-/** `freezeRules`: what a promotion holds to, read once, and its place in the environment's queue. */
+/** `freezeRules`: what a promotion holds to, read once, its place in the environment's queue, and its beginning. */
 export function createRulesActivities(
   parts: Pick<ActivityDependencies, 'pool' | 'logger' | 'scope' | 'observe'>,
 ): Pick<InterpreterActivities, 'freezeRules'> {
@@ -51,6 +53,9 @@ export function createRulesActivities(
           });
           await insertSteps(tx, promotionId, stored.pipeline.steps);
           await takePlace(tx, promotion);
+          if (await setPromotionState(tx, { promotionId, state: 'running' })) {
+            await recordPromotionEvent(tx, promotion, 'running', null);
+          }
           return stored;
         }),
       ),
@@ -81,6 +86,7 @@ async function readRules(
     targets: [...targets].sort(),
     deadlines: environment.deadlines,
     form: 2,
+    begun: true,
     kind,
     approval: hasStepOfType(pipeline, 'approval')
       ? (environment.approval ?? DEFAULT_APPROVAL_RULE)

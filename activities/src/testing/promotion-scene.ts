@@ -177,6 +177,7 @@ export async function createPromotionScene(options: SceneOptions = {}): Promise<
           kind: 'promote',
           requestedBy: 'alice',
           requestedPerson: 'alice',
+          rollback: changed.kind === 'rollback' ? { to: 'release', reason: 'it broke' } : undefined,
           traceparent: SCENE_TRACEPARENT,
           steps: (changed.kind === 'rollback' ? ROLLBACK_PIPELINE : pipeline).steps.map(
             ({ id, type }) => ({ id, type }),

@@ -20,7 +20,7 @@ const REQUEST = `
 
 const PROMOTION = `
   fragment PromotionFields on Promotion {
-    id kind state requestedBy requestedAt startedAt endedAt traceId
+    id kind state requestedBy requestedReason rollbackTo requestedAt startedAt endedAt traceId
     reason { code message }
     release { id name version }
     environment { name }
@@ -114,6 +114,10 @@ export interface PromotionView {
   readonly kind: string;
   readonly state: string;
   readonly requestedBy: string;
+  /** Why a rollback was asked for; null of a promote. */
+  readonly requestedReason: string | null;
+  /** What a rollback was asked to put there; null of a promote. */
+  readonly rollbackTo: 'LAST_VERIFIED' | 'RELEASE' | 'NOTHING' | null;
   readonly requestedAt: string;
   readonly startedAt: string | null;
   readonly endedAt: string | null;

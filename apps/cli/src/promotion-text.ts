@@ -3,6 +3,12 @@ import type { PromotionView } from './operations.ts';
 import { minuteOf } from './progress-text.ts';
 import { table, wrapped } from './text-layout.ts';
 
+const ROLLED_BACK_TO: Readonly<Record<NonNullable<PromotionView['rollbackTo']>, string>> = {
+  LAST_VERIFIED: 'the release verified before',
+  RELEASE: 'this release',
+  NOTHING: 'nothing',
+};
+
 /** A promotion for reading: state, steps, why it was decided so and what to do about it. */
 export function describePromotion(promotion: PromotionView): string {
   const { id, state, requestedBy, requestedAt } = promotion;
@@ -10,6 +16,10 @@ export function describePromotion(promotion: PromotionView): string {
     wrapped(`${id}  ${describeMove(promotion)}: ${state.toLowerCase()}`, 2),
     wrapped(`  requested  ${requestedAt} by ${requestedBy}`, 13),
   ];
+  if (promotion.rollbackTo !== null) {
+    const to = ROLLED_BACK_TO[promotion.rollbackTo];
+    parts.push(wrapped(`  asked for  ${to}: ${promotion.requestedReason ?? ''}`, 13));
+  }
   if (promotion.traceId !== null) parts.push(`  trace      ${promotion.traceId}\n`);
   if (promotion.reason !== null) {
     const { code, message } = promotion.reason;

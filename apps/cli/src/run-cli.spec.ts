@@ -23,6 +23,8 @@ const promotion: PromotionView = {
   kind: 'PROMOTE',
   state: 'DENIED',
   requestedBy: 'manager',
+  requestedReason: null,
+  rollbackTo: null,
   requestedAt: '2026-11-21T12:00:00.000Z',
   startedAt: null,
   endedAt: null,
@@ -186,11 +188,13 @@ test('a promotion shows every round of asking people, and a rollback says that i
       ],
     },
   ];
-  const view = { ...promotion, kind: 'ROLLBACK', decision: null, approvals };
+  const wish = { rollbackTo: 'LAST_VERIFIED', requestedReason: 'it \u001b[1mbroke' };
+  const view = { ...promotion, kind: 'ROLLBACK', ...wish, decision: null, approvals };
   const io = fakeIo({ promotion: () => ({ data: { promotion: view } }) });
   expect(await runCli(['promotion', 'show', 'dev/2'], io)).toBe(0);
   const text = io.outText();
   expect(text).toContain('dev/2  dev rolls back to shop@1.1.0: denied\n');
+  expect(text).toContain('  asked for  the release verified before: it ?[1mbroke\n');
   expect(text).not.toContain('until');
   expect(text).toContain(
     [

@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { isPromotionEnd, tallyVotes } from '@sluice/domain';
+import { withSpan } from '@sluice/observability';
 import {
   type ApprovalRecord,
   findApproval,
@@ -62,7 +63,11 @@ export class ApprovalCommands {
     // As it is stored: the signer compares the statement with the row.
     const ballot = { ...asked, comment };
     const { tenantId } = principalOf(context);
-    const answer = await this.#parts.engine.decideApproval({ tenantId, promotionId }, ballot);
+    const { traceparent } = await context.inTenant((tx) => getPromotion(tx, promotionId));
+    // Part of the promotion's trace, as all that happens to it: the request of whoever decides is another, and linked.
+    const answer = await withSpan('decide approval', traceparent, { tenantId, promotionId }, () =>
+      this.#parts.engine.decideApproval({ tenantId, promotionId }, ballot),
+    );
     return context.inTenant(async (tx) => {
       if (answer.kind === 'refused') await recordRefused(tx, context, promotionId, ballot, answer);
       // Whatever the engine said to this call, a record that is there counts: an earlier one with this key made it.

@@ -89,6 +89,7 @@ async function promote(version: string, kind: 'promote' | 'rollback' = 'promote'
       kind,
       requestedBy: 'release-manager',
       requestedPerson: 'release-manager',
+      rollback: kind === 'rollback' ? { to: 'nothing', reason: 'it broke' } : undefined,
       traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`,
       steps: STANDARD_PIPELINE.steps,
     }),

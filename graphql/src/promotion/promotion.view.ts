@@ -13,6 +13,8 @@ export interface PromotionView {
   readonly releaseDigest: string;
   readonly environmentName: string;
   readonly requestedBy: string;
+  readonly requestedReason: string | null;
+  readonly rollbackTo: string | null;
   readonly requestedAt: string;
   readonly startedAt: string | null;
   readonly endedAt: string | null;
@@ -33,6 +35,8 @@ export function promotionView(record: PromotionRecord): PromotionView {
     releaseDigest: record.releaseDigest,
     environmentName: record.environment,
     requestedBy: record.requestedBy,
+    requestedReason: record.requestedReason,
+    rollbackTo: record.rollbackTo === null ? null : enumName(record.rollbackTo),
     requestedAt: record.requestedAt,
     startedAt: record.startedAt,
     endedAt: record.endedAt,

@@ -1,5 +1,11 @@
 import type { Pipeline, PromotionKind } from '@sluice/domain';
-import { enqueueOutbox, insertEvent, insertPromotion, type Tx } from '@sluice/persistence';
+import {
+  type AskedRollback,
+  enqueueOutbox,
+  insertEvent,
+  insertPromotion,
+  type Tx,
+} from '@sluice/persistence';
 import {
   type PromoteReleaseInput,
   promotionWorkflowId,
@@ -17,11 +23,13 @@ export async function storePromotion(
     readonly releaseDigest: string;
     readonly kind: PromotionKind;
     readonly pipeline: Pipeline;
+    /** Of a rollback, and of nothing else. */
+    readonly rollback?: AskedRollback;
     /** More that the event says. */
     readonly data?: Readonly<Record<string, unknown>>;
   },
 ): Promise<string> {
-  const { environment, releaseDigest, kind, pipeline } = asked;
+  const { environment, releaseDigest, kind, pipeline, rollback } = asked;
   const { tenantId, principalId, personId } = principalOf(context);
   const { traceId, traceparent } = context;
   const { promotionId } = await insertPromotion(tx, {
@@ -30,6 +38,7 @@ export async function storePromotion(
     kind,
     requestedBy: principalId,
     requestedPerson: personId,
+    rollback,
     traceparent,
     steps: pipeline.steps.map(({ id, type }) => ({ id, type })),
   });

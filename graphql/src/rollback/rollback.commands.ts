@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { ROLLBACK_PIPELINE } from '@sluice/domain';
+import { ROLLBACK_PIPELINE, type RollbackTo } from '@sluice/domain';
 import { type EnvironmentRecord, getPromotion, type Tx } from '@sluice/persistence';
 import { answerCommand } from '../common/answer-command.ts';
 import { type GraphqlContext, principalOf } from '../common/graphql-context.ts';
@@ -9,6 +9,12 @@ import { type PromotionView, promotionView } from '../promotion/promotion.view.t
 import { storePromotion } from '../promotion/store-promotion.ts';
 import { chooseRelease } from './choose-release.ts';
 import type { RollbackEnvironmentInput } from './rollback-environment.input.ts';
+
+const STORED_TO: Readonly<Record<RollbackEnvironmentInput['to'], RollbackTo>> = {
+  LAST_VERIFIED: 'last-verified',
+  RELEASE: 'release',
+  NOTHING: 'nothing',
+};
 
 /** Rollbacks: promotions of an earlier release, or of nothing, that take the lease from whoever holds it. */
 @Injectable()
@@ -49,6 +55,7 @@ async function requestRollback(
     releaseDigest,
     kind: 'rollback',
     pipeline: ROLLBACK_PIPELINE,
+    rollback: { to: STORED_TO[asked.to], reason: asked.reason },
     data: { to: asked.to, reason: asked.reason },
   });
 }

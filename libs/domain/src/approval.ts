@@ -106,6 +106,9 @@ export function admitApproval(
     const until = new Date(facts.deadline).toISOString();
     return refused('approval-late', `The approval had to be there by ${until}; promote again.`);
   }
+  if (facts.state === 'withdrawn') {
+    return refused('approval-closed', 'It was taken back; decide when it asks again.');
+  }
   if (facts.state !== 'waiting') {
     return refused('approval-closed', `It is decided already: ${facts.state}.`);
   }

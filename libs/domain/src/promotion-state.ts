@@ -17,6 +17,9 @@ export type PromotionState = (typeof PROMOTION_STATES)[number];
 /** What a promotion is for: a release's way forward, or an earlier release's return. */
 export type PromotionKind = 'promote' | 'rollback';
 
+/** What a rollback was asked to put there. */
+export type RollbackTo = 'last-verified' | 'release' | 'nothing';
+
 /** Every allowed change of a promotion's state; what is not here is refused. */
 export const PROMOTION_TRANSITIONS: Readonly<Record<PromotionState, readonly PromotionState[]>> = {
   requested: ['queued', 'running', 'cancelled', 'failed'],

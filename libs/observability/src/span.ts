@@ -2,6 +2,7 @@ import {
   type Context,
   context,
   isSpanContextValid,
+  type Link,
   ROOT_CONTEXT,
   type Span,
   SpanKind,
@@ -27,7 +28,8 @@ export interface OpenSpan {
 
 /**
  * Begins a span. Its parent is the traceparent; where that is absent or none, the span that this runs in; else a new
- * trace begins. Without `startTracing` (or without an endpoint) nothing is recorded.
+ * trace begins. Where the traceparent leads out of the trace that this runs in, the span links back to it. Without
+ * `startTracing` (or without an endpoint) nothing is recorded.
  * @param name a fixed word: `sign command`; what differs goes into the attributes
  */
 export function beginSpan(
@@ -39,7 +41,11 @@ export function beginSpan(
   const parent = parentContext(traceparent);
   const span = trace
     .getTracer(TRACER)
-    .startSpan(name, { kind, attributes: exportedAttributes(attributes) }, parent);
+    .startSpan(
+      name,
+      { kind, attributes: exportedAttributes(attributes), links: linksBeside(parent) },
+      parent,
+    );
   const { spanId } = span.spanContext();
   // Where nothing is exported the parent itself comes back, or a span without ids.
   const isOwn =
@@ -111,6 +117,14 @@ function parentContext(traceparent: string | undefined | null): Context {
   const { traceId, spanId, flags } = parsed;
   const traceFlags = Number.parseInt(flags, 16);
   return trace.setSpanContext(ROOT_CONTEXT, { traceId, spanId, traceFlags, isRemote: true });
+}
+
+/** The span that this runs in, when it is of another trace than the parent. */
+function linksBeside(parent: Context): Link[] {
+  const around = trace.getSpanContext(context.active());
+  const above = trace.getSpanContext(parent);
+  if (around === undefined || !isSpanContextValid(around)) return [];
+  return around.traceId === above?.traceId ? [] : [{ context: around }];
 }
 
 function traceparentOf(span: Span): string {

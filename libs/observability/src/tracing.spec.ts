@@ -104,6 +104,23 @@ describe('with a receiver', () => {
     expect(bodies.join()).not.toContain(secret);
   });
 
+  test('a span that goes on in another trace links to the one that it was begun in', async () => {
+    const { spans } = await startAll();
+    await withSpan('mutation', undefined, {}, async ({ traceparent }) => {
+      await withSpan('decide', CALLER, {}, async () => undefined);
+      await withSpan('insert', traceparent, {}, async () => undefined);
+    });
+    await tracing?.flush();
+    const [decide, insert, mutation] = spans;
+    expect(decide).toMatchObject({
+      name: 'decide',
+      parentSpanId: '00f067aa0ba902b7',
+      linkedTraces: [mutation?.traceId],
+    });
+    expect(insert).toMatchObject({ traceId: mutation?.traceId, linkedTraces: [] });
+    expect(mutation).toMatchObject({ name: 'mutation', linkedTraces: [] });
+  });
+
   test('a span that is begun by hand covers callbacks, and ends once', async () => {
     const { spans } = await startAll();
     const span = beginSpan('request', undefined, { method: 'POST' });

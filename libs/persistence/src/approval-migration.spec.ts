@@ -101,6 +101,8 @@ test('a database with data from before approvals goes on with all of them', asyn
           expect(await findPrincipal(tx, 'gone')).toMatchObject({ ownerId: null, kind: 'person' });
           expect(await getPromotion(tx, 'dev/1')).toMatchObject({
             requestedPerson: 'alice',
+            requestedReason: null,
+            rollbackTo: null,
             supersededBy: null,
           });
           expect(await getPromotion(tx, 'dev/2')).toMatchObject({ requestedPerson: 'gone' });

@@ -1,4 +1,4 @@
-import { request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { accepted, type HealthProbe, type Outcome, refused } from '@sluice/domain';
@@ -8,11 +8,18 @@ export type ProbeAnswer =
   | { readonly healthy: true }
   | { readonly healthy: false; readonly why: string };
 
+/** No more of an answer is read; what is told of it is shorter. Bytes. */
+const MAX_ANSWER_BYTES = 4096;
+
+/** So much of an answer is told. Characters. */
+const MAX_TOLD = 200;
+
 /** Asks once, on this host. Healthy is HTTP 200 within the probe's timeout; redirects are not followed. */
 export function probeOnce(probe: HealthProbe, signal?: AbortSignal): Promise<ProbeAnswer> {
   const { path, port, timeoutMs } = probe;
   const timeout = AbortSignal.timeout(timeoutMs);
   return new Promise((resolve) => {
+    let hasAnswered = false;
     const asked = request(
       {
         host: '127.0.0.1',
@@ -22,20 +29,51 @@ export function probeOnce(probe: HealthProbe, signal?: AbortSignal): Promise<Pro
         signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
       },
       (response) => {
+        hasAnswered = true;
         const status = response.statusCode ?? 0;
-        response.destroy();
-        resolve(
-          status === 200 ? { healthy: true } : { healthy: false, why: `it answered ${status}` },
-        );
+        if (status === 200) {
+          response.destroy();
+          resolve({ healthy: true });
+          return;
+        }
+        void readStart(response).then((body) => {
+          const said = body === '' ? '' : `: "${body}"`;
+          resolve({ healthy: false, why: `it answered ${status}${said}` });
+        });
       },
     );
     asked.on('error', (error: NodeJS.ErrnoException) => {
+      // Once it answered, its status is what there is to say.
+      if (hasAnswered) return;
       const why = timeout.aborted
         ? `no answer within ${timeoutMs} ms`
         : `no connection (${error.code ?? error.message})`;
       resolve({ healthy: false, why });
     });
     asked.end();
+  });
+}
+
+/** The first printable characters of an answer, on one line; what came of it when it is cut off or late. */
+function readStart(response: IncomingMessage): Promise<string> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const end = () => {
+      response.destroy();
+      const bytes = Buffer.concat(chunks).subarray(0, MAX_ANSWER_BYTES);
+      // As a stream: a character that the bound cuts is left out.
+      const text = new TextDecoder().decode(bytes, { stream: true });
+      const line = text.replace(/\s+/gu, ' ').trim().replace(/\p{C}/gu, '?');
+      resolve([...line].slice(0, MAX_TOLD).join(''));
+    };
+    response.on('data', (chunk: Buffer) => {
+      chunks.push(chunk);
+      size += chunk.length;
+      if (size >= MAX_ANSWER_BYTES) end();
+    });
+    response.on('error', end);
+    response.on('close', end);
   });
 }
 

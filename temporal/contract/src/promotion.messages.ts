@@ -42,6 +42,8 @@ export interface FrozenRules {
    * its place in the lease's queue from its start, and the fields below are there.
    */
   readonly form?: 2;
+  /** The promotion was recorded as running in the transaction that stored these rules: nobody needs to do it again. */
+  readonly begun?: true;
   readonly kind?: PromotionKind;
   readonly approval?: ApprovalRule | null;
   readonly predecessors?: readonly string[];

@@ -18,6 +18,8 @@ export async function connectEngine(stack: Stack): Promise<Engine> {
 /** Milliseconds between looks at a history's length. */
 const LOOK_MS = 10;
 
+const BREATH_MS = 500;
+
 /**
  * Kills a part with -9, and starts it again, each time that a promotion's history has reached one of these numbers of events.
  * What its run did not reach before it closed is killed at once, and only once, after the close.
@@ -41,6 +43,8 @@ export async function killAtEvents(
       await stack.kill(input.part);
       await stack.start(input.part);
     });
+    // Whoever was killed must get to do something before it is killed again.
+    await sleep(BREATH_MS);
     if (!isOpen) break;
     reached.push(event);
   }

@@ -30,7 +30,7 @@ afterAll(async () => {
 const ROLL_BACK = `mutation ($input: RollbackEnvironmentInput!) {
   rollbackEnvironment(input: $input) {
     __typename
-    ... on Promotion { id kind state requestedBy release { id name version components { name } } steps { id type } }
+    ... on Promotion { id kind state requestedBy rollbackTo requestedReason release { id name version components { name } } steps { id type } }
     ... on Refusal { code message }
     ... on InvalidInput { field }
     ... on NotPermitted { permission }
@@ -74,6 +74,8 @@ test('where nothing was verified there is no way back but to nothing', async () 
   expect(emptied).toMatchObject({
     __typename: 'Promotion',
     kind: 'ROLLBACK',
+    rollbackTo: 'NOTHING',
+    requestedReason: 'it broke',
     state: 'REQUESTED',
     release: { id: releaseDigest(NOTHING_RELEASE), name: 'nothing', version: '0', components: [] },
     steps: ROLLBACK_PIPELINE.steps.map(({ id, type }) => ({ id, type })),

@@ -54,6 +54,7 @@ export async function addPromotion(
       kind,
       requestedBy,
       requestedPerson: requestedBy,
+      rollback: kind === 'rollback' ? { to: 'nothing', reason: 'it broke' } : undefined,
       traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
       steps: pipeline.steps,
     });

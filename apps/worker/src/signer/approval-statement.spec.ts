@@ -87,10 +87,26 @@ test.each([
   ['no rules', { rules: undefined }],
   ['another kind', { kind: 'rollback' }],
   ['another requester', { requestedBy: 'bob' }],
+  ['what a rollback would be asked for', { rollback: { to: 'nothing', reason: 'it broke' } }],
 ])('a success that is told with %s is refused', async (_what, changed) => {
   await it.ask(prepared);
   await it.approve(prepared);
   expect(await seal(prepared, changed)).toBe('facts-differ');
+});
+
+test.each([
+  ['nothing of what was asked', undefined],
+  ['no words of it', null],
+  ['another destination', { to: 'nothing', reason: 'it broke' }],
+  ['another reason', { to: 'release', reason: 'routine' }],
+  ['more than was asked', { to: 'release', reason: 'it broke', by: 'bob' }],
+])('a rollback that is told with %s is refused, whatever it came to', async (_what, rollback) => {
+  const asked = await it.prepare({ releaseDigest: release, kind: 'rollback' });
+  expect(await seal(asked)).toBe('signed');
+  expect(await seal(asked, { rollback })).toBe('facts-differ');
+  const failed = { state: 'failed', reason: { code: 'why', message: 'Because.' } };
+  expect(await seal(asked, failed)).toBe('signed');
+  expect(await seal(asked, { ...failed, rollback })).toBe('facts-differ');
 });
 
 test('whoever a rollback superseded has not succeeded', async () => {
@@ -130,6 +146,7 @@ async function seal(sealed: Prepared, changed: object = {}): Promise<string> {
     reason: null,
     endedAt: '2026-11-21T12:00:00Z',
     ...{ environment, kind, requestedBy, rules, supersededBy: null },
+    ...(kind === 'rollback' ? { rollback: { to: 'release', reason: 'it broke' } } : {}),
     ...changed,
   };
   return answerOf(sealed, composePromotionStatement(contextOf(sealed), facts, []));

@@ -1,5 +1,6 @@
 import { isName, PREDICATE_TYPES, parseStepType } from '@sluice/domain';
 import {
+  askedRollbackOf,
   findDecision,
   findDeployment,
   findPromotion,
@@ -166,18 +167,26 @@ async function findPromotionProblem(
 
 /** What a reader judges a promotion by must be what is stored; a success must say all of it. */
 function findFactsProblem(
-  { promotionId, environment, kind, requestedBy, rules, supersededBy }: PromotionRecord,
+  promotion: PromotionRecord,
   predicate: Readonly<Record<string, unknown>>,
 ): Refused | undefined {
+  const { promotionId, environment, kind, requestedBy, rules, supersededBy } = promotion;
   const stored = { environment, kind, requestedBy, rules, supersededBy };
   const different = Object.entries(stored).find(([name, value]) => {
     const said = predicate[name];
     if (said === undefined) return predicate['state'] === 'succeeded';
     return canonicalJson(said) !== canonicalJson(value);
   });
-  return different === undefined
-    ? undefined
-    : refusal('facts-differ', `The ${different[0]} of ${promotionId} is stored otherwise.`);
+  // Whatever it came to, a rollback says what was asked, and nothing else pretends to have been asked so.
+  const asked = askedRollbackOf(promotion);
+  const said = predicate['rollback'];
+  const isAsAsked =
+    said === undefined || asked === undefined
+      ? said === asked
+      : canonicalJson(said) === canonicalJson(asked);
+  const name = different?.[0] ?? (isAsAsked ? undefined : 'rollback');
+  if (name === undefined) return undefined;
+  return refusal('facts-differ', `The ${name} of ${promotionId} is stored otherwise.`);
 }
 
 /**

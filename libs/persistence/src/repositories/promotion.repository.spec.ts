@@ -4,6 +4,8 @@ import { createScene, createTestDatabase, type TestDatabase } from '../testing/i
 import { type Tx, withTenant } from '../transaction.ts';
 import { findEffect, insertEffect, listEffects } from './effect.repository.ts';
 import {
+  type AskedRollback,
+  askedRollbackOf,
   getPromotion,
   insertPromotion,
   markSuperseded,
@@ -171,6 +173,36 @@ test('the first rollback that takes the lease is noted, while the promotion is o
   expect(await inWorker((tx) => markSuperseded(tx, { promotionId: ended, by: 'dev/98' }))).toBe(
     false,
   );
+});
+
+test('a rollback says what was asked for, and nothing else does', async () => {
+  const asked = { to: 'last-verified', reason: 'it broke' } as const;
+  const insert = (kind: 'promote' | 'rollback', rollback?: AskedRollback) =>
+    inApp((tx) =>
+      insertPromotion(tx, {
+        environment: 'dev',
+        releaseDigest,
+        kind,
+        requestedBy: 'release-manager',
+        requestedPerson: 'release-manager',
+        rollback,
+        traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`,
+        steps: [],
+      }),
+    );
+  const { promotionId } = await insert('rollback', asked);
+  const rollback = await inWorker((tx) => getPromotion(tx, promotionId));
+  expect(rollback).toMatchObject({ rollbackTo: 'last-verified', requestedReason: 'it broke' });
+  expect(askedRollbackOf(rollback)).toEqual(asked);
+  const promotion = await insert('promote');
+  expect(promotion).toMatchObject({ rollbackTo: null, requestedReason: null });
+  expect(askedRollbackOf(promotion)).toBeUndefined();
+  await expect(insert('rollback')).rejects.toMatchObject({ code: '23514' });
+  await expect(insert('promote', asked)).rejects.toMatchObject({ code: '23514' });
+  const set = "set requested_reason = 'other' where promotion_id = $1";
+  await expect(
+    inApp((tx) => tx.query(`update sluice.promotions ${set}`, [promotionId])),
+  ).rejects.toMatchObject({ code: '42501' });
 });
 
 test('an effect is stored once, also by two at the same time', async () => {

@@ -3,6 +3,7 @@ import {
   isPromotionTransition,
   type PromotionKind,
   type PromotionState,
+  type RollbackTo,
 } from '@sluice/domain';
 import { PersistenceError } from '../persistence-error.ts';
 import type { Tx } from '../transaction.ts';
@@ -25,6 +26,10 @@ export interface PromotionRecord {
   readonly requestedBy: string;
   /** The person behind `requestedBy`: nobody approves what they asked for, by whatever route. */
   readonly requestedPerson: string;
+  /** Why a rollback was asked for; null of a promote. */
+  readonly requestedReason: string | null;
+  /** What a rollback was asked to put there; null of a promote. */
+  readonly rollbackTo: RollbackTo | null;
   readonly traceparent: string;
   readonly requestedAt: string;
   readonly startedAt: string | null;
@@ -35,16 +40,33 @@ export interface PromotionRecord {
   readonly supersededBy: string | null;
 }
 
+/** What a rollback was asked for; its promotion statement says the same. */
+export interface AskedRollback {
+  readonly to: RollbackTo;
+  readonly reason: string;
+}
+
+/** What a rollback was asked for; undefined of a promote. */
+export function askedRollbackOf({
+  rollbackTo,
+  requestedReason,
+}: Pick<PromotionRecord, 'rollbackTo' | 'requestedReason'>): AskedRollback | undefined {
+  if (rollbackTo === null || requestedReason === null) return undefined;
+  return { to: rollbackTo, reason: requestedReason };
+}
+
 /** The columns of {@link PromotionRecord}, of the table `promotions`. */
 export const PROMOTION_COLUMNS = `promotion_id as "promotionId", environment_id as environment, number,
   release_digest as "releaseDigest", kind, state, ${reasonColumn('reason_code', 'reason_message', 'reason')},
-  rules, requested_by as "requestedBy", requested_person as "requestedPerson", traceparent, requested_at as "requestedAt",
+  rules, requested_by as "requestedBy", requested_person as "requestedPerson",
+  requested_reason as "requestedReason", rollback_to as "rollbackTo", traceparent, requested_at as "requestedAt",
   started_at as "startedAt", ended_at as "endedAt", cancel_requested_at as "cancelRequestedAt",
   packet_digest as "packetDigest", superseded_by as "supersededBy"`;
 
 /**
  * Stores a promotion in the state `requested`, with the environment's next number, and its steps as
- * `pending`. Throws `not-found` for an environment that does not exist or was removed.
+ * `pending`. Throws `not-found` for an environment that does not exist or was removed; the database refuses a rollback
+ * that does not say what was asked, and a promote that does.
  */
 export async function insertPromotion(
   tx: Tx,
@@ -55,6 +77,8 @@ export async function insertPromotion(
     readonly requestedBy: string;
     /** The principal itself, or the owner of a service account. */
     readonly requestedPerson: string;
+    /** Of a rollback, and of nothing else. */
+    readonly rollback?: AskedRollback | undefined;
     readonly traceparent: string;
     readonly steps: readonly NewStep[];
   },
@@ -69,8 +93,8 @@ export async function insertPromotion(
   const promotionId = `${input.environment}/${number}`;
   const { rows } = await tx.query<PromotionRecord>(
     `insert into sluice.promotions (tenant_id, promotion_id, environment_id, number, release_digest, kind,
-       state, requested_by, requested_person, traceparent)
-     values ($1, $2, $3, $4, $5, $6, 'requested', $7, $8, $9)
+       state, requested_by, requested_person, requested_reason, rollback_to, traceparent)
+     values ($1, $2, $3, $4, $5, $6, 'requested', $7, $8, $9, $10, $11)
      returning ${PROMOTION_COLUMNS}`,
     [
       tx.tenantId,
@@ -81,6 +105,8 @@ export async function insertPromotion(
       input.kind,
       input.requestedBy,
       input.requestedPerson,
+      input.rollback?.reason ?? null,
+      input.rollback?.to ?? null,
       input.traceparent,
     ],
   );

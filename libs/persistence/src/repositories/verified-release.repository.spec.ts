@@ -80,6 +80,7 @@ async function promoted(
       kind,
       requestedBy: 'release-manager',
       requestedPerson: 'release-manager',
+      rollback: kind === 'rollback' ? { to: 'nothing', reason: 'it broke' } : undefined,
       traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`,
       steps: [],
     }),
