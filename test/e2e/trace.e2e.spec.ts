@@ -10,6 +10,7 @@ import {
 } from '../support/otlp-receiver.ts';
 import { serviceImage } from '../support/service-images.ts';
 import { StackClient } from '../support/stack-client.ts';
+import { waitFor } from '../support/wait-for.ts';
 
 const COMMENT = 'COMMENT-77d0';
 
@@ -57,12 +58,17 @@ test('a promotion is one trace, from the mutation over workflow and signer to th
     'of the whole run',
     (span) => isOfTrace(span) && span.name === 'RunWorkflow:promoteRelease',
   );
+  // Parents end, and go out, after their children.
   await receiver.waitForSpan(
     'of the agent',
-    (span) => isOfTrace(span) && span.service === 'sluice-agent',
+    (span) => isOfTrace(span) && span.name === 'agent command',
   );
-  // What ended last goes out with the next batch.
-  await new Promise((resolve) => setTimeout(resolve, 1500));
+  await waitFor(
+    'every parent arrives',
+    () => listTraceProblems(receiver.listTrace(traceId)).length === 0,
+    { seconds: 15 },
+    () => listTraceProblems(receiver.listTrace(traceId)),
+  );
   const spans = receiver.listTrace(traceId);
   expect(listTraceProblems(spans)).toEqual([]);
   const root = spans.find(({ parentSpanId }) => parentSpanId === undefined);
