@@ -75,6 +75,7 @@ test('asking stores the request once, and step and promotion wait', async () => 
   expect(await states()).toEqual({ promotion: 'waiting', step: 'waiting' });
   expect(await types()).toEqual([
     'lease.queued',
+    'promotion.state-changed',
     'step.state-changed',
     'promotion.state-changed',
     'approval.requested',

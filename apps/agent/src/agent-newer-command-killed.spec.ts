@@ -52,6 +52,7 @@ async function expectNewerRuns(old: number, next: number, before: number): Promi
   expect(outcome.activeRelease).toBe(digestOf('1'));
   expect(await plane.finalReport(next, 40_000)).toMatchObject({
     stage: 'confirmed',
+    failure: null,
     activeRelease: digestOf('3'),
   });
   expect(await bench.version()).toBe('3');
