@@ -15,7 +15,7 @@ const PROMOTIONS_EACH = 5;
 const ENVIRONMENTS = ['soak-dev', 'soak-staging', 'soak-production'];
 const VERSIONS = ['1.0.0', '2.0.0', '3.0.0', '4.0.0', '5.0.0'];
 const SEED = Number(process.env['SLUICE_FAULT_SEED'] ?? 4711);
-const KILL_EVERY_MS = 6000;
+const KILL_EVERY_MS = 10_000;
 
 let made: TestStack;
 let approver: StackClient;
