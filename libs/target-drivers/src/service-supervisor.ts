@@ -16,6 +16,9 @@ const STEADY_MS = 60_000;
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 30_000;
 
+/** A group that is gone: the kernel may still take a moment to give its sockets back. */
+const PORT_PATIENCE_MS = 2000;
+
 /** Keeps the one service of a target running: looks at it, starts it again when it died, bounds its log. */
 export class ServiceSupervisor {
   readonly #service: ServiceProcess;
@@ -71,11 +74,7 @@ export class ServiceSupervisor {
     const port = this.#wanted?.port;
     this.#wanted = undefined;
     await this.#service.stop(this.#graceMs);
-    // The group is gone; the kernel may still take a moment to give its sockets back.
-    for (let waited = 0; port !== undefined && waited < 2000; waited += 50) {
-      if (!(await isPortTaken(port))) return;
-      await sleep(50);
-    }
+    if (port !== undefined) await isFreeWithin(port, PORT_PATIENCE_MS);
   }
 
   /** The service goes on by itself. */
@@ -102,7 +101,8 @@ export class ServiceSupervisor {
   async #startOnce(): Promise<void> {
     if (this.#wanted === undefined) return;
     const { spec, port } = this.#wanted;
-    if (await isPortTaken(port)) {
+    // What an earlier run of this agent had started may just have been ended: nobody knew its port then.
+    if (!(await isFreeWithin(port, PORT_PATIENCE_MS))) {
       throw new DriverError(
         'port-in-use',
         `Port ${port} of this host is taken by another process, the service was not started. Find it with "ss -ltnp", or change the target's settings.`,
@@ -148,4 +148,12 @@ export class ServiceSupervisor {
 async function pauseFor(milliseconds: number, signal: AbortSignal): Promise<void> {
   // An abort only wakes the sleeper, who looks at the signal.
   await sleep(milliseconds, undefined, { signal, ref: false }).catch(() => undefined);
+}
+
+/** False when somebody still has the port after that time. */
+async function isFreeWithin(port: number, ms: number): Promise<boolean> {
+  for (const deadline = Date.now() + ms; ; await sleep(50)) {
+    if (!(await isPortTaken(port))) return true;
+    if (Date.now() >= deadline) return false;
+  }
 }
