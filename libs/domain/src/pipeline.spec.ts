@@ -81,7 +81,9 @@ describe('readySteps', () => {
     expect(ids({})).toEqual(['scan']);
     expect(ids({ scan: 'running' })).toEqual([]);
     expect(ids({ scan: 'succeeded' })).toEqual(['gate']);
-    expect(ids({ scan: 'succeeded', gate: 'succeeded', deploy: 'succeeded' })).toEqual(['verify']);
+    const planned = { scan: 'succeeded', gate: 'succeeded', plan: 'succeeded' } as const;
+    expect(ids({ ...planned, plan: 'pending' })).toEqual(['plan']);
+    expect(ids({ ...planned, deploy: 'succeeded' })).toEqual(['verify']);
   });
 
   test.each(STEP_STATES)('a need that is %s', (state) => {

@@ -6,9 +6,22 @@ import { traceIdOf } from './trace-context.ts';
 /** Every role and permission, written out: a grant more or less is a change here. */
 const GRANTED: Readonly<Record<Role, readonly string[]>> = {
   viewer: ['read'],
-  'release-manager': ['read', 'release.create', 'promotion.request', 'promotion.cancel'],
-  approver: ['read'],
-  admin: ['read', 'release.create', 'promotion.request', 'promotion.cancel'],
+  'release-manager': [
+    'read',
+    'release.create',
+    'promotion.request',
+    'promotion.cancel',
+    'environment.rollback',
+  ],
+  approver: ['read', 'promotion.decide'],
+  admin: [
+    'read',
+    'release.create',
+    'promotion.request',
+    'promotion.cancel',
+    'promotion.decide',
+    'environment.rollback',
+  ],
 };
 
 test.each(ROLES)('what the role %s permits', (role) => {

@@ -29,9 +29,9 @@ const PROMOTION = `
 const STEP = `
              pending running waiting succeeded failed skipped cancelled reverted
   pending    .       x       x       .         x      x       x         .
-  running    .       .       x       x         x      .       x         .
-  waiting    .       x       .       x         x      .       x         .
-  succeeded  .       .       .       .         .      .       .         x
+  running    x       .       x       x         x      .       x         .
+  waiting    x       x       .       x         x      .       x         .
+  succeeded  x       .       .       .         .      .       .         x
   failed     .       .       .       .         .      .       .         x
   skipped    .       .       .       .         .      .       .         .
   cancelled  .       .       .       .         .      .       .         x

@@ -74,7 +74,7 @@ describe('a change that a running promotion would not survive is caught', () => 
       'a call less at the start',
       {
         file: 'promote-release.workflow.ts',
-        from: "      await run.enterState('running');\n",
+        from: "      else await run.enterState('running');\n",
         to: '',
       },
       'promotion-succeeded',
