@@ -1,40 +1,19 @@
-import { traceIdOf } from '@sluice/domain';
 import {
   closeApprovalRequest,
-  insertEvent,
   isPersistenceError,
   type PromotionRecord,
-  setPromotionState,
   setStepState,
   type Tx,
 } from '@sluice/persistence';
 import type { ApprovalRound, InterpreterActivities, Reason } from '@sluice/temporal-contract';
-import { recordPromotionEvent } from '../records/state.activities.ts';
-import { recordStepEvent, workflowActor } from '../step/settle-step.ts';
+import { recordEventOf } from '../records/promotion-event.ts';
+import { recordStepEvent } from '../step/settle-step.ts';
 
 /** How a round of asking people ends. */
 export type ApprovalClosing = Pick<
   Parameters<InterpreterActivities['closeApproval']>[0],
   'state' | 'reason'
 >;
-
-/** Writes an event of a request for approval, or of what somebody said to one. */
-export async function recordApprovalEvent(
-  tx: Tx,
-  type: 'approval.requested' | 'approval.recorded' | 'approval.closed',
-  { promotionId, traceparent }: PromotionRecord,
-  data: Readonly<Record<string, unknown>>,
-  actor: string = workflowActor(tx.tenantId, promotionId),
-): Promise<void> {
-  await insertEvent(tx, {
-    type,
-    actor,
-    subject: `promotion:${promotionId}`,
-    promotionId,
-    data,
-    traceId: traceIdOf(traceparent) ?? null,
-  });
-}
 
 /** Ends a round's row and says so; false when it had ended before. */
 export async function closeRound(
@@ -46,7 +25,7 @@ export async function closeRound(
   const { promotionId } = promotion;
   const closed = await closeApprovalRequest(tx, { promotionId, stepId, round, state, reason });
   if (closed) {
-    await recordApprovalEvent(tx, 'approval.closed', promotion, {
+    await recordEventOf(tx, 'approval.closed', promotion, {
       step: stepId,
       round,
       state,
@@ -54,18 +33,6 @@ export async function closeRound(
     });
   }
   return closed;
-}
-
-/** Changes the promotion's state with its event, unless it has ended or is there already. */
-export async function enterPromotionState(
-  tx: Tx,
-  promotion: PromotionRecord,
-  state: 'running' | 'waiting',
-): Promise<void> {
-  const { promotionId } = promotion;
-  if (await setPromotionState(tx, { promotionId, state })) {
-    await recordPromotionEvent(tx, promotion, state, null);
-  }
 }
 
 /** Changes a step's state with its event. The interpreter's word stands when it has ended the step meanwhile. */

@@ -15,15 +15,11 @@ import {
 } from '@sluice/temporal-contract';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { activityFailure } from '../failures.ts';
+import { recordEventOf } from '../records/promotion-event.ts';
+import { enterPromotionState } from '../records/state.activities.ts';
 import { runActivity } from '../run-activity.ts';
 import { requireRules } from '../step/execute-step.ts';
-import {
-  type ApprovalClosing,
-  closeRound,
-  enterPromotionState,
-  enterStepState,
-  recordApprovalEvent,
-} from './approval-records.ts';
+import { type ApprovalClosing, closeRound, enterStepState } from './approval-records.ts';
 import { recordBallot } from './record-ballot.ts';
 
 type ApprovalActivities = Pick<
@@ -83,7 +79,7 @@ async function open(
   // Out of the queue it passes through running, as the table of states wants it.
   if (promotion.state !== 'running') await enterPromotionState(tx, promotion, 'running');
   await enterPromotionState(tx, promotion, 'waiting');
-  await recordApprovalEvent(tx, 'approval.requested', promotion, {
+  await recordEventOf(tx, 'approval.requested', promotion, {
     step: stepId,
     round,
     plan: planDigest,

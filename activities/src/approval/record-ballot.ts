@@ -19,7 +19,7 @@ import {
   statementContext,
 } from '../evidence/statement-signing.ts';
 import { activityFailure } from '../failures.ts';
-import { recordApprovalEvent } from './approval-records.ts';
+import { recordEventOf } from '../records/promotion-event.ts';
 
 type BallotInput = Parameters<InterpreterActivities['recordApproval']>[0];
 
@@ -94,7 +94,7 @@ async function record(
   if (!isNew) return;
   await recordStatement(tx, promotionId, signed, { stepId });
   const data = { approval: approvalId, step: stepId, round, decision, plan: planDigest, decidedAt };
-  await recordApprovalEvent(
+  await recordEventOf(
     tx,
     'approval.recorded',
     await getPromotion(tx, promotionId),

@@ -16,8 +16,8 @@ import { FAILURES } from '@sluice/temporal-contract';
 import type { ActivityScope } from '../activity-scope.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { activityFailure } from '../failures.ts';
+import { workflowActor } from '../records/promotion-event.ts';
 import { commandKey } from '../step/effect-key.ts';
-import { workflowActor } from '../step/settle-step.ts';
 import { composePlanPayload, sideOf } from './command-payload.ts';
 
 /** What an agent shall be told. */

@@ -1,8 +1,7 @@
-import { isPromotionEnd, isPromotionTransition, PREDICATE_TYPES, traceIdOf } from '@sluice/domain';
+import { isPromotionEnd, isPromotionTransition, PREDICATE_TYPES } from '@sluice/domain';
 import {
   askedRollbackOf,
   findPromotion,
-  insertEvent,
   type PromotionRecord,
   setPacketDigest,
   setPromotionState,
@@ -19,9 +18,9 @@ import {
 import { FAILURES, type InterpreterActivities } from '@sluice/temporal-contract';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { activityFailure, errorCodeOf } from '../failures.ts';
+import { recordEventOf } from '../records/promotion-event.ts';
 import { recordPromotionEvent } from '../records/state.activities.ts';
 import { runActivity } from '../run-activity.ts';
-import { workflowActor } from '../step/settle-step.ts';
 import {
   closedApproval,
   closedStep,
@@ -207,14 +206,9 @@ async function recordSeal(
   await setPromotionState(tx, { promotionId, state, reason, endedAt });
   await setPacketDigest(tx, promotionId, sealed.packet.digest);
   await recordPromotionEvent(tx, promotion, state, reason);
-  await insertEvent(tx, {
-    type: 'promotion.sealed',
-    actor: workflowActor(tx.tenantId, promotionId),
-    subject: `promotion:${promotionId}`,
-    promotionId,
-    data: { packet: sealed.packet.digest, statement: sealed.root.digest, state },
-    traceId: traceIdOf(promotion.traceparent) ?? null,
-  });
+  const { packet, root } = sealed;
+  const data = { packet: packet.digest, statement: root.digest, state };
+  await recordEventOf(tx, 'promotion.sealed', promotion, data);
   return answerOf(input, sealed.packet.digest, { state, reason });
 }
 

@@ -1,9 +1,8 @@
-import { type Decision, PREDICATE_TYPES, traceIdOf } from '@sluice/domain';
+import { type Decision, PREDICATE_TYPES } from '@sluice/domain';
 import {
   findDecision,
   getRelease,
   insertDecision,
-  insertEvent,
   type PromotionRecord,
   type ReleaseRecord,
   withTenant,
@@ -19,7 +18,7 @@ import {
   type StoredBlob,
 } from '../evidence/stored-document.ts';
 import { activityFailure, errorCodeOf, errorMessageOf } from '../failures.ts';
-import { workflowActor } from '../step/settle-step.ts';
+import { recordEventOf } from '../records/promotion-event.ts';
 import {
   type StepOutcome,
   type StepRun,
@@ -139,19 +138,12 @@ async function storeDecision(
     await recordBlobs(tx, [question]);
     const inserted = await insertDecision(tx, { promotionId, stepId: input.stepId, decision });
     if (inserted) {
-      await insertEvent(tx, {
-        type: 'decision.made',
-        actor: workflowActor(tenantId, promotionId),
-        subject: `promotion:${promotionId}`,
-        promotionId,
-        data: {
-          step: input.stepId,
-          decision: decision.decision,
-          reasonCodes: decision.reasonCodes,
-          determinismHash: decision.determinismHash,
-          input: question.digest,
-        },
-        traceId: traceIdOf(promotion.traceparent) ?? null,
+      await recordEventOf(tx, 'decision.made', promotion, {
+        step: input.stepId,
+        decision: decision.decision,
+        reasonCodes: decision.reasonCodes,
+        determinismHash: decision.determinismHash,
+        input: question.digest,
       });
     }
     return decision;

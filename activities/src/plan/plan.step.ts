@@ -1,17 +1,9 @@
-import { composePlanSet, traceIdOf } from '@sluice/domain';
-import {
-  insertEvent,
-  insertPlan,
-  insertPlanSet,
-  type PromotionRecord,
-  type Tx,
-  upsertDeployment,
-  withTenant,
-} from '@sluice/persistence';
+import { composePlanSet } from '@sluice/domain';
+import { insertPlan, insertPlanSet, upsertDeployment, withTenant } from '@sluice/persistence';
 import { planSetDigest } from '@sluice/pure';
 import { TASK_QUEUES } from '@sluice/temporal-contract';
 import type { ActivityDependencies } from '../dependencies.ts';
-import { workflowActor } from '../step/settle-step.ts';
+import { recordEventOf } from '../records/promotion-event.ts';
 import {
   failedResult,
   type StepOutcome,
@@ -77,22 +69,8 @@ async function plan(
         await upsertDeployment(tx, { promotionId, target, planDigest });
       }
       await insertPlanSet(tx, { promotionId, round, planSet });
-      await recordPlanned(tx, promotion, { plan: digest, round, targets: plans.length });
+      const data = { plan: digest, round, targets: plans.length };
+      await recordEventOf(tx, 'plan.made', promotion, data);
     },
   };
-}
-
-async function recordPlanned(
-  tx: Tx,
-  { promotionId, traceparent }: PromotionRecord,
-  data: Readonly<Record<string, unknown>>,
-): Promise<void> {
-  await insertEvent(tx, {
-    type: 'plan.made',
-    actor: workflowActor(tx.tenantId, promotionId),
-    subject: `promotion:${promotionId}`,
-    promotionId,
-    data,
-    traceId: traceIdOf(traceparent) ?? null,
-  });
 }

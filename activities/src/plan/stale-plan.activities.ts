@@ -1,18 +1,17 @@
-import { traceIdOf } from '@sluice/domain';
 import {
   assertPromotionOpen,
   findPlanSet,
   getPromotion,
   insertEffect,
-  insertEvent,
   setStepState,
   withTenant,
 } from '@sluice/persistence';
 import { FAILURES, type InterpreterActivities } from '@sluice/temporal-contract';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { activityFailure } from '../failures.ts';
+import { recordEventOf } from '../records/promotion-event.ts';
 import { runActivity } from '../run-activity.ts';
-import { recordStepEvent, workflowActor } from '../step/settle-step.ts';
+import { recordStepEvent } from '../step/settle-step.ts';
 import { planTargets } from './target-plans.ts';
 
 /** Step id under which it is kept that steps were reopened; it belongs to no step of the pipeline. */
@@ -72,14 +71,8 @@ export function createStalePlanActivities(
               await recordStepEvent(tx, promotion, stepId, 'pending', { reason: reason.code });
             }
           }
-          await insertEvent(tx, {
-            type: 'plan.stale',
-            actor: workflowActor(tx.tenantId, promotionId),
-            subject: `promotion:${promotionId}`,
-            promotionId,
-            data: { steps: stepIds, reason: reason.code },
-            traceId: traceIdOf(promotion.traceparent) ?? null,
-          });
+          const data = { steps: stepIds, reason: reason.code };
+          await recordEventOf(tx, 'plan.stale', promotion, data);
         }),
       ),
   };

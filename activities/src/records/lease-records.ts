@@ -1,11 +1,8 @@
-import { traceIdOf } from '@sluice/domain';
 import {
   enqueueOutbox,
   getPromotion,
-  insertEvent,
   type LeaseGrant,
   listUnready,
-  type PromotionRecord,
   type Tx,
 } from '@sluice/persistence';
 import {
@@ -14,7 +11,7 @@ import {
   promotionWorkflowId,
   type TargetsChangedSignal,
 } from '@sluice/temporal-contract';
-import { workflowActor } from '../step/settle-step.ts';
+import { recordEventOf } from './promotion-event.ts';
 
 /** A promotion as a lease's holder: `promotion:<id>`. */
 export function leaseHolder(promotionId: string): string {
@@ -28,37 +25,11 @@ export function promotionOfHolder(holder: string): string {
 
 const HOLDER_PREFIX = 'promotion:';
 
-/** Events of a lease and its queue. */
-export type LeaseEventType =
-  | 'lease.queued'
-  | 'lease.granted'
-  | 'lease.yielded'
-  | 'lease.preempted'
-  | 'lease.released';
-
-/** Writes an event of a lease with the promotion that it happened to. */
-export async function recordLeaseEvent(
-  tx: Tx,
-  type: LeaseEventType,
-  { promotionId, traceparent }: Pick<PromotionRecord, 'promotionId' | 'traceparent'>,
-  data: Readonly<Record<string, unknown>>,
-  actor: string = workflowActor(tx.tenantId, promotionId),
-): Promise<void> {
-  await insertEvent(tx, {
-    type,
-    actor,
-    subject: `promotion:${promotionId}`,
-    promotionId,
-    data,
-    traceId: traceIdOf(traceparent) ?? null,
-  });
-}
-
 /** The next in line holds the lease already; the signal only wakes its workflow. */
 export async function tellNext(tx: Tx, grant: LeaseGrant): Promise<void> {
   const { resource, fencingToken } = grant;
   const promotion = await getPromotion(tx, promotionOfHolder(grant.holder));
-  await recordLeaseEvent(tx, 'lease.granted', promotion, { resource, fencingToken });
+  await recordEventOf(tx, 'lease.granted', promotion, { resource, fencingToken });
   const input: LeaseGrantedSignal = { resource, fencingToken };
   await signal(tx, promotion.promotionId, PROMOTION_MESSAGES.leaseGranted, input);
 }

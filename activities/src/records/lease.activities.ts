@@ -14,8 +14,9 @@ import {
 import type { InterpreterActivities } from '@sluice/temporal-contract';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { runActivity } from '../run-activity.ts';
-import { leaseHolder, recordLeaseEvent, tellNext, tellTargetsChanged } from './lease-records.ts';
+import { leaseHolder, tellNext, tellTargetsChanged } from './lease-records.ts';
 import { preempt } from './preempt-lease.ts';
+import { recordEventOf } from './promotion-event.ts';
 
 type LeaseParts = Pick<
   ActivityDependencies,
@@ -43,7 +44,7 @@ export function createLeaseActivities(
           // A holder that asks again was granted before: that is told once.
           if (answer.state === 'granted' && before.holder !== holder) {
             const { fencingToken } = answer;
-            await recordLeaseEvent(tx, 'lease.granted', promotion, { resource, fencingToken });
+            await recordEventOf(tx, 'lease.granted', promotion, { resource, fencingToken });
           }
           return answer;
         }),
@@ -58,7 +59,7 @@ export function createLeaseActivities(
           const { grantedTo } = await yieldLease(tx, { resource, holder });
           if (before.holder === holder) {
             const promotion = await getPromotion(tx, promotionId);
-            await recordLeaseEvent(tx, 'lease.yielded', promotion, { resource });
+            await recordEventOf(tx, 'lease.yielded', promotion, { resource });
           }
           if (grantedTo !== null) await tellNext(tx, grantedTo);
         }),
@@ -104,7 +105,7 @@ async function giveBack(
   const holder = leaseHolder(promotion.promotionId);
   const { released, grantedTo } = await releaseLease(tx, { resource, holder });
   if (!released) return false;
-  await recordLeaseEvent(tx, 'lease.released', promotion, { resource }, actor);
+  await recordEventOf(tx, 'lease.released', promotion, { resource }, actor);
   if (grantedTo !== null) await tellNext(tx, grantedTo);
   // A rollback that failed has changed the targets too.
   if (promotion.state === 'succeeded' || promotion.kind === 'rollback') {

@@ -1,8 +1,6 @@
-import { traceIdOf } from '@sluice/domain';
 import {
   enqueueOutbox,
   getPromotion,
-  insertEvent,
   lockOrMakeLease,
   markSuperseded,
   type PromotionRecord,
@@ -16,8 +14,8 @@ import {
   type SupersedePromotionSignal,
   settlementWorkflowId,
 } from '@sluice/temporal-contract';
-import { workflowActor } from '../step/settle-step.ts';
-import { leaseHolder, promotionOfHolder, recordLeaseEvent, signal } from './lease-records.ts';
+import { leaseHolder, promotionOfHolder, signal } from './lease-records.ts';
+import { recordEventOf, workflowActor } from './promotion-event.ts';
 
 /** How long a superseded promotion has to end by itself where nothing else is set. Seconds. */
 export const DEFAULT_SUPERSEDE_GRACE_SECONDS = 10;
@@ -37,10 +35,10 @@ export async function preempt(
   const { fencingToken, previous } = await preemptLease(tx, { resource, holder });
   if (before === holder) return { state: 'granted', fencingToken };
   if (previous === null) {
-    await recordLeaseEvent(tx, 'lease.granted', rollback, { resource, fencingToken });
+    await recordEventOf(tx, 'lease.granted', rollback, { resource, fencingToken });
     return { state: 'granted', fencingToken };
   }
-  await recordLeaseEvent(tx, 'lease.preempted', rollback, {
+  await recordEventOf(tx, 'lease.preempted', rollback, {
     resource,
     fencingToken,
     from: previous,
@@ -57,15 +55,9 @@ async function supersede(
 ): Promise<void> {
   // One that has ended is only left with a lease that nobody gave back.
   if (!(await markSuperseded(tx, { promotionId, by }))) return;
-  const { traceparent } = await getPromotion(tx, promotionId);
-  await insertEvent(tx, {
-    type: 'promotion.superseded',
-    actor: workflowActor(tx.tenantId, by),
-    subject: `promotion:${promotionId}`,
-    promotionId,
-    data: { by },
-    traceId: traceIdOf(traceparent) ?? null,
-  });
+  const superseded = await getPromotion(tx, promotionId);
+  const actor = workflowActor(tx.tenantId, by);
+  await recordEventOf(tx, 'promotion.superseded', superseded, { by }, actor);
   const input: SupersedePromotionSignal = { by };
   await signal(tx, promotionId, PROMOTION_MESSAGES.supersedePromotion, input);
   // Its own workflow may be gone, and a settlement at work in its place.

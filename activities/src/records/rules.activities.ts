@@ -16,7 +16,6 @@ import {
   isVerified,
   listTargetsOf,
   type PromotionRecord,
-  setPromotionState,
   storeRules,
   type Tx,
   withTenant,
@@ -31,8 +30,9 @@ import {
 import type { ActivityDependencies } from '../dependencies.ts';
 import { activityFailure } from '../failures.ts';
 import { runActivity } from '../run-activity.ts';
-import { leaseHolder, recordLeaseEvent } from './lease-records.ts';
-import { recordPromotionEvent } from './state.activities.ts';
+import { leaseHolder } from './lease-records.ts';
+import { recordEventOf } from './promotion-event.ts';
+import { enterPromotionState } from './state.activities.ts';
 
 /** `freezeRules`: what a promotion holds to, read once, its place in the environment's queue, and its beginning. */
 export function createRulesActivities(
@@ -53,9 +53,7 @@ export function createRulesActivities(
           });
           await insertSteps(tx, promotionId, stored.pipeline.steps);
           await takePlace(tx, promotion);
-          if (await setPromotionState(tx, { promotionId, state: 'running' })) {
-            await recordPromotionEvent(tx, promotion, 'running', null);
-          }
+          await enterPromotionState(tx, promotion, 'running');
           return stored;
         }),
       ),
@@ -129,5 +127,5 @@ async function takePlace(tx: Tx, promotion: PromotionRecord): Promise<void> {
   if (promotion.kind === 'rollback') return;
   const resource = environmentLease(promotion.environment);
   const entered = await enterQueue(tx, { resource, holder: leaseHolder(promotion.promotionId) });
-  if (entered) await recordLeaseEvent(tx, 'lease.queued', promotion, { resource });
+  if (entered) await recordEventOf(tx, 'lease.queued', promotion, { resource });
 }

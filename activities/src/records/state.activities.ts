@@ -1,7 +1,5 @@
-import { traceIdOf } from '@sluice/domain';
 import {
   getPromotion,
-  insertEvent,
   listDeployments,
   type PromotionRecord,
   setPromotionState,
@@ -12,7 +10,8 @@ import {
 import type { InterpreterActivities, Reason } from '@sluice/temporal-contract';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { runActivity } from '../run-activity.ts';
-import { recordStepEvent, workflowActor } from '../step/settle-step.ts';
+import { recordStepEvent } from '../step/settle-step.ts';
+import { recordEventOf } from './promotion-event.ts';
 
 /** `recordPromotion`, `recordStep` and `listDeployments`. */
 export function createStateActivities(
@@ -59,12 +58,18 @@ export async function recordPromotionEvent(
   reason: Reason | null,
   data: Readonly<Record<string, unknown>> = {},
 ): Promise<void> {
-  await insertEvent(tx, {
-    type: 'promotion.state-changed',
-    actor: workflowActor(tx.tenantId, promotion.promotionId),
-    subject: `promotion:${promotion.promotionId}`,
-    promotionId: promotion.promotionId,
-    data: { state, ...(reason === null ? {} : { reason: reason.code }), ...data },
-    traceId: traceIdOf(promotion.traceparent) ?? null,
-  });
+  const why = reason === null ? {} : { reason: reason.code };
+  await recordEventOf(tx, 'promotion.state-changed', promotion, { state, ...why, ...data });
+}
+
+/** Changes the promotion's state with its event, unless it is there already. */
+export async function enterPromotionState(
+  tx: Tx,
+  promotion: PromotionRecord,
+  state: 'running' | 'waiting',
+): Promise<void> {
+  const { promotionId } = promotion;
+  if (await setPromotionState(tx, { promotionId, state })) {
+    await recordPromotionEvent(tx, promotion, state, null);
+  }
 }

@@ -1,8 +1,6 @@
-import { traceIdOf } from '@sluice/domain';
 import {
   findEffect,
   insertEffect,
-  insertEvent,
   isPersistenceError,
   listEffects,
   type PromotionRecord,
@@ -16,6 +14,7 @@ import {
   type StepResult,
 } from '@sluice/temporal-contract';
 import { activityFailure } from '../failures.ts';
+import { recordEventOf } from '../records/promotion-event.ts';
 import { effectKey } from './effect-key.ts';
 
 /** One step's (or one target's part of a step's) end. */
@@ -123,19 +122,7 @@ export async function recordStepEvent(
   state: string,
   data: Readonly<Record<string, unknown>> = {},
 ): Promise<void> {
-  await insertEvent(tx, {
-    type: 'step.state-changed',
-    actor: workflowActor(tx.tenantId, promotion.promotionId),
-    subject: `promotion:${promotion.promotionId}`,
-    promotionId: promotion.promotionId,
-    data: { step: stepId, state, ...data },
-    traceId: traceIdOf(promotion.traceparent) ?? null,
-  });
-}
-
-/** The actor of what a promotion's workflow does. */
-export function workflowActor(tenantId: string, promotionId: string): string {
-  return `workflow:promotion/${tenantId}/${promotionId}`;
+  await recordEventOf(tx, 'step.state-changed', promotion, { step: stepId, state, ...data });
 }
 
 /** True for step types that run once per target. */
