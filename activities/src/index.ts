@@ -9,7 +9,6 @@ export type { DecisionEngine } from './gate/decision-engine.ts';
 export { composeGateInput, GATE_INPUT_SCHEMA, type GateInput } from './gate/gate-input.ts';
 export { findDesiredSide } from './plan/target-sides.ts';
 export { type EndedHolder, releaseLeaseOfEnded } from './records/lease.activities.ts';
-export { leaseHolder } from './records/lease-records.ts';
 export { DEFAULT_SUPERSEDE_GRACE_SECONDS } from './records/preempt-lease.ts';
 export {
   FINDINGS_SCHEMA,

@@ -8,22 +8,11 @@ import {
 import {
   type LeaseGrantedSignal,
   PROMOTION_MESSAGES,
+  promotionOfHolder,
   promotionWorkflowId,
   type TargetsChangedSignal,
 } from '@sluice/temporal-contract';
 import { recordEventOf } from './promotion-event.ts';
-
-/** A promotion as a lease's holder: `promotion:<id>`. */
-export function leaseHolder(promotionId: string): string {
-  return `${HOLDER_PREFIX}${promotionId}`;
-}
-
-/** The promotion that a holder of a lease is. */
-export function promotionOfHolder(holder: string): string {
-  return holder.slice(HOLDER_PREFIX.length);
-}
-
-const HOLDER_PREFIX = 'promotion:';
 
 /** The next in line holds the lease already; the signal only wakes its workflow. */
 export async function tellNext(tx: Tx, grant: LeaseGrant): Promise<void> {

@@ -11,10 +11,10 @@ import {
   withTenant,
   yieldLease,
 } from '@sluice/persistence';
-import type { InterpreterActivities } from '@sluice/temporal-contract';
+import { type InterpreterActivities, leaseHolder } from '@sluice/temporal-contract';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { runActivity } from '../run-activity.ts';
-import { leaseHolder, tellNext, tellTargetsChanged } from './lease-records.ts';
+import { tellNext, tellTargetsChanged } from './lease-records.ts';
 import { preempt } from './preempt-lease.ts';
 import { recordEventOf } from './promotion-event.ts';
 

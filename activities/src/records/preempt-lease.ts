@@ -9,12 +9,14 @@ import {
 } from '@sluice/persistence';
 import {
   type LeaseAnswer,
+  leaseHolder,
   PROMOTION_MESSAGES,
+  promotionOfHolder,
   promotionWorkflowId,
   type SupersedePromotionSignal,
   settlementWorkflowId,
 } from '@sluice/temporal-contract';
-import { leaseHolder, promotionOfHolder, signal } from './lease-records.ts';
+import { signal } from './lease-records.ts';
 import { recordEventOf, workflowActor } from './promotion-event.ts';
 
 /** How long a superseded promotion has to end by itself where nothing else is set. Seconds. */

@@ -26,11 +26,11 @@ import {
   FAILURES,
   type FrozenRules,
   type InterpreterActivities,
+  leaseHolder,
 } from '@sluice/temporal-contract';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { activityFailure } from '../failures.ts';
 import { runActivity } from '../run-activity.ts';
-import { leaseHolder } from './lease-records.ts';
 import { recordEventOf } from './promotion-event.ts';
 import { enterPromotionState } from './state.activities.ts';
 

@@ -1,4 +1,5 @@
 import type { EnvironmentRecord, QueuePlaceRecord, TargetRecord } from '@sluice/persistence';
+import { promotionOfHolder } from '@sluice/temporal-contract';
 import { enumName } from '../common/enum-name.ts';
 import type { LeaseWithQueue } from '../common/loaders.ts';
 
@@ -29,7 +30,7 @@ export type TargetView = ReturnType<typeof targetView>;
 
 /** Shows a lease. Holders are `promotion:<id>`; the schema names promotions. */
 export function leaseView({ resource, holder, fencingToken, acquiredAt, queue }: LeaseWithQueue) {
-  const holderId = holder === null ? null : promotionOf(holder);
+  const holderId = holder === null ? null : promotionOfHolder(holder);
   return {
     resource,
     holder: holderId,
@@ -42,12 +43,8 @@ export function leaseView({ resource, holder, fencingToken, acquiredAt, queue }:
 /** Shows a place in a queue; its promotion and its reason are resolved apart. */
 function queuePlaceView(place: QueuePlaceRecord, position: number, leaseHolder: string | null) {
   const { ready, enqueuedAt, holder } = place;
-  return { position, ready, enqueuedAt, promotionId: promotionOf(holder), leaseHolder };
+  return { position, ready, enqueuedAt, promotionId: promotionOfHolder(holder), leaseHolder };
 }
 
 /** A place in a queue as the schema has it. */
 export type QueuePlaceView = ReturnType<typeof queuePlaceView>;
-
-function promotionOf(holder: string): string {
-  return holder.startsWith('promotion:') ? holder.slice('promotion:'.length) : holder;
-}

@@ -12,7 +12,7 @@ import {
   type PromotionRecord,
   type Tx,
 } from '@sluice/persistence';
-import { environmentLease } from '@sluice/temporal-contract';
+import { environmentLease, promotionOfHolder } from '@sluice/temporal-contract';
 import { notFound, stateConflict } from '../common/refusal.ts';
 import type { ROLLBACK_TO } from './rollback-environment.input.ts';
 
@@ -80,8 +80,8 @@ async function chooseLastVerified(tx: Tx, environment: string): Promise<string> 
 /** The promotion that holds the environment now. */
 async function findHolder(tx: Tx, environment: string): Promise<PromotionRecord | undefined> {
   const lease = await findLease(tx, environmentLease(environment));
-  const holder = lease?.holder?.replace(/^promotion:/, '');
-  return holder === undefined ? undefined : findPromotion(tx, holder);
+  const holder = lease?.holder ?? null;
+  return holder === null ? undefined : findPromotion(tx, promotionOfHolder(holder));
 }
 
 /** What runs on most of the targets; undefined where nothing does. */

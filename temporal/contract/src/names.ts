@@ -78,3 +78,15 @@ export function tenantOfWorkflowId(workflowId: string): string | undefined {
 export function environmentLease(environment: string): string {
   return `environment:${environment}`;
 }
+
+const HOLDER_PREFIX = 'promotion:';
+
+/** A promotion as the holder of a lease: `promotion:<id>`. */
+export function leaseHolder(promotionId: string): string {
+  return `${HOLDER_PREFIX}${promotionId}`;
+}
+
+/** The promotion that a holder of a lease is. */
+export function promotionOfHolder(holder: string): string {
+  return holder.startsWith(HOLDER_PREFIX) ? holder.slice(HOLDER_PREFIX.length) : holder;
+}

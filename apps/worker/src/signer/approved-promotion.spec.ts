@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { createActivities, leaseHolder } from '@sluice/activities';
+import { createActivities } from '@sluice/activities';
 import { createFakeScope, SCENE_TENANT, SCENE_TRACEPARENT } from '@sluice/activities/testing';
 import { APPROVED_PIPELINE, type EvidencePacket } from '@sluice/domain';
 import { createFolderStore, type EvidenceStore } from '@sluice/evidence-store';
@@ -16,7 +16,7 @@ import {
   setStepState,
 } from '@sluice/persistence';
 import { createTrustRoot, type SignerClient, verifyPacket } from '@sluice/signing';
-import { type PromotionRef, TASK_QUEUES } from '@sluice/temporal-contract';
+import { leaseHolder, type PromotionRef, TASK_QUEUES } from '@sluice/temporal-contract';
 import { signCommand } from './command-signing.ts';
 import type { SigningAnswer } from './signer-server.ts';
 import { signStatement } from './statement-signing.ts';

@@ -31,7 +31,7 @@ import {
   type SignCommandRequest,
   statementDigest,
 } from '@sluice/signing';
-import { environmentLease, type FrozenRules } from '@sluice/temporal-contract';
+import { environmentLease, type FrozenRules, leaseHolder } from '@sluice/temporal-contract';
 import { findRequestProblem } from './command-request.ts';
 import { findPromoteProblem } from './promote-rules.ts';
 import { isRefusal, type Refused, refusal } from './refusal.ts';
@@ -95,7 +95,7 @@ async function composeCommand(
     return refusal('target-not-in-promotion', what);
   }
   const lease = await findLease(tx, environmentLease(promotion.environment));
-  if (lease === undefined || lease.holder !== `promotion:${promotionId}`) {
+  if (lease === undefined || lease.holder !== leaseHolder(promotionId)) {
     return refusal(
       'lease-not-held',
       `Promotion ${promotionId} does not hold the lease of ${promotion.environment}; ` +
