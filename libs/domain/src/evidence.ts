@@ -11,6 +11,7 @@ export const PREDICATE_TYPES = {
   approval: 'urn:sluice:approval:v1',
   deployment: 'urn:sluice:deployment:v1',
   promotion: 'urn:sluice:promotion:v1',
+  history: 'urn:sluice:history:v1',
 } as const;
 
 /** One of {@link PREDICATE_TYPES}. */

@@ -12,6 +12,9 @@ export const PERMISSIONS = [
   'promotion.cancel',
   'promotion.decide',
   'environment.rollback',
+  'history.read',
+  'promotion.reset',
+  'estate.reconcile',
 ] as const;
 
 /** One of {@link PERMISSIONS}. */
@@ -26,6 +29,8 @@ const GRANTS: Readonly<Record<Role, readonly Permission[]>> = {
     'promotion.request',
     'promotion.cancel',
     'environment.rollback',
+    'history.read',
+    'promotion.reset',
   ],
   approver: ['read', 'promotion.decide'],
   admin: PERMISSIONS,

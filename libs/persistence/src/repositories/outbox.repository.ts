@@ -45,6 +45,24 @@ export type OutboxMessage =
         readonly workflowId: string;
         readonly reason: string;
       };
+    }
+  | {
+      /** Ends a run and begins it again from the end of a workflow task; one that is no longer the newest run is left alone. */
+      readonly kind: 'reset-workflow';
+      readonly body: {
+        readonly workflowId: string;
+        readonly runId: string;
+        /** Number of a WorkflowTaskCompleted event of that run. */
+        readonly eventId: number;
+        readonly reason: string;
+        /** Idempotency key of the engine's call. */
+        readonly requestId: string;
+      };
+    }
+  | {
+      /** Tries every activity that waits for its next attempt at once. */
+      readonly kind: 'retry-activity';
+      readonly body: { readonly workflowId: string };
     };
 
 /** A message that a relay has claimed. */
@@ -76,7 +94,26 @@ export async function enqueueOutbox(
      values ($1, $2, $3, now() + make_interval(secs => $4))`,
     [tx.tenantId, message.kind, JSON.stringify(message.body), delaySeconds],
   );
+  // Whatever is started owes an archived history from then on; what is started or reset once more owes it again.
+  if (message.kind === 'start-workflow') {
+    await expectHistory(tx, message.body.workflowId, message.body.workflowType);
+  } else if (message.kind === 'reset-workflow') {
+    await tx.query(
+      `update sluice.workflow_executions set archived_at = null, lost_at = null, look_at = now() + interval '2 seconds'
+        where tenant_id = $1 and workflow_id = $2`,
+      [tx.tenantId, message.body.workflowId],
+    );
+  }
   await tx.query(`select pg_notify('${OUTBOX_CHANNEL}', '')`);
+}
+
+async function expectHistory(tx: Tx, workflowId: string, workflowType: string): Promise<void> {
+  await tx.query(
+    `insert into sluice.workflow_executions (tenant_id, workflow_id, workflow_type) values ($1, $2, $3)
+     on conflict (tenant_id, workflow_id)
+     do update set archived_at = null, lost_at = null, look_at = now() + interval '2 seconds'`,
+    [tx.tenantId, workflowId, workflowType],
+  );
 }
 
 /**
