@@ -61,9 +61,9 @@ export class StackClient {
     return { status, headers, data: body.data ?? null, errors: body.errors ?? [] };
   }
 
-  /** The data of an answer without errors; a server that is away for a moment is asked again for 30 s. */
+  /** The data of an answer without errors; a server that is away for a moment is asked again for 60 s. */
   async ask<Data>(query: string, variables: Readonly<Record<string, unknown>> = {}): Promise<Data> {
-    const deadline = Date.now() + 30_000;
+    const deadline = Date.now() + 60_000;
     for (;;) {
       const answer = await this.post<Data>(query, variables).catch((error: unknown) => error);
       const { data, errors = [] } = answer as Partial<HttpAnswer<Data>>;

@@ -42,9 +42,9 @@ export async function killAtEvents(
     await turns.take(input.part, async () => {
       await stack.kill(input.part);
       await stack.start(input.part);
+      // Whoever was killed must get to do something before it is killed again, by this lane or by another.
+      await sleep(BREATH_MS);
     });
-    // Whoever was killed must get to do something before it is killed again.
-    await sleep(BREATH_MS);
     if (!isOpen) break;
     reached.push(event);
   }
