@@ -130,7 +130,10 @@ grant select, insert, update (look_at, archived_at, lost_at) on sluice.workflow_
 grant select, insert, update (look_at, archived_at, lost_at) on sluice.workflow_executions to sluice_app;
 grant select, insert, update (expired_at) on sluice.workflow_histories to sluice_worker;
 grant select on sluice.workflow_histories to sluice_app, sluice_signer;
+-- The signer signs for workflows only that somebody asked for.
+grant select on sluice.workflow_executions to sluice_signer;
 grant select, insert, update, delete on sluice.workflow_problems to sluice_worker;
+grant select on sluice.workflow_problems to sluice_app;
 grant select on sluice.workflow_problems to sluice_app;
 grant select, insert, update, delete on sluice.discrepancies to sluice_worker;
 grant select, update (repair_requested_by, repair_requested_at, repair_error) on sluice.discrepancies to sluice_app;
@@ -173,3 +176,18 @@ grant select (tenant_id, workflow_id, workflow_type, promotion_id, requested_at,
   on sluice.workflow_executions to sluice_watchdog;
 create policy watchdog_names_tenants on sluice.tenants for select to sluice_watchdog using (true);
 grant select (tenant_id) on sluice.tenants to sluice_watchdog;
+
+-- A reset that is on its way is as good as a start: nobody settles the promotion meanwhile.
+drop policy watchdog_reads on sluice.outbox;
+create policy watchdog_reads on sluice.outbox for select to sluice_watchdog
+  using (kind in ('start-workflow', 'reset-workflow') and delivered_at is null);
+
+-- What is not delivered can be shown, without what is said in it.
+grant select (tenant_id, outbox_id, kind, workflow_id, created_at, attempts, delivered_at, last_error)
+  on sluice.outbox to sluice_worker;
+
+-- After a reset the report of a command completes the activity of the new run.
+grant update (workflow_id, run_id, activity_id) on sluice.commands to sluice_worker;
+
+-- What is still to be started or reset is not archived as if it were over.
+grant select (tenant_id, kind, workflow_id, delivered_at) on sluice.outbox to sluice_worker;

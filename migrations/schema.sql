@@ -213,6 +213,30 @@ alter table sluice.deployments enable row level security;
 alter table sluice.deployments force row level security;
 create policy tenant_isolation on sluice.deployments as permissive for all to public using ((tenant_id = sluice.current_tenant()));
 
+create table sluice.discrepancies (
+  tenant_id text not null,
+  discrepancy_id text not null,
+  code text not null,
+  subject text not null,
+  action text not null,
+  message text not null,
+  remedy text not null,
+  detail jsonb not null default '{}'::jsonb,
+  first_seen_at timestamp with time zone not null default now(),
+  last_seen_at timestamp with time zone not null default now(),
+  repair_requested_by text,
+  repair_requested_at timestamp with time zone,
+  repair_error text,
+  constraint discrepancies_pkey PRIMARY KEY (tenant_id, discrepancy_id),
+  constraint discrepancies_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES sluice.tenants(tenant_id),
+  constraint discrepancies_action_check CHECK ((action = ANY (ARRAY['repair'::text, 'raise'::text]))),
+  constraint discrepancies_check CHECK (((repair_requested_by IS NULL) = (repair_requested_at IS NULL))),
+  constraint discrepancies_discrepancy_id_check CHECK ((length(discrepancy_id) <= 1000))
+);
+alter table sluice.discrepancies enable row level security;
+alter table sluice.discrepancies force row level security;
+create policy tenant_isolation on sluice.discrepancies as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
 create table sluice.effects (
   tenant_id text not null,
   idempotency_key text not null,
@@ -316,6 +340,7 @@ create table sluice.evidence (
 );
 alter table sluice.evidence enable row level security;
 alter table sluice.evidence force row level security;
+create policy only_histories_expire on sluice.evidence as restrictive for delete to sluice_worker using ((media_type = 'application/vnd.sluice.history.v1'::text));
 create policy tenant_isolation on sluice.evidence as permissive for all to public using ((tenant_id = sluice.current_tenant()));
 
 create table sluice.idempotency_keys (
@@ -380,7 +405,7 @@ create table sluice.outbox (
   workflow_id text generated as ((body ->> 'workflowId'::text)),
   constraint outbox_pkey PRIMARY KEY (tenant_id, outbox_id),
   constraint outbox_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES sluice.tenants(tenant_id),
-  constraint outbox_kind_check CHECK ((kind = ANY (ARRAY['start-workflow'::text, 'signal-workflow'::text, 'complete-activity'::text, 'terminate-workflow'::text])))
+  constraint outbox_kind_check CHECK ((kind = ANY (ARRAY['start-workflow'::text, 'signal-workflow'::text, 'complete-activity'::text, 'terminate-workflow'::text, 'reset-workflow'::text, 'retry-activity'::text])))
 );
 CREATE INDEX outbox_pending ON sluice.outbox USING btree (next_attempt_at) WHERE (delivered_at IS NULL);
 CREATE INDEX outbox_pending_of_workflow ON sluice.outbox USING btree (tenant_id, workflow_id) WHERE (delivered_at IS NULL);
@@ -388,7 +413,7 @@ alter table sluice.outbox enable row level security;
 alter table sluice.outbox force row level security;
 create policy relay_delivers on sluice.outbox as permissive for all to sluice_relay using (true);
 create policy tenant_isolation on sluice.outbox as permissive for all to public using ((tenant_id = sluice.current_tenant()));
-create policy watchdog_reads on sluice.outbox as permissive for select to sluice_watchdog using (((kind = 'start-workflow'::text) AND (delivered_at IS NULL)));
+create policy watchdog_reads on sluice.outbox as permissive for select to sluice_watchdog using (((kind = ANY (ARRAY['start-workflow'::text, 'reset-workflow'::text])) AND (delivered_at IS NULL)));
 
 create table sluice.pipelines (
   tenant_id text not null,
@@ -523,10 +548,12 @@ create table sluice.promotions (
   requested_reason text,
   rollback_to text,
   superseded_by text,
+  bundle_digest text,
   constraint promotions_pkey PRIMARY KEY (tenant_id, promotion_id),
   constraint promotions_tenant_id_environment_id_number_key UNIQUE (tenant_id, environment_id, number),
   constraint promotions_tenant_id_environment_id_fkey FOREIGN KEY (tenant_id, environment_id) REFERENCES sluice.environments(tenant_id, environment_id),
   constraint promotions_tenant_id_release_digest_fkey FOREIGN KEY (tenant_id, release_digest) REFERENCES sluice.releases(tenant_id, release_digest),
+  constraint promotions_bundle_digest_check CHECK ((bundle_digest ~ '^sha256:[0-9a-f]{64}$'::text)),
   constraint promotions_check CHECK (((kind = 'rollback'::text) = (rollback_to IS NOT NULL))),
   constraint promotions_check1 CHECK (((rollback_to IS NULL) = (requested_reason IS NULL))),
   constraint promotions_kind_check CHECK ((kind = ANY (ARRAY['promote'::text, 'rollback'::text]))),
@@ -548,6 +575,16 @@ create policy watchdog_sees_ended on sluice.promotions as permissive for select 
   WHERE ((l.tenant_id = promotions.tenant_id) AND (l.holder = ('promotion:'::text || promotions.promotion_id))))) OR (EXISTS ( SELECT
    FROM sluice.lease_queue q
   WHERE ((q.tenant_id = promotions.tenant_id) AND (q.holder = ('promotion:'::text || promotions.promotion_id)))))));
+
+create table sluice.reconciliations (
+  tenant_id text not null,
+  looked_at timestamp with time zone not null,
+  constraint reconciliations_pkey PRIMARY KEY (tenant_id),
+  constraint reconciliations_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES sluice.tenants(tenant_id)
+);
+alter table sluice.reconciliations enable row level security;
+alter table sluice.reconciliations force row level security;
+create policy tenant_isolation on sluice.reconciliations as permissive for all to public using ((tenant_id = sluice.current_tenant()));
 
 create table sluice.release_requests (
   tenant_id text not null,
@@ -659,6 +696,7 @@ create policy tenant_isolation on sluice.targets as permissive for all to public
 create table sluice.tenants (
   tenant_id text not null,
   created_at timestamp with time zone not null default now(),
+  history_rules jsonb not null default '[]'::jsonb,
   constraint tenants_pkey PRIMARY KEY (tenant_id),
   constraint tenants_tenant_id_check CHECK ((tenant_id ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text))
 );
@@ -666,6 +704,113 @@ alter table sluice.tenants enable row level security;
 alter table sluice.tenants force row level security;
 create policy linker_names_tenants on sluice.tenants as permissive for select to sluice_linker using (true);
 create policy tenant_isolation on sluice.tenants as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+create policy watchdog_names_tenants on sluice.tenants as permissive for select to sluice_watchdog using (true);
+
+create table sluice.workflow_bundles (
+  bundle_digest text not null,
+  build_id text not null,
+  sdk_version text not null,
+  content_digest text not null,
+  size bigint not null,
+  first_seen_at timestamp with time zone not null default now(),
+  constraint workflow_bundles_pkey PRIMARY KEY (bundle_digest),
+  constraint workflow_bundles_build_id_check CHECK (((length(build_id) >= 1) AND (length(build_id) <= 100))),
+  constraint workflow_bundles_bundle_digest_check CHECK ((bundle_digest ~ '^sha256:[0-9a-f]{64}$'::text)),
+  constraint workflow_bundles_content_digest_check CHECK ((content_digest ~ '^sha256:[0-9a-f]{64}$'::text)),
+  constraint workflow_bundles_size_check CHECK ((size >= 0))
+);
+CREATE INDEX workflow_bundles_by_build ON sluice.workflow_bundles USING btree (build_id);
+CREATE INDEX workflow_bundles_by_time ON sluice.workflow_bundles USING btree (first_seen_at, bundle_digest);
+
+create table sluice.workflow_executions (
+  tenant_id text not null,
+  workflow_id text not null,
+  workflow_type text not null,
+  promotion_id text generated as (
+CASE
+    WHEN (workflow_id ~ '^(promotion|settlement)/'::text) THEN regexp_replace(workflow_id, '^[a-z]+/[^/]+/'::text, ''::text)
+    ELSE NULL::text
+END),
+  requested_at timestamp with time zone not null default now(),
+  look_at timestamp with time zone not null default (now() + '00:00:02'::interval),
+  archived_at timestamp with time zone,
+  lost_at timestamp with time zone,
+  constraint workflow_executions_pkey PRIMARY KEY (tenant_id, workflow_id),
+  constraint workflow_executions_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES sluice.tenants(tenant_id),
+  constraint workflow_executions_check CHECK (((archived_at IS NULL) OR (lost_at IS NULL))),
+  constraint workflow_executions_workflow_id_check CHECK ((length(workflow_id) <= 1000))
+);
+CREATE INDEX workflow_executions_by_promotion ON sluice.workflow_executions USING btree (tenant_id, promotion_id);
+CREATE INDEX workflow_executions_due ON sluice.workflow_executions USING btree (look_at) WHERE ((archived_at IS NULL) AND (lost_at IS NULL));
+alter table sluice.workflow_executions enable row level security;
+alter table sluice.workflow_executions force row level security;
+create policy tenant_isolation on sluice.workflow_executions as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+create policy watchdog_reads on sluice.workflow_executions as permissive for select to sluice_watchdog using (((archived_at IS NULL) AND (lost_at IS NULL)));
+
+create table sluice.workflow_histories (
+  tenant_id text not null,
+  workflow_id text not null,
+  run_id text not null,
+  workflow_type text not null,
+  promotion_id text generated as (
+CASE
+    WHEN (workflow_id ~ '^(promotion|settlement)/'::text) THEN regexp_replace(workflow_id, '^[a-z]+/[^/]+/'::text, ''::text)
+    ELSE NULL::text
+END),
+  status text not null,
+  event_count integer not null,
+  build_ids text[] not null,
+  bundle_digests text[] not null,
+  history_digest text not null,
+  archive_digest text not null,
+  archive_size bigint not null,
+  packet_digest text,
+  statement_digest text not null,
+  envelope jsonb not null,
+  started_at timestamp with time zone not null,
+  closed_at timestamp with time zone not null,
+  archived_at timestamp with time zone not null default now(),
+  expired_at timestamp with time zone,
+  constraint workflow_histories_pkey PRIMARY KEY (tenant_id, workflow_id, run_id),
+  constraint workflow_histories_tenant_id_workflow_id_fkey FOREIGN KEY (tenant_id, workflow_id) REFERENCES sluice.workflow_executions(tenant_id, workflow_id),
+  constraint workflow_histories_archive_digest_check CHECK ((archive_digest ~ '^sha256:[0-9a-f]{64}$'::text)),
+  constraint workflow_histories_archive_size_check CHECK ((archive_size > 0)),
+  constraint workflow_histories_event_count_check CHECK ((event_count > 0)),
+  constraint workflow_histories_history_digest_check CHECK ((history_digest ~ '^sha256:[0-9a-f]{64}$'::text)),
+  constraint workflow_histories_status_check CHECK ((status = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text, 'terminated'::text, 'timed-out'::text, 'continued-as-new'::text])))
+);
+CREATE INDEX workflow_histories_by_promotion ON sluice.workflow_histories USING btree (tenant_id, promotion_id, started_at);
+CREATE INDEX workflow_histories_kept ON sluice.workflow_histories USING btree (tenant_id, closed_at) WHERE (expired_at IS NULL);
+alter table sluice.workflow_histories enable row level security;
+alter table sluice.workflow_histories force row level security;
+create policy tenant_isolation on sluice.workflow_histories as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
+create table sluice.workflow_problems (
+  tenant_id text not null,
+  workflow_id text not null,
+  promotion_id text generated as (
+CASE
+    WHEN (workflow_id ~ '^(promotion|settlement)/'::text) THEN regexp_replace(workflow_id, '^[a-z]+/[^/]+/'::text, ''::text)
+    ELSE NULL::text
+END),
+  code text not null,
+  message text not null,
+  cause text,
+  attempt integer not null,
+  event_number bigint,
+  activity text,
+  build_id text,
+  first_seen_at timestamp with time zone not null default now(),
+  last_seen_at timestamp with time zone not null default now(),
+  constraint workflow_problems_pkey PRIMARY KEY (tenant_id, workflow_id),
+  constraint workflow_problems_tenant_id_workflow_id_fkey FOREIGN KEY (tenant_id, workflow_id) REFERENCES sluice.workflow_executions(tenant_id, workflow_id),
+  constraint workflow_problems_attempt_check CHECK ((attempt > 0)),
+  constraint workflow_problems_code_check CHECK ((code = ANY (ARRAY['nondeterminism'::text, 'workflow-task-failing'::text, 'activity-failing'::text, 'no-worker'::text])))
+);
+CREATE INDEX workflow_problems_by_promotion ON sluice.workflow_problems USING btree (tenant_id, promotion_id);
+alter table sluice.workflow_problems enable row level security;
+alter table sluice.workflow_problems force row level security;
+create policy tenant_isolation on sluice.workflow_problems as permissive for all to public using ((tenant_id = sluice.current_tenant()));
 
 CREATE OR REPLACE FUNCTION sluice.current_tenant()
  RETURNS text
@@ -727,7 +872,7 @@ grant select on table sluice.approvals to sluice_signer;
 grant select, update (refusal_code, refusal_message, round, settled_at, state, statement_digest) on table sluice.approvals to sluice_worker;
 grant select, update (settled_at) on table sluice.commands to sluice_app;
 grant select on table sluice.commands to sluice_signer;
-grant insert, select on table sluice.commands to sluice_worker;
+grant insert, select, update (activity_id, run_id, workflow_id) on table sluice.commands to sluice_worker;
 grant select on table sluice.current_releases to sluice_app;
 grant select on table sluice.current_releases to sluice_signer;
 grant insert, select, update (promotion_id, release_digest, side, since) on table sluice.current_releases to sluice_worker;
@@ -737,6 +882,8 @@ grant insert, select on table sluice.decisions to sluice_worker;
 grant select, update (failure_code, failure_message, settled_at, state) on table sluice.deployments to sluice_app;
 grant select on table sluice.deployments to sluice_signer;
 grant insert, select, update (failure_code, failure_message, plan_digest, settled_at, state) on table sluice.deployments to sluice_worker;
+grant select, update (repair_error, repair_requested_at, repair_requested_by) on table sluice.discrepancies to sluice_app;
+grant delete, insert, select, update on table sluice.discrepancies to sluice_worker;
 grant insert, select on table sluice.effects to sluice_worker;
 grant insert, select on table sluice.enrolment_tokens to sluice_app;
 grant insert, select, update (approval, deadlines, last_promotion_number, pipeline_id, policy_id, position, predecessors, removed_at, rollback_roles, version) on table sluice.environments to sluice_app;
@@ -748,7 +895,7 @@ grant select, update (hash, position, previous_hash) on table sluice.events to s
 grant insert, select on table sluice.events to sluice_worker;
 grant select on table sluice.evidence to sluice_app;
 grant select on table sluice.evidence to sluice_signer;
-grant insert, select on table sluice.evidence to sluice_worker;
+grant delete, insert, select on table sluice.evidence to sluice_worker;
 grant insert, select on table sluice.idempotency_keys to sluice_app;
 grant select on table sluice.lease_queue to sluice_app;
 grant select (holder, resource, tenant_id) on table sluice.lease_queue to sluice_watchdog;
@@ -760,7 +907,7 @@ grant insert, select, update (acquired_at, fencing_token, holder, holder_enqueue
 grant insert on table sluice.outbox to sluice_app;
 grant select, update (attempts, delivered_at, last_error, next_attempt_at) on table sluice.outbox to sluice_relay;
 grant select (delivered_at, kind, tenant_id, workflow_id) on table sluice.outbox to sluice_watchdog;
-grant insert on table sluice.outbox to sluice_worker;
+grant insert, select (attempts, created_at, delivered_at, kind, last_error, outbox_id, tenant_id, workflow_id) on table sluice.outbox to sluice_worker;
 grant insert, select on table sluice.pipelines to sluice_app;
 grant select on table sluice.pipelines to sluice_worker;
 grant select on table sluice.plan_sets to sluice_app;
@@ -780,7 +927,9 @@ grant insert, select, update (ended_at, outputs, reason_code, reason_message, st
 grant insert, select, update (cancel_requested_at) on table sluice.promotions to sluice_app;
 grant select on table sluice.promotions to sluice_signer;
 grant select (ended_at, environment_id, kind, promotion_id, release_digest, requested_at, state, superseded_by, tenant_id, traceparent) on table sluice.promotions to sluice_watchdog;
-grant select, update (ended_at, packet_digest, reason_code, reason_message, rules, started_at, state, superseded_by) on table sluice.promotions to sluice_worker;
+grant select, update (bundle_digest, ended_at, packet_digest, reason_code, reason_message, rules, started_at, state, superseded_by) on table sluice.promotions to sluice_worker;
+grant select on table sluice.reconciliations to sluice_app;
+grant insert, select, update (looked_at) on table sluice.reconciliations to sluice_worker;
 grant insert, select on table sluice.release_requests to sluice_app;
 grant select, update (refusal_code, refusal_message, release_digest, settled_at, state) on table sluice.release_requests to sluice_worker;
 grant insert, select on table sluice.releases to sluice_app;
@@ -794,6 +943,18 @@ grant insert, select on table sluice.statements to sluice_worker;
 grant insert, select, update (address, environment_id, health, kind, labels, removed_at, settings, version) on table sluice.targets to sluice_app;
 grant select on table sluice.targets to sluice_signer;
 grant select, update (last_command_sequence) on table sluice.targets to sluice_worker;
-grant insert, select on table sluice.tenants to sluice_app;
+grant insert, select, update (history_rules) on table sluice.tenants to sluice_app;
 grant select on table sluice.tenants to sluice_linker;
+grant select (tenant_id) on table sluice.tenants to sluice_watchdog;
 grant select on table sluice.tenants to sluice_worker;
+grant select on table sluice.workflow_bundles to sluice_app;
+grant insert, select on table sluice.workflow_bundles to sluice_worker;
+grant insert, select, update (archived_at, look_at, lost_at) on table sluice.workflow_executions to sluice_app;
+grant select on table sluice.workflow_executions to sluice_signer;
+grant select (archived_at, look_at, lost_at, promotion_id, requested_at, tenant_id, workflow_id, workflow_type) on table sluice.workflow_executions to sluice_watchdog;
+grant insert, select, update (archived_at, look_at, lost_at) on table sluice.workflow_executions to sluice_worker;
+grant select on table sluice.workflow_histories to sluice_app;
+grant select on table sluice.workflow_histories to sluice_signer;
+grant insert, select, update (expired_at) on table sluice.workflow_histories to sluice_worker;
+grant select on table sluice.workflow_problems to sluice_app;
+grant delete, insert, select, update on table sluice.workflow_problems to sluice_worker;

@@ -27,6 +27,8 @@ export interface ActivityDependencies {
   ) => void;
   /** How long a promotion that a rollback superseded has to end by itself before it is ended. Seconds; 10 when absent. */
   readonly supersedeGraceSeconds?: number | undefined;
+  /** Digest of the workflow code that this worker runs; noted with each promotion that it begins, where it is known. */
+  readonly bundleDigest?: string | undefined;
   /** Milliseconds since the epoch; a fake stands here in tests. Never written into signed content. */
   readonly now?: () => number;
 }

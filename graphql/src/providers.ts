@@ -8,9 +8,14 @@ import { QueuePlaceResolver } from './environment/queue-place.resolver.ts';
 import { TargetResolver } from './environment/target.resolver.ts';
 import { EventResolver } from './event/event.resolver.ts';
 import { PacketResolver } from './evidence/packet.resolver.ts';
+import { HistoryCommands } from './history/history.commands.ts';
+import { HistoryResolver } from './history/history.resolver.ts';
+import { ResetCommands } from './history/reset.commands.ts';
 import { DeploymentResolver } from './promotion/deployment.resolver.ts';
 import { PromotionCommands } from './promotion/promotion.commands.ts';
 import { PromotionResolver } from './promotion/promotion.resolver.ts';
+import { ReconcileCommands } from './reconcile/reconcile.commands.ts';
+import { ReconcileResolver } from './reconcile/reconcile.resolver.ts';
 import { ReleaseCommands } from './release/release.commands.ts';
 import { ReleaseResolver } from './release/release.resolver.ts';
 import { ReleaseRequestResolver } from './release/release-request.resolver.ts';
@@ -33,13 +38,18 @@ export const GRAPHQL_PROVIDERS: readonly Provider[] = [
   DeploymentResolver,
   EnvironmentResolver,
   EventResolver,
+  HistoryCommands,
+  HistoryResolver,
   PacketResolver,
   PromotionCommands,
   PromotionResolver,
   QueuePlaceResolver,
+  ReconcileCommands,
+  ReconcileResolver,
   ReleaseCommands,
   ReleaseRequestResolver,
   ReleaseResolver,
+  ResetCommands,
   RollbackCommands,
   RollbackResolver,
   PromotionProgressResolver,

@@ -1,83 +1,73 @@
 /**
- * `npm run test:faults -- --all [--shards N] [--report FILE]`: kills worker, API and agent with -9 at every event position of the
- * recorded histories, on real stacks, and judges each promotion by journal, records, history and events. Without --all: the seeded
- * sample that `npm test` runs. `--seed N` picks another sample. A run waits much (for the engine to notice the dead): N stacks
- * beside each other share the positions. Prints the report, {seed, positions, killed, reached, promotions, violations, seconds,
- * runs}, to standard output.
+ * `npm run test:faults`: real stacks whose processes are killed, judged by journals, records, histories and events.
+ *
+ *   --promotions N --kills K [--seed S] [--json] [--logs FOLDER]
+ *       N promotions of mixed outcomes over three environments by ten clients at once, while API, worker, signer, agents, Temporal and
+ *       Postgres are killed with -9 (K times), paused and restarted at random. With --json standard output is
+ *       {seed, promotions, faults: {kind: n}, violations: [], seconds}; a violation holds its promotion's timeline. The logs of a
+ *       stack with violations are kept in FOLDER.
+ *   --all [--shards N] [--report FILE] [--seed S]
+ *       kills worker, API and agent with -9 at every event position of the recorded histories; without --all a seeded sample. A run
+ *       waits much (for the engine to notice the dead): N stacks beside each other share the positions. Prints {seed, positions,
+ *       killed, reached, promotions, violations, seconds, runs}.
+ *
+ * Progress goes to standard error; the status is 0 only when there is no violation.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildAll } from '../build/build.mjs';
-import { runJest } from './run-jest.mjs';
+import { runChaos } from './fault-runs/run-chaos.mjs';
+import { runEventKills } from './fault-runs/run-event-kills.mjs';
 
 const { values } = parseArgs({
   options: {
     all: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+    kills: { type: 'string' },
+    logs: { type: 'string' },
+    promotions: { type: 'string' },
     report: { type: 'string' },
     seed: { type: 'string' },
     shards: { type: 'string', default: '1' },
   },
 });
-const shards = Number(values.shards);
-if (!Number.isInteger(shards) || shards < 1 || shards > 16) {
-  console.error('--shards: write a whole number from 1 to 16.');
-  process.exit(2);
+const isChaos = values.promotions !== undefined || values.kills !== undefined;
+for (const problem of listProblems()) {
+  console.error(problem);
+  process.exitCode = 2;
 }
-const folder = mkdtempSync(join(tmpdir(), 'sluice-faults-'));
-try {
-  const { errors } = await buildAll();
-  for (const error of errors) console.error(error);
-  const parts = await Promise.all(
-    Array.from({ length: shards }, (_, index) => runShard(index + 1)),
-  );
-  const report = merge(parts.map(({ report }) => report));
-  const text = toText(report);
-  if (values.report) writeFileSync(resolve(values.report), text);
-  process.stdout.write(text);
-  const isWhole = parts.every(({ failed }) => failed === 0);
-  process.exitCode = isWhole && report.violations.length === 0 ? 0 : 1;
-} catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-} finally {
-  rmSync(folder, { recursive: true, force: true });
+if (process.exitCode === undefined) await run();
+
+async function run() {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-faults-'));
+  try {
+    const { errors } = await buildAll();
+    for (const error of errors) console.error(error);
+    const isWhole = await (isChaos ? runChaos : runEventKills)(values, folder);
+    process.exitCode = isWhole ? 0 : 1;
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
-async function runShard(shard) {
-  const reportFile = join(folder, `report-${shard}.json`);
-  const { totals } = await runJest({
-    patterns: ['test/faults/event-kills'],
-    reportFile: join(folder, `jest-${shard}.json`),
-    wholeRunMs: 5 * 3600_000,
-    env: {
-      SLUICE_FAULTS_REPORT: reportFile,
-      SLUICE_FAULT_SHARD: `${shard}/${shards}`,
-      ...(values.all ? { SLUICE_EVENT_KILLS: 'all' } : {}),
-      ...(values.seed ? { SLUICE_FAULT_SEED: values.seed } : {}),
-    },
-  });
-  return { failed: totals.failed, report: JSON.parse(readFileSync(reportFile, 'utf8')) };
-}
-
-function merge(reports) {
-  const sum = (name) => reports.reduce((total, report) => total + report[name], 0);
-  return {
-    seed: reports[0].seed,
-    positions: sum('positions'),
-    killed: sum('killed'),
-    reached: sum('reached'),
-    promotions: sum('promotions'),
-    violations: reports.flatMap(({ violations }) => violations),
-    seconds: Math.max(...reports.map(({ seconds }) => seconds)),
-    runs: reports.flatMap(({ runs }) => runs),
+function listProblems() {
+  const isWithin = (text, least, most) => /^\d+$/.test(text) && +text >= least && +text <= most;
+  const limits = {
+    promotions: [1, 10_000],
+    kills: [1, 10_000],
+    seed: [0, 4_294_967_295],
+    shards: [1, 16],
   };
-}
-
-/** One line a run, so that a report can be read and compared. */
-function toText({ runs, ...head }) {
-  const lines = runs.map((run) => `    ${JSON.stringify(run)}`).join(',\n');
-  const start = JSON.stringify(head, null, 2).slice(0, -2);
-  return `${start},\n  "runs": [\n${lines}\n  ]\n}\n`;
+  const problems = Object.entries(limits)
+    .filter(
+      ([name, [least, most]]) => values[name] !== undefined && !isWithin(values[name], least, most),
+    )
+    .map(([name, [least, most]]) => `--${name}: write a whole number from ${least} to ${most}.`);
+  if (isChaos && values.all) problems.push('--all goes with neither --promotions nor --kills.');
+  return problems;
 }

@@ -1,6 +1,13 @@
 import type { OutboxRecord, Pool } from '@sluice/persistence';
 import type { ActivityPlace, Engine } from './engine.ts';
 import { isStartPending } from './pending-start.ts';
+import {
+  findResetObstacle,
+  type ResetMessage,
+  type ResetObstacle,
+  recordReset,
+  recordResetRefusal,
+} from './reset-records.ts';
 
 /** The result of an asynchronous activity by the records, written there before it is told to the engine. */
 export type SettleActivity = (
@@ -11,6 +18,8 @@ export type SettleActivity = (
 export interface DeliveryParts {
   /** Of the role sluice_relay. */
   readonly pool: Pool;
+  /** Of the role sluice_worker: writes what came of a reset. */
+  readonly workerPool: Pool;
   readonly engine: Engine;
   /** Undefined as its answer means: complete with the message's own result. */
   readonly settleActivity: SettleActivity;
@@ -22,9 +31,10 @@ export interface DeliveryParts {
  * @throws when it has to be tried again
  */
 export async function deliverMessage(
-  { pool, engine, settleActivity }: DeliveryParts,
+  parts: DeliveryParts,
   message: OutboxRecord,
 ): Promise<string | undefined> {
+  const { pool, engine, settleActivity } = parts;
   /** Reaches a workflow that may not be started yet; false when it is over. */
   const reach = async (what: string, call: () => Promise<boolean>): Promise<boolean> => {
     if (await call()) return true;
@@ -63,5 +73,40 @@ export async function deliverMessage(
       );
       return ended ? undefined : 'the workflow had ended by itself';
     }
+    case 'reset-workflow':
+      return deliverReset(parts, message);
+    case 'retry-activity': {
+      const tried = await engine.retryActivities(message.body.workflowId);
+      return tried === 0 ? 'no activity waits for its next attempt' : undefined;
+    }
+  }
+}
+
+async function deliverReset(
+  { workerPool, engine }: DeliveryParts,
+  message: ResetMessage,
+): Promise<string | undefined> {
+  const refuse = async (obstacle: ResetObstacle): Promise<string> => {
+    await recordResetRefusal(workerPool, message, obstacle);
+    return `not reset (${obstacle.code})`;
+  };
+  const obstacle = await findResetObstacle(workerPool, engine, message);
+  if (obstacle !== undefined) return refuse(obstacle);
+  const { workflowId, runId, eventId } = message.body;
+  const answer = await engine.resetWorkflow(message.body);
+  switch (answer.kind) {
+    case 'reset':
+      await recordReset(workerPool, message, answer.runId);
+      return undefined;
+    case 'gone':
+      return refuse({
+        code: 'run-superseded',
+        message: `Run ${runId} of ${workflowId} is not its newest run any more; look at the preview again.`,
+      });
+    case 'impossible':
+      return refuse({
+        code: 'reset-impossible',
+        message: `Run ${runId} of ${workflowId} cannot begin again from event ${eventId}: ${answer.message}`,
+      });
   }
 }

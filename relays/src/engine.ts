@@ -1,10 +1,26 @@
-import type { createTemporalClient } from '@sluice/temporal-client';
 import { SEARCH_ATTRIBUTES } from '@sluice/temporal-contract';
 import {
   defineSearchAttributeKey,
   SearchAttributeType,
   TypedSearchAttributes,
 } from '@temporalio/common';
+import {
+  describeWorkflow,
+  readTaskFailure,
+  type TaskFailure,
+  type WorkflowDescription,
+  type WorkflowState,
+} from './engine-description.ts';
+import {
+  type ResetAnswer,
+  resetWorkflow,
+  retryActivities,
+  type WorkflowReset,
+} from './engine-reset.ts';
+import { answerOr, type TemporalClient } from './temporal-call.ts';
+
+export type { TaskFailure, WorkflowDescription, WorkflowState } from './engine-description.ts';
+export type { ResetAnswer, WorkflowReset } from './engine-reset.ts';
 
 /** What a start is given. */
 export interface WorkflowStart {
@@ -20,9 +36,6 @@ export interface WorkflowStart {
   /** Starts it again when the last run of this id failed, was terminated or ran out of time. */
   readonly restart?: 'after-failure';
 }
-
-/** What the engine knows of a workflow id; `unknown` also when it has forgotten one that closed long ago. */
-export type WorkflowState = 'running' | 'closed' | 'unknown';
 
 /** Names one asynchronous activity. */
 export interface ActivityPlace {
@@ -43,21 +56,18 @@ export interface Engine {
   terminateWorkflow(workflowId: string, reason: string): Promise<'terminated' | 'gone'>;
   /** State of the newest run of this id. */
   findWorkflowState(workflowId: string): Promise<WorkflowState>;
+  /** The newest run of this id with what it waits for. */
+  describeWorkflow(workflowId: string): Promise<WorkflowDescription>;
+  /** Why the last workflow task of a run failed; undefined when the last one that was worked on ended well. */
+  readTaskFailure(workflowId: string, runId: string): Promise<TaskFailure | undefined>;
+  /** Ends a run, if it has not ended, and begins it again from an event; the same request resets once. */
+  resetWorkflow(reset: WorkflowReset): Promise<ResetAnswer>;
+  /** Has every activity of an open run that waits for its next attempt tried now; gives how many there were. */
+  retryActivities(workflowId: string): Promise<number>;
 }
-
-type Client = Awaited<ReturnType<typeof createTemporalClient>>;
 
 /** Milliseconds that one call may take. */
 const CALL_DEADLINE_MS = 10_000;
-
-/** Every other state, one that is not known here included, counts as running: nothing is ended by mistake. */
-const CLOSED: ReadonlySet<string> = new Set([
-  'COMPLETED',
-  'FAILED',
-  'CANCELLED',
-  'TERMINATED',
-  'TIMED_OUT',
-]);
 
 const KEYS = {
   tenant: defineSearchAttributeKey(SEARCH_ATTRIBUTES.tenant, SearchAttributeType.KEYWORD),
@@ -66,7 +76,7 @@ const KEYS = {
 };
 
 /** The engine behind a Temporal client whose payload codec picks its key by the workflow's id. */
-export function createTemporalEngine(client: Client): Engine {
+export function createTemporalEngine(client: TemporalClient): Engine {
   const within = <T>(call: () => Promise<T>): Promise<T> =>
     client.withDeadline(Date.now() + CALL_DEADLINE_MS, call);
   return {
@@ -88,8 +98,8 @@ export function createTemporalEngine(client: Client): Engine {
             });
             return 'started' as const;
           },
-          'WorkflowExecutionAlreadyStartedError',
           'existing' as const,
+          'WorkflowExecutionAlreadyStartedError',
         ),
       ),
     signalWorkflow: (workflowId, signal, input) =>
@@ -99,8 +109,8 @@ export function createTemporalEngine(client: Client): Engine {
             await client.workflow.getHandle(workflowId).signal(signal, input);
             return 'sent' as const;
           },
-          'WorkflowNotFoundError',
           'gone' as const,
+          'WorkflowNotFoundError',
         ),
       ),
     completeActivity: (place, result) =>
@@ -110,8 +120,8 @@ export function createTemporalEngine(client: Client): Engine {
             await client.activity.complete({ ...place }, result);
             return 'completed' as const;
           },
-          'ActivityNotFoundError',
           'gone' as const,
+          'ActivityNotFoundError',
         ),
       ),
     terminateWorkflow: (workflowId, reason) =>
@@ -121,21 +131,17 @@ export function createTemporalEngine(client: Client): Engine {
             await client.workflow.getHandle(workflowId).terminate(reason);
             return 'terminated' as const;
           },
-          'WorkflowNotFoundError',
           'gone' as const,
+          'WorkflowNotFoundError',
         ),
       ),
     findWorkflowState: (workflowId) =>
-      within(() =>
-        answerOr(
-          async () => {
-            const { status } = await client.workflow.getHandle(workflowId).describe();
-            return CLOSED.has(status.name) ? ('closed' as const) : ('running' as const);
-          },
-          'WorkflowNotFoundError',
-          'unknown' as const,
-        ),
-      ),
+      within(async () => (await describeWorkflow(client, workflowId)).state),
+    describeWorkflow: (workflowId) => within(() => describeWorkflow(client, workflowId)),
+    readTaskFailure: (workflowId, runId) =>
+      within(() => readTaskFailure(client, workflowId, runId)),
+    resetWorkflow: (reset) => within(() => resetWorkflow(client, reset)),
+    retryActivities: (workflowId) => within(() => retryActivities(client, workflowId)),
   };
 }
 
@@ -146,17 +152,4 @@ function searchAttributesOf({ searchAttributes }: WorkflowStart): TypedSearchAtt
     ...(environment === undefined ? [] : [{ key: KEYS.environment, value: environment }]),
     ...(release === undefined ? [] : [{ key: KEYS.release, value: release }]),
   ]);
-}
-
-async function answerOr<T, E>(
-  call: () => Promise<T>,
-  errorName: string,
-  answer: E,
-): Promise<T | E> {
-  try {
-    return await call();
-  } catch (error) {
-    if ((error as { name?: unknown } | null)?.name === errorName) return answer;
-    throw error;
-  }
 }

@@ -1,3 +1,5 @@
+export { type ArchiveEngine, createArchiveEngine } from './archive/archive-engine.ts';
+export { type ArchiverOptions, startArchiver } from './archive/archiver.ts';
 export { type DeliveryParts, deliverMessage, type SettleActivity } from './deliver-message.ts';
 export {
   type ActivityPlace,

@@ -39,8 +39,15 @@ export interface MadeRelease {
 export class StackClient {
   readonly #url: string;
   readonly #token: string;
+  readonly #patienceMs: number;
 
-  constructor(stack: Pick<Stack, 'graphqlUrl' | 'tokens'>, principal = 'release-manager') {
+  /** @param options `patienceSeconds`: how long a server that is away is asked again; 30 when absent */
+  constructor(
+    stack: Pick<Stack, 'graphqlUrl' | 'tokens'>,
+    principal = 'release-manager',
+    { patienceSeconds = 30 }: { readonly patienceSeconds?: number } = {},
+  ) {
+    this.#patienceMs = patienceSeconds * 1000;
     this.#url = stack.graphqlUrl;
     this.#token = stack.tokens[principal] ?? '';
   }

@@ -2,6 +2,7 @@ import { isPromotionEnd, isPromotionTransition, PREDICATE_TYPES } from '@sluice/
 import {
   askedRollbackOf,
   findPromotion,
+  lookNow,
   type PromotionRecord,
   setPacketDigest,
   setPromotionState,
@@ -15,7 +16,11 @@ import {
   packetText,
   statementDigest,
 } from '@sluice/signing';
-import { FAILURES, type InterpreterActivities } from '@sluice/temporal-contract';
+import {
+  FAILURES,
+  type InterpreterActivities,
+  promotionWorkflowId,
+} from '@sluice/temporal-contract';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { activityFailure, errorCodeOf } from '../failures.ts';
 import { recordEventOf } from '../records/promotion-event.ts';
@@ -68,7 +73,7 @@ export function createSealActivities(
         parts,
         'sealPromotion',
         { ...input.promotion, traceparent: input.traceparent },
-        async (log) => {
+        async (log, { workflowId }) => {
           const { tenantId, promotionId } = input.promotion;
           const before = await withTenant(parts.pool, tenantId, (tx) =>
             findPromotion(tx, promotionId),
@@ -90,7 +95,7 @@ export function createSealActivities(
           const answer = await withTenant(
             parts.pool,
             tenantId,
-            (tx) => recordSeal(tx, input, ending, facts, sealed),
+            (tx) => recordSeal(tx, input, ending, facts, sealed, workflowId),
             { isolation: 'repeatable read' },
           );
           log.info({ state: ending.state, ...answer }, 'promotion sealed');
@@ -183,6 +188,7 @@ async function recordSeal(
   { state, reason }: Ending,
   facts: PromotionEvidence,
   sealed: SealedParts,
+  workflowId: string,
 ): Promise<SealAnswer> {
   const { endedAt } = input;
   const { promotionId } = input.promotion;
@@ -209,6 +215,9 @@ async function recordSeal(
   const { packet, root } = sealed;
   const data = { packet: packet.digest, statement: root.digest, state };
   await recordEventOf(tx, 'promotion.sealed', promotion, data);
+  // Its workflow closes next; the one that a settlement seals for has closed, and its history waits for the packet.
+  const closing = [workflowId, promotionWorkflowId(tx.tenantId, promotionId)];
+  for (const id of new Set(closing)) await lookNow(tx, id);
   return answerOf(input, sealed.packet.digest, { state, reason });
 }
 

@@ -16,6 +16,7 @@ import {
   isVerified,
   listTargetsOf,
   type PromotionRecord,
+  recordBundle,
   storeRules,
   type Tx,
   withTenant,
@@ -36,7 +37,7 @@ import { enterPromotionState } from './state.activities.ts';
 
 /** `freezeRules`: what a promotion holds to, read once, its place in the environment's queue, and its beginning. */
 export function createRulesActivities(
-  parts: Pick<ActivityDependencies, 'pool' | 'logger' | 'scope' | 'observe'>,
+  parts: Pick<ActivityDependencies, 'pool' | 'logger' | 'scope' | 'observe' | 'bundleDigest'>,
 ): Pick<InterpreterActivities, 'freezeRules'> {
   return {
     freezeRules: ({ promotion: { tenantId, promotionId } }) =>
@@ -51,6 +52,8 @@ export function createRulesActivities(
             ...rules,
             rulesDigest: digestOf(rules),
           });
+          const { bundleDigest } = parts;
+          if (bundleDigest !== undefined) await recordBundle(tx, { promotionId, bundleDigest });
           await insertSteps(tx, promotionId, stored.pipeline.steps);
           await takePlace(tx, promotion);
           await enterPromotionState(tx, promotion, 'running');

@@ -2,6 +2,7 @@ import { composeRelease, isVersion, traceIdOf } from '@sluice/domain';
 import {
   insertEvent,
   insertRelease,
+  lookNow,
   settleReleaseRequest,
   type Tx,
   withTenant,
@@ -40,7 +41,7 @@ export function createReleaseRecordActivities(
           if (settled) {
             const { name, version } = request;
             const data = { name, version, request: request.requestId, isNew: created };
-            await recordEvent(tx, request, 'release.created', `release:${releaseDigest}`, data);
+            await recordEnd(tx, request, 'release.created', `release:${releaseDigest}`, data);
           }
           return { ok: true as const, releaseDigest };
         });
@@ -53,7 +54,7 @@ export function createReleaseRecordActivities(
           if (!(await settleReleaseRequest(tx, request.requestId, outcome))) return;
           const { name, version } = request;
           const subject = `release-request:${request.requestId}`;
-          await recordEvent(tx, request, 'release.refused', subject, { name, version, code });
+          await recordEnd(tx, request, 'release.refused', subject, { name, version, code });
         }),
       ),
   };
@@ -63,7 +64,7 @@ function correlationOf({ tenantId, requestId, traceparent }: ResolveReleaseInput
   return { tenantId, requestId, traceparent };
 }
 
-async function recordEvent(
+async function recordEnd(
   tx: Tx,
   request: ResolveReleaseInput,
   type: 'release.created' | 'release.refused',
@@ -77,4 +78,6 @@ async function recordEvent(
     data,
     traceId: traceIdOf(request.traceparent) ?? null,
   });
+  // Its workflow closes next, and its history is archived then.
+  await lookNow(tx, releaseRequestWorkflowId(tx.tenantId, request.requestId));
 }

@@ -45,6 +45,9 @@ export function createInMemorySigner(fencingToken = 1): InMemorySigner {
     signStatement: async ({ statement }) => ({
       envelope: createStatementEnvelope(statement, evidence),
     }),
+    signHistory: async ({ statement }) => ({
+      envelope: createStatementEnvelope(statement, evidence),
+    }),
     readTrustRoot: async () =>
       createTrustRoot([
         { publicKey: command.publicKey, use: 'command', notBefore },

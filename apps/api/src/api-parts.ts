@@ -3,6 +3,7 @@ import type { EvidenceStore } from '@sluice/evidence-store';
 import type { EngineClient, QueryLimits } from '@sluice/graphql';
 import type { Logger, Metrics } from '@sluice/observability';
 import type { Pool } from '@sluice/persistence';
+import type { CodecKeys } from '@sluice/temporal-client';
 import type { ReadinessCheck } from './health/readiness.ts';
 import type { SubscriptionLimits } from './subscriptions/subscription-limits.ts';
 import type { SharedWakeups } from './wakeups/shared-wakeups.ts';
@@ -15,6 +16,8 @@ export interface ApiParts {
   /** Connections of the role `sluice_app`. */
   readonly pool: Pool;
   readonly evidence: EvidenceStore;
+  /** Open archived histories. */
+  readonly codecKeys: CodecKeys;
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly wakeups: SharedWakeups;

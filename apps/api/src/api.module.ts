@@ -13,6 +13,7 @@ export class ApiModule {
   static of(parts: ApiParts): DynamicModule {
     const graphqlParts: GraphqlParts = {
       evidence: parts.evidence,
+      codecKeys: parts.codecKeys,
       readTrustRoot: parts.readTrustRoot,
       agents: parts.agents,
       wakeups: parts.wakeups,

@@ -61,6 +61,7 @@ async function main(log: Logger): Promise<void> {
     {
       pool,
       evidence: createFolderStore(settings.evidenceDir),
+      codecKeys,
       log,
       metrics: createMetrics({ service: 'api' }),
       wakeups,

@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
+import { type NodeEnd, type NodeRun, runNode } from './node-run.ts';
 
 /** A terminal that is looked at. Characters. */
 export interface Terminal {
@@ -23,6 +25,10 @@ export interface CliIo {
   readonly terminal: () => Terminal | undefined;
   /** Asks the person at the terminal for a line; undefined where nobody reads and answers. */
   readonly ask: ((question: string) => Promise<string>) | undefined;
+  /** Runs another program of Node at this terminal until it has ended; signals go to it. */
+  readonly runNode: (run: NodeRun) => Promise<NodeEnd>;
+  /** True when a program's file is there. */
+  readonly hasProgram: (path: string) => boolean;
 }
 
 /** The real surroundings. */
@@ -43,6 +49,8 @@ export function processIo(): CliIo {
     terminal: () =>
       isTerminal ? { columns: stdout.columns || 80, rows: stdout.rows || 24 } : undefined,
     ask: stdin.isTTY === true && stdout.isTTY === true ? askOnTerminal : undefined,
+    runNode,
+    hasProgram: existsSync,
   };
 }
 

@@ -20,6 +20,7 @@ const waits = (position: number, ready: boolean, code: string, message: string) 
     state: 'QUEUED',
     requestedBy: 'manager',
     release: next,
+    problem: null,
   },
 });
 const staging = {
@@ -35,9 +36,27 @@ const staging = {
   },
 };
 
+const problem = {
+  code: 'ACTIVITY_FAILING',
+  message: 'trivyScan has failed 7 times.',
+  cause: 'The database cannot\n  be read.',
+  attempt: 7,
+  event: 12,
+  activity: 'trivyScan',
+  buildId: 'b1',
+  since: '2026-11-21T11:58:00.000Z',
+  wayOut: ['Mend it, then: sluice promotion resume <promotion>', 'sluice rollback <environment>'],
+};
+const ofHolder = (found: object | null = null): FakeAnswers => ({
+  promotionProblem: ({ id }) => ({ data: { promotion: { id, problem: found } } }),
+});
+
 test('the queue shows the holder, the places in order and why each waits', async () => {
   const free = { name: 'dev', lease: null };
-  const io = fakeIo({ queues: () => ({ data: { environments: [free, staging] } }) });
+  const io = fakeIo({
+    ...ofHolder(),
+    queues: () => ({ data: { environments: [free, staging] } }),
+  });
   expect(await runCli(['queue'], io)).toBe(0);
   expect(io.outText().split('\n')).toEqual([
     'dev  free',
@@ -50,12 +69,39 @@ test('the queue shows the holder, the places in order and why each waits', async
     '     waits-for-lease: staging/6 holds the lease.',
     '',
   ]);
-  const one = fakeIo({ queue: () => ({ data: { environment: staging } }) });
+  const one = fakeIo({
+    ...ofHolder(),
+    queue: () => ({ data: { environment: staging } }),
+  });
   expect(await runCli(['queue', 'staging', '--json'], one)).toBe(0);
-  expect(JSON.parse(one.outText())).toEqual({ environments: [staging] });
+  expect(JSON.parse(one.outText())).toEqual({ environments: [{ ...staging, problem: null }] });
   const none = fakeIo({ queue: () => ({ data: { environment: null } }) });
   expect(await runCli(['queue', 'nowhere', '--json'], none)).toBe(1);
   expect(errorOf(none.outText())).toMatchObject({ code: 'environment-not-found' });
+});
+
+test('the queue says why the holder, and who waits, does not go on', async () => {
+  const [first, second] = staging.lease.queue;
+  const stuck = { ...second, promotion: { ...second?.promotion, problem } };
+  const environment = { ...staging, lease: { ...staging.lease, queue: [first, stuck] } };
+  const io = fakeIo({ ...ofHolder(problem), queue: () => ({ data: { environment } }) });
+  expect(await runCli(['queue', 'staging'], io)).toBe(0);
+  expect(io.outText().split('\n')).toEqual([
+    'staging  held by staging/6 since 2026-11-21 12:00 UTC, fencing token 17',
+    '  stuck: activity-failing since 2026-11-21 11:58 UTC (7 attempts, event 12,',
+    '    activity trivyScan, build b1)',
+    '    trivyScan has failed 7 times.',
+    '    cause: The database cannot be read.',
+    '    do: Mend it, then: sluice promotion resume staging/6',
+    '    or: sluice rollback staging',
+    '  1. staging/7  shop@1.2.0 by manager, not ready, in line since 11-21 12:00 UTC',
+    '     waits-for-approval: By approver or admin, until 2026-11-22T12:00:00Z.',
+    '  2. staging/8  shop@1.2.0 by manager, ready, in line since 11-21 12:00 UTC',
+    '     waits-for-lease: staging/6 holds the lease.',
+    '     stuck since 11-21 11:58 UTC: activity-failing: trivyScan has failed 7',
+    '       times. See sluice promotion show staging/8.',
+    '',
+  ]);
 });
 
 const node = (number: number, state: string, release: typeof old) => ({

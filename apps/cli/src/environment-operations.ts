@@ -1,4 +1,5 @@
 import type { ReleaseNameView } from './approval-operations.ts';
+import type { ProblemView } from './history-operations.ts';
 import type { ReasonView } from './operations.ts';
 
 /** GraphQL operations around environments, their queues and their rollbacks, and what they select. */
@@ -11,7 +12,10 @@ const QUEUE = `
       queue {
         position ready enqueuedAt
         reason { code message }
-        promotion { id kind state requestedBy release { id name version } }
+        promotion {
+          id kind state requestedBy release { id name version }
+          problem { code message cause attempt event activity buildId since wayOut }
+        }
       }
     }
   }`;
@@ -60,6 +64,7 @@ export interface QueueView {
         readonly state: string;
         readonly requestedBy: string;
         readonly release: ReleaseNameView;
+        readonly problem: ProblemView | null;
       };
     }[];
   } | null;

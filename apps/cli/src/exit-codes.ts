@@ -9,6 +9,8 @@ export const EXIT_CODES = {
   unreachable: 3,
   /** A packet did not verify. */
   unverified: 4,
+  /** A signal ended the program that this one had started. */
+  interrupted: 130,
 } as const;
 
 /** One of {@link EXIT_CODES}. */

@@ -1,4 +1,5 @@
 import type { CliIo, Terminal } from './cli-io.ts';
+import type { NodeEnd, NodeRun } from './node-run.ts';
 import { OPERATIONS } from './operations.ts';
 
 /** What a fake API answers to an operation; `undefined` lets the test fail with its name. */
@@ -12,6 +13,8 @@ export interface FakeIo extends CliIo {
   readonly errText: () => string;
   /** Operations that were asked, with their variables. */
   readonly asked: [string, Record<string, unknown>][];
+  /** Programs that were run. */
+  readonly runs: NodeRun[];
 }
 
 /** Who sits at a fake terminal, and what they type to every question. */
@@ -21,17 +24,22 @@ export interface FakePerson {
   readonly answer?: string;
 }
 
-/** Makes {@link FakeIo} over answers by operation. */
+/**
+ * Makes {@link FakeIo} over answers by operation.
+ * @param program what every other program does; none is there when undefined
+ */
 export function fakeIo(
   answers: FakeAnswers = {},
   env: Readonly<Record<string, string>> = { SLUICE_TOKEN: 'secret-token' },
   person?: FakePerson,
+  program?: (run: NodeRun) => Partial<NodeEnd> | Promise<Partial<NodeEnd>>,
 ): FakeIo {
   let out = '';
   let err = '';
   let time = Date.parse('2026-11-21T12:00:00Z');
   const asked: [string, Record<string, unknown>][] = [];
   const ticks: (() => void)[] = [];
+  const runs: NodeRun[] = [];
   return {
     env,
     now: () => time,
@@ -70,8 +78,14 @@ export function fakeIo(
             out += question;
             return Promise.resolve(person.answer ?? '');
           },
+    runNode: async (run) => {
+      runs.push(run);
+      return { status: 0, stdout: '', ...(await program?.(run)) };
+    },
+    hasProgram: () => program !== undefined,
     outText: () => out,
     errText: () => err,
     asked,
+    runs,
   };
 }

@@ -1,7 +1,8 @@
 import type { CliIo, Terminal } from './cli-io.ts';
 import { describeMove } from './difference-text.ts';
+import { problemLine, waysOut } from './problem-text.ts';
 import { describeEvent, describeWait, duration } from './progress-text.ts';
-import { printable } from './text-layout.ts';
+import { printable, wrapped } from './text-layout.ts';
 import type { EventView, ProgressPromotionView } from './watch-operations.ts';
 
 const REDRAW_MS = 1000;
@@ -91,6 +92,7 @@ export function renderProgress(
   const head = [headOf(promotion, now), [], ...promotion.steps.map((step) => stepLine(step, now))];
   const waits: Line[] = describeWait(promotion).map((text) => [[`  ${text}`, 'yellow']]);
   const below: Line[] = waits.length === 0 ? [] : [[], ...waits];
+  below.push(...problemLines(promotion, columns - 1));
   if (promotion.deployments.length > 0) below.push([], ...promotion.deployments.map(targetLine));
   const tail: Line[] = note === '' ? [] : [[], [[`  ${note}`, 'yellow']]];
   // One line less, for the cursor stands below the last one.
@@ -99,6 +101,17 @@ export function renderProgress(
   const latest: Line[] = shown.map((event) => [[`  ${describeEvent(event)}`, 'dim']]);
   const lines = [...head, ...below, ...(latest.length > 0 ? [[], ...latest] : []), ...tail];
   return lines.slice(0, Math.max(1, rows - 1)).map((line) => paint(line, columns - 1, coloured));
+}
+
+function problemLines({ id, problem }: ProgressPromotionView, width: number): readonly Line[] {
+  if (problem === null) return [];
+  const lines = (text: string, colour: Colour): Line[] =>
+    wrapped(text, 4, width)
+      .trimEnd()
+      .split('\n')
+      .map((line) => [[line, colour]]);
+  const ways = waysOut(id, problem).flatMap((way) => lines(`  ${way}`, 'yellow'));
+  return [[], ...lines(`  ${problemLine(problem)}`, 'red'), ...ways];
 }
 
 function headOf(promotion: ProgressPromotionView, now: number): Line {

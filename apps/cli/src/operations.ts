@@ -1,5 +1,6 @@
 import { APPROVAL_OPERATIONS, type ApprovalView, type SaidView } from './approval-operations.ts';
 import { ENVIRONMENT_OPERATIONS } from './environment-operations.ts';
+import { HISTORY_OPERATIONS, type ProblemView } from './history-operations.ts';
 import { WATCH_OPERATIONS } from './watch-operations.ts';
 
 /** The GraphQL operations of the CLI; a test validates each against the schema. */
@@ -37,6 +38,7 @@ const PROMOTION = `
       decisions { principal decision comment recorded at refusal { code message } }
     }
     supersededBy
+    problem { code message cause attempt event activity buildId since wayOut }
     packet { digest }
   }`;
 
@@ -74,6 +76,7 @@ export const OPERATIONS = {
   viewer: 'query Viewer { viewer { name tenant role } }',
   ...APPROVAL_OPERATIONS,
   ...ENVIRONMENT_OPERATIONS,
+  ...HISTORY_OPERATIONS,
   ...WATCH_OPERATIONS,
 } as const;
 
@@ -157,6 +160,8 @@ export interface PromotionView {
   readonly approvals: readonly AskedRoundView[];
   /** The rollback that took the lease from it. */
   readonly supersededBy: string | null;
+  /** Why it does not go on; null when it does, or has ended. */
+  readonly problem: ProblemView | null;
   readonly packet: { readonly digest: string } | null;
 }
 

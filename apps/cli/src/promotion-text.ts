@@ -1,5 +1,6 @@
 import { approvalsOf, describeMove, describeSaid } from './difference-text.ts';
 import type { PromotionView } from './operations.ts';
+import { describeProblem } from './problem-text.ts';
 import { minuteOf } from './progress-text.ts';
 import { table, wrapped } from './text-layout.ts';
 
@@ -25,6 +26,7 @@ export function describePromotion(promotion: PromotionView): string {
     const { code, message } = promotion.reason;
     parts.push(wrapped(`  reason     ${code}: ${message}`, 13));
   }
+  if (promotion.problem !== null) parts.push('\n', describeProblem(id, promotion.problem));
   const steps = promotion.steps.map((step) => [
     step.id,
     step.state.toLowerCase(),

@@ -159,6 +159,60 @@ test('in a terminal the view is drawn over itself and never larger than it', asy
   expect(lines(io).at(-1)).toBe('dev/2 succeeded after 12.3 s');
 });
 
+const problem = {
+  code: 'NO_WORKER',
+  message: 'Nobody has taken its tasks for 45 s.',
+  cause: null,
+  attempt: 1,
+  event: 9,
+  activity: null,
+  buildId: null,
+  since: at,
+  wayOut: ['Start a worker, or look why it cannot reach the engine: it goes on by itself.'],
+};
+
+/** An API whose promotion is stuck for its second and third event. */
+async function startStuckApi() {
+  let seen = 0;
+  server = await startFakeGraphqlServer({
+    promotion: () => promotionAt(seen),
+    promotionProgress: async function* () {
+      for (const position of [1, 2, 3, 4]) {
+        const { promotionProgress } = progressAt(position, 4);
+        const isStuck = position === 2 || position === 3;
+        const promotion = { ...promotionProgress.promotion, problem: isStuck ? problem : null };
+        yield { promotionProgress: { ...promotionProgress, promotion } };
+      }
+      seen = STEPS.length;
+    },
+  });
+  return server;
+}
+
+test('piped, a problem is told once, with its way out', async () => {
+  const io = watcher(await startStuckApi());
+  expect(await runCli(['promotion', 'watch', 'dev/2'], io)).toBe(0);
+  const text = [
+    'stuck: no-worker since 2026-11-21 12:00 UTC (1 attempt, event 9)',
+    '  Nobody has taken its tasks for 45 s.',
+    '  do: Start a worker, or look why it cannot reach the engine: it goes on by',
+    '      itself.',
+  ].join('\n');
+  expect(io.outText().split(text)).toHaveLength(2);
+  expect(io.outText().match(/stuck/g)).toHaveLength(1);
+});
+
+test('in a terminal a problem stands there, whole, for as long as it lasts', async () => {
+  const io = watcher(await startStuckApi(), { columns: 50, rows: 40 });
+  expect(await runCli(['promotion', 'watch', 'dev/2'], io)).toBe(0);
+  const frames = io.outText().replace(/\u001b\[\d*m/g, '').split('\u001b[0J');
+  const stuck = frames.filter((frame) => frame.includes('stuck since 11-21 12:00 UTC: no-worker:'));
+  expect(stuck.length).toBeGreaterThanOrEqual(2);
+  const [shown = ''] = stuck;
+  expect(shown.replace(/\s+/g, ' ')).toContain('cannot reach the engine: it goes on by itself.');
+  expect(frames.at(-1)).not.toContain('stuck');
+});
+
 test('an API that restarts completes the stream early; the watch goes on', async () => {
   let isDone = false;
   server = await startFakeGraphqlServer({

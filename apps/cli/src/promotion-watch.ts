@@ -5,6 +5,7 @@ import { describeMove } from './difference-text.ts';
 import { CliError, EXIT_CODES, type ExitCode } from './exit-codes.ts';
 import { type LiveView, openLiveView } from './live-view.ts';
 import { OPERATIONS, type PromotionView } from './operations.ts';
+import { describeProblem } from './problem-text.ts';
 import { describeEnd, describeEvent, describeWait } from './progress-text.ts';
 import { getPromotion, isEnded } from './promotion-reference.ts';
 import { isStreamLost } from './subscription-client.ts';
@@ -149,15 +150,21 @@ function jsonLines(io: CliIo): Presenter {
 
 function textLines(io: CliIo): Presenter {
   let waits = '';
+  let stuck = '';
   return {
     begin: (promotion) => io.out(`${printable(`${promotion.id}  ${describeMove(promotion)}`)}\n`),
-    show: (progress) => {
-      io.out(`${describeEvent(progress.event)}\n`);
-      const lines = describeWait(progress.promotion)
+    show: ({ event, promotion }) => {
+      io.out(`${describeEvent(event)}\n`);
+      const lines = describeWait(promotion)
         .map((line) => wrapped(`          ${line}`, 10))
         .join('');
       if (lines !== waits) io.out(lines);
       waits = lines;
+      const { id, problem } = promotion;
+      // Each attempt is no news.
+      const code = problem?.code ?? '';
+      if (problem !== null && code !== stuck) io.out(describeProblem(id, problem));
+      stuck = code;
     },
     note: (text) => {
       if (text !== '') io.err(wrapped(text, 2));

@@ -13,7 +13,9 @@ import {
 import { describeDifference, describeRequest } from './difference-text.ts';
 import { CliError, EXIT_CODES, type ExitCode } from './exit-codes.ts';
 import { OPERATIONS, type PromotionView, type RefusalView } from './operations.ts';
+import { type AtOptions, showPromotionAt } from './promotion-at.ts';
 import { assertPromotionId, getPromotion, isEnded, noPromotion } from './promotion-reference.ts';
+import { type ResetOptions, resetPromotion, resumePromotion } from './promotion-reset.ts';
 import { describePromotion } from './promotion-text.ts';
 import { watchPromotion } from './promotion-watch.ts';
 import { getRelease } from './release.command.ts';
@@ -95,6 +97,34 @@ export function addPromotionCommands(
     .option(...key)
     .option(...wait);
   act<CancelOptions>(cancel, io, settle, cancelPromotion);
+  const at = promotion
+    .command('at <promotion> <event>')
+    .description('state, blockers and decisions as they were at an event of its archived history')
+    .option('--run <id>', 'of that run (default: its newest)')
+    .option('--key <file>', 'codec keys: read the encrypted history instead of the redacted one')
+    .option('--bundle <file>', "workflow code to read it with (default: this checkout's build)")
+    .option('--reason <text>', 'why it is read; stands in the event');
+  act<AtOptions>(at, io, settle, showPromotionAt);
+  const follow: [string, string] = [
+    '--watch',
+    'follow it to its end; status 1 unless it succeeded',
+  ];
+  const reset = promotion
+    .command('reset <promotion>')
+    .description('show what would run again, ask, and begin it again from an event')
+    .option('--event <number>', 'from there (default: where it last went on well)')
+    .option('--reason <text>', 'shown to everyone')
+    .option('--yes', 'do not ask; needed without a terminal, and with --json')
+    .option(...follow)
+    .option(...key);
+  act<ResetOptions>(reset, io, settle, resetPromotion);
+  const resume = promotion
+    .command('resume <promotion>')
+    .description('try at once what failed and waits for its next attempt')
+    .option('--reason <text>', 'shown to everyone')
+    .option(...follow)
+    .option(...key);
+  act<ResetOptions>(resume, io, settle, resumePromotion);
 }
 
 async function requestPromotion(

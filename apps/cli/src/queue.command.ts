@@ -1,13 +1,20 @@
 import type { Command } from 'commander';
+import type { ApiClient } from './api-client.ts';
 import type { CliIo } from './cli-io.ts';
 import { act, type CommandContext } from './command-context.ts';
 import { releaseName } from './difference-text.ts';
 import type { QueueView } from './environment-operations.ts';
 import { noEnvironment } from './environment-reference.ts';
 import { EXIT_CODES, type ExitCode } from './exit-codes.ts';
+import type { ProblemView } from './history-operations.ts';
 import { OPERATIONS } from './operations.ts';
+import { describeProblem, problemLine } from './problem-text.ts';
 import { minuteOf } from './progress-text.ts';
 import { wrapped } from './text-layout.ts';
+
+interface HolderProblem {
+  readonly problem: ProblemView | null;
+}
 
 /** Adds `sluice queue`. */
 export function addQueueCommand(
@@ -26,7 +33,11 @@ async function showQueues(
   _: unknown,
   [name]: readonly string[],
 ): Promise<ExitCode> {
-  const environments = await listQueues(context, name);
+  const api = context.api();
+  const queues = await listQueues(api, name);
+  const environments = await Promise.all(
+    queues.map(async (queue) => ({ ...queue, problem: await findHolderProblem(api, queue) })),
+  );
   context.print({ environments }, () =>
     environments.length === 0
       ? 'No environments yet: declare one in the API configuration.\n'
@@ -35,11 +46,20 @@ async function showQueues(
   return EXIT_CODES.ok;
 }
 
-async function listQueues(
-  context: CommandContext,
-  name: string | undefined,
-): Promise<readonly QueueView[]> {
-  const api = context.api();
+/** Why the holder does not go on, which is why everybody behind it waits. */
+async function findHolderProblem(
+  api: ApiClient,
+  { lease }: QueueView,
+): Promise<ProblemView | null> {
+  if (lease === null || lease.holder === null) return null;
+  const { promotion } = await api.run<{ promotion: { problem: ProblemView | null } | null }>(
+    OPERATIONS.promotionProblem,
+    { id: lease.holder },
+  );
+  return promotion?.problem ?? null;
+}
+
+async function listQueues(api: ApiClient, name: string | undefined): Promise<readonly QueueView[]> {
   if (name === undefined) {
     const { environments } = await api.run<{ environments: QueueView[] }>(OPERATIONS.queues);
     return environments;
@@ -51,7 +71,7 @@ async function listQueues(
   return [environment];
 }
 
-function describeQueue({ name, lease }: QueueView): string {
+function describeQueue({ name, lease, problem }: QueueView & HolderProblem): string {
   const parts: string[] = [];
   if (lease === null || lease.holder === null) {
     parts.push(`${name}  free\n`);
@@ -59,6 +79,7 @@ function describeQueue({ name, lease }: QueueView): string {
     const since = lease.acquiredAt === null ? '' : ` since ${minuteOf(lease.acquiredAt)} UTC`;
     const token = `fencing token ${lease.fencingToken}`;
     parts.push(wrapped(`${name}  held by ${lease.holder}${since}, ${token}`, 2));
+    if (problem !== null) parts.push(describeProblem(lease.holder, problem, 2));
   }
   const queue = lease?.queue ?? [];
   if (queue.length === 0) parts.push('  nobody waits\n');
@@ -67,6 +88,10 @@ function describeQueue({ name, lease }: QueueView): string {
     const state = `${ready ? 'ready' : 'not ready'}, in line since ${minuteOf(enqueuedAt).slice(5)} UTC`;
     parts.push(wrapped(`  ${position}. ${what}, ${state}`, 5));
     parts.push(wrapped(`     ${reason.code}: ${reason.message}`, 7));
+    if (promotion.problem !== null) {
+      const more = `See sluice promotion show ${promotion.id}.`;
+      parts.push(wrapped(`     ${problemLine(promotion.problem)} ${more}`, 7));
+    }
   }
   return parts.join('');
 }

@@ -59,6 +59,7 @@ const promotion: PromotionView = {
   ],
   approvals: [],
   supersededBy: null,
+  problem: null,
   packet: { digest },
 };
 
@@ -342,4 +343,32 @@ test('help names the exit codes and is status 0', async () => {
   expect(await runCli(['--help'], io)).toBe(0);
   expect(io.outText()).toContain('Exit codes: 0 done');
   expect(await runCli(['--version'], fakeIo())).toBe(0);
+});
+
+test('a promotion that is stuck shows its problem with every way out', async () => {
+  const problem = {
+    code: 'NONDETERMINISM',
+    message: 'The build that runs does something else than its history says.',
+    cause: 'Nondeterminism error: Activity type of scheduled event does not match',
+    attempt: 4,
+    event: 17,
+    activity: null,
+    buildId: '18a4bff6ae9792ab',
+    since: '2026-11-21T12:00:00.000Z',
+    wayOut: ['Run the build again that began it.', 'sluice promotion reset <promotion>'],
+  };
+  const running = { ...promotion, state: 'RUNNING', reason: null, decision: null, problem };
+  const io = fakeIo({ promotion: () => ({ data: { promotion: running } }) });
+  expect(await runCli(['promotion', 'show', 'dev/2'], io)).toBe(0);
+  expect(io.outText()).toContain(
+    [
+      'stuck: nondeterminism since 2026-11-21 12:00 UTC (4 attempts, event 17, build',
+      '  18a4bff6ae9792ab)',
+      '  The build that runs does something else than its history says.',
+      '  cause: Nondeterminism error: Activity type of scheduled event does not match',
+      '  do: Run the build again that began it.',
+      '  or: sluice promotion reset dev/2',
+    ].join('\n'),
+  );
+  for (const line of io.outText().split('\n')) expect(line.length).toBeLessThanOrEqual(80);
 });

@@ -5,9 +5,12 @@ import { addApprovalCommands } from './approval.command.ts';
 import type { CliIo } from './cli-io.ts';
 import { addDoctorCommand } from './doctor.command.ts';
 import { type CliError, EXIT_CODES, type ExitCode } from './exit-codes.ts';
+import { addHistoryCommands } from './history.command.ts';
 import { addPromotionCommands } from './promotion.command.ts';
 import { addQueueCommand } from './queue.command.ts';
+import { addAdminCommands } from './reconcile.command.ts';
 import { addReleaseCommands } from './release.command.ts';
+import { addReplayCommand } from './replay.command.ts';
 import { addRollbackCommand } from './rollback.command.ts';
 import { printable, wrapped } from './text-layout.ts';
 import { addVerifyCommand } from './verify.command.ts';
@@ -18,7 +21,7 @@ const EPILOGUE = `
 Environment: SLUICE_API_URL, SLUICE_TOKEN, SLUICE_TOKEN_FILE, SLUICE_CONFIG,
   SLUICE_ENROLLMENT_KEY.
 Exit codes: 0 done; 1 refused, or ended badly; 2 wrong command line or file;
-  3 the API did not answer; 4 a packet did not verify.
+  3 the API did not answer; 4 a packet did not verify; 130 a signal ended it.
 With --json one JSON document goes to standard output, an error too:
   {"error": {"code", "message", "next"}}. Watching gives JSON Lines: one event a
   line, {"position", "event", "promotion"}; --after <position> goes on behind it.`;
@@ -65,8 +68,11 @@ function buildProgram(io: CliIo, isJson: boolean, settle: (exitCode: ExitCode) =
   addApprovalCommands(program, io, settle);
   addQueueCommand(program, io, settle);
   addRollbackCommand(program, io, settle);
+  addReplayCommand(program, io, settle);
+  addHistoryCommands(program, io, settle);
   addVerifyCommand(program, io, settle);
   addAgentCommands(program, io, settle);
+  addAdminCommands(program, io, settle);
   addDoctorCommand(program, io, settle);
   return program;
 }

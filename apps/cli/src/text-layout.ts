@@ -47,14 +47,14 @@ export function table(columns: readonly Column[], rows: readonly (readonly strin
     .join('');
 }
 
-/** Lines of at most {@link MAX_WIDTH} characters, broken at blanks; the first keeps its leading blanks, the others are indented. */
-export function wrapped(text: string, indent = 0): string {
+/** Lines of at most so many characters, broken at blanks; the first keeps its leading blanks, the others are indented. */
+export function wrapped(text: string, indent = 0, width = MAX_WIDTH): string {
   const lines: string[] = [];
   let line = '';
   const clean = printable(text);
   const lead = /^ */.exec(clean)?.[0] ?? '';
   for (const word of clean.slice(lead.length).split(' ')) {
-    const room = MAX_WIDTH - (lines.length === 0 ? lead.length : indent);
+    const room = width - (lines.length === 0 ? lead.length : indent);
     if (line !== '' && line.length + 1 + word.length > room) {
       lines.push(line);
       line = word;

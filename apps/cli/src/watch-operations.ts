@@ -1,4 +1,5 @@
 import type { ReleaseNameView } from './approval-operations.ts';
+import type { ProblemView } from './history-operations.ts';
 import type { ReasonView } from './operations.ts';
 
 /** The GraphQL subscription of `promotion watch`, and what it selects. */
@@ -14,6 +15,7 @@ export const WATCH_OPERATIONS = {
         environment { name }
         steps { id type state startedAt endedAt seconds reason { code message } }
         deployments { state target { name } failure { code message } }
+        problem { code message cause attempt event activity buildId since wayOut }
         approval {
           state deadline
           rule { count roles }
@@ -60,6 +62,7 @@ export interface ProgressPromotionView {
     readonly target: { readonly name: string };
     readonly failure: ReasonView | null;
   }[];
+  readonly problem: ProblemView | null;
   readonly approval: {
     readonly state: string;
     readonly deadline: string;

@@ -14,6 +14,7 @@ import {
   type WorkflowBundleOption,
 } from '@temporalio/worker';
 import { keepTrying, pause } from './keep-trying.ts';
+import { versionWorker, type WorkerVersion } from './worker-version.ts';
 
 /** What the workers are made of. */
 export interface EngineWorkersOptions {
@@ -22,6 +23,8 @@ export interface EngineWorkersOptions {
   readonly codecKeys: CodecKeys;
   readonly activities: ActivitiesByQueue;
   readonly workflowBundle: WorkflowBundleOption;
+  /** Which build this is, and whether runs are pinned to it. */
+  readonly version: WorkerVersion;
   /** Where spans of workflows go; without it neither workflows nor activities are traced. */
   readonly tracing?: SpanSink | undefined;
   readonly logger: Logger;
@@ -122,6 +125,8 @@ function workerOptions(
     namespace: options.namespace,
     taskQueue,
     dataConverter: createDataConverter(options.codecKeys),
+    // The same for every queue: a pinned run's activities go to its own version only where their queue belongs to it.
+    ...versionWorker(options.version),
     activities: options.activities[taskQueue],
     ...traceWorker(options.tracing),
     maxConcurrentActivityTaskExecutions: CONCURRENT_ACTIVITIES[taskQueue],

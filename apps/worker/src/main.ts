@@ -13,6 +13,7 @@ import { installEngineRuntime } from './engine-runtime.ts';
 import { watchEngine } from './engine-watch.ts';
 import { runEngineWorkers } from './engine-workers.ts';
 import { serveHealth } from './health-server.ts';
+import { keepWorkflowCode } from './keep-bundle.ts';
 import { keepTrying } from './keep-trying.ts';
 import { announceReady, onStop } from './process-end.ts';
 import type { SettingsError } from './settings.ts';
@@ -75,10 +76,13 @@ async function start(settings: WorkerSettings, logger: Logger): Promise<void> {
     'activity',
     'outcome',
   ]);
+  const evidence = createFolderStore(settings.evidenceDir);
+  const signer = traceSigner(createSignerClient({ socketPath: settings.signerSocket }));
+  const code = await findWorkflowCode(logger, settings.workflowBundle);
   const activities = createActivities({
     pool,
-    evidence: createFolderStore(settings.evidenceDir),
-    signer: traceSigner(createSignerClient({ socketPath: settings.signerSocket })),
+    evidence,
+    signer,
     scanner: new TrivyImageScanner({
       program: settings.trivy,
       cacheDir: settings.trivyCache,
@@ -88,17 +92,27 @@ async function start(settings: WorkerSettings, logger: Logger): Promise<void> {
     logger,
     scope: currentActivityScope,
     supersedeGraceSeconds: settings.supersedeGraceSeconds,
+    bundleDigest: code.digest,
     observe: (activity, outcome, seconds) => durations.observe({ activity, outcome }, seconds),
   });
   const { signal } = stopping;
   await keepTrying('connect to Postgres', () => pool.query('select 1'), logger, signal);
   const { temporalAddress: address, temporalNamespace: namespace } = settings;
+  // Before the first workflow task: no history shall name code that nobody has.
+  await keepTrying(
+    'keep the workflow code',
+    () => keepWorkflowCode(pool, evidence, code),
+    logger,
+    signal,
+  );
+  const version = { buildId: code.buildId, deployment: settings.workerDeployment };
   const workers = runEngineWorkers({
     address,
     namespace,
     codecKeys,
     activities,
-    workflowBundle: await findWorkflowCode(logger),
+    workflowBundle: code.bundle,
+    version,
     tracing: tracing.sink,
     logger,
     onState: (state) => {
@@ -119,12 +133,23 @@ async function start(settings: WorkerSettings, logger: Logger): Promise<void> {
     parts['frontend'] = state;
   });
   toStop.push(async () => endWatch());
-  const relays = startRelays({ settings, openPool, workerPool: pool, client, logger, metrics });
+  const relays = startRelays({
+    settings,
+    openPool,
+    workerPool: pool,
+    client,
+    evidence,
+    signer,
+    codecKeys,
+    logger,
+    metrics,
+  });
   for (const relay of relays) toStop.push(() => relay.stop());
   parts['relays'] = 'running';
   await workers.started;
   if (!signal.aborted) {
-    logger.info({ address, namespace, policy: decisions.policyDigest }, 'worker ready');
+    const { policyDigest: policy } = decisions;
+    logger.info({ address, namespace, policy, ...version, bundle: code.digest }, 'worker ready');
     announceReady({ service: 'worker' });
   }
 }

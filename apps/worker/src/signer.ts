@@ -9,6 +9,7 @@ import { signerSocketPath } from '@sluice/signing';
 import { announceReady, onStop } from './process-end.ts';
 import type { SettingsError } from './settings.ts';
 import { signCommand } from './signer/command-signing.ts';
+import { signHistory } from './signer/history-signing.ts';
 import { openSignerKeys } from './signer/signer-keys.ts';
 import { serveSigner } from './signer/signer-server.ts';
 import { readSignerSettings } from './signer/signer-settings.ts';
@@ -49,6 +50,13 @@ try {
         const { promotionId } = request;
         if (answer.ok) log.info({ promotionId }, 'statement signed');
         else log.warn({ promotionId, refusal: answer.refusal }, 'statement refused');
+        return answer;
+      },
+      signHistory: async (request) => {
+        const answer = await signHistory(pool, evidence, request);
+        const { tenantId } = request;
+        if (answer.ok) log.info({ tenantId }, 'history signed');
+        else log.warn({ tenantId, refusal: answer.refusal }, 'history refused');
         return answer;
       },
     },

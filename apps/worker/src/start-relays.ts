@@ -1,14 +1,18 @@
 import { releaseLeaseOfEnded, settleReportedActivity } from '@sluice/activities';
+import type { EvidenceStore } from '@sluice/evidence-store';
 import type { Logger, Metrics } from '@sluice/observability';
 import type { Pool } from '@sluice/persistence';
 import {
+  createArchiveEngine,
   createTemporalEngine,
   type Relay,
+  startArchiver,
   startEventLinker,
   startOutboxRelay,
   startWatchdog,
 } from '@sluice/relays';
-import type { createTemporalClient } from '@sluice/temporal-client';
+import type { SignerClient } from '@sluice/signing';
+import type { CodecKeys, createTemporalClient } from '@sluice/temporal-client';
 import type { WorkerSettings } from './worker-settings.ts';
 
 /** What the relays are made of. */
@@ -19,6 +23,9 @@ export interface RelayParts {
   /** Of the role sluice_worker. */
   readonly workerPool: Pool;
   readonly client: Awaited<ReturnType<typeof createTemporalClient>>;
+  readonly evidence: EvidenceStore;
+  readonly signer: SignerClient;
+  readonly codecKeys: CodecKeys;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
@@ -26,6 +33,7 @@ export interface RelayParts {
 /** Starts every loop over the records that belongs to no request. */
 export function startRelays(parts: RelayParts): readonly Relay[] {
   const { settings, openPool, workerPool, logger, metrics } = parts;
+  const { evidence, signer, codecKeys } = parts;
   const engine = createTemporalEngine(parts.client);
   return [
     startOutboxRelay({
@@ -49,6 +57,18 @@ export function startRelays(parts: RelayParts): readonly Relay[] {
       logger,
       metrics,
       periodSeconds: settings.watchdogSeconds,
+    }),
+    startArchiver({
+      pool: openPool(settings.watchdogDatabaseUrl, 'sluice-archiver', 2),
+      connectionString: settings.watchdogDatabaseUrl,
+      workerPool,
+      engine: createArchiveEngine(parts.client),
+      evidence,
+      signer,
+      codecKeys,
+      logger,
+      metrics,
+      retentionSeconds: settings.retentionSeconds,
     }),
   ];
 }

@@ -16,5 +16,9 @@ export function traceSigner(signer: SignerClient): SignerClient {
         signer.signStatement(request),
       );
     },
+    signHistory: (request) => {
+      const { tenantId } = request;
+      return withSpan('sign history', undefined, { tenantId }, () => signer.signHistory(request));
+    },
   };
 }

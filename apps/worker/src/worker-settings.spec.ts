@@ -20,9 +20,15 @@ test('what may be absent has a meaning', () => {
     temporalNamespace: 'sluice',
     trivy: 'trivy',
     port: null,
+    workerDeployment: null,
+    workflowBundle: null,
   });
-  const named = readWorkerSettings({ ...complete, SLUICE_WORKER_PORT: '0' });
-  expect(named.port).toBe(0);
+  const named = readWorkerSettings({
+    ...complete,
+    SLUICE_WORKER_PORT: '0',
+    SLUICE_WORKER_DEPLOYMENT: 'sluice',
+  });
+  expect(named).toMatchObject({ port: 0, workerDeployment: 'sluice' });
 });
 
 test('every problem is one line', () => {
@@ -44,6 +50,7 @@ test.each([
   ['SLUICE_WATCHDOG_SECONDS', '0', 'write a whole number from 1 to 3600'],
   ['SLUICE_SUPERSEDE_GRACE_SECONDS', '1.5', 'write a whole number from 1 to 3600'],
   ['SLUICE_WATCHDOG_DATABASE_URL', 'nonsense', 'postgres://sluice_watchdog:password@'],
+  ['SLUICE_WORKER_DEPLOYMENT', 'a.b', 'up to 100 letters, digits, - and _'],
   ['OTEL_EXPORTER_OTLP_ENDPOINT', '127.0.0.1:4318', 'write http://host:4318'],
 ])('%s=%s is refused in one line', (name, value, advice) => {
   expect(() => readWorkerSettings({ ...complete, [name]: value })).toThrow(

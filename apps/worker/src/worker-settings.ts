@@ -16,6 +16,8 @@ export interface WorkerSettings {
   readonly watchdogDatabaseUrl: string;
   /** Seconds between looks for promotions that nobody works on. */
   readonly watchdogSeconds: number;
+  /** Seconds between looks for histories whose time is over by rule. */
+  readonly retentionSeconds: number;
   /** Seconds that a promotion which a rollback superseded has to end by itself. */
   readonly supersedeGraceSeconds: number;
   readonly temporalAddress: string;
@@ -31,7 +33,14 @@ export interface WorkerSettings {
   readonly port: number | null;
   /** Seconds that one scan of one image may take; the step's deadline may be shorter. */
   readonly scanSeconds: number;
+  /** The worker deployment that this worker is a version of; null runs every promotion whatever build began it. */
+  readonly workerDeployment: string | null;
+  /** A workflow bundle to run in place of the built one, such as a kept one of an older build; null for the built one. */
+  readonly workflowBundle: string | null;
 }
+
+/** The engine's limit for names is longer; it joins them to build ids with dots and colons, so these are no part of one. */
+const DEPLOYMENT_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$/;
 
 /**
  * Reads the environment. The databases of relay, linker and watchdog are the worker's with the role's name in its
@@ -58,6 +67,7 @@ export function readWorkerSettings(environment: Environment): WorkerSettings {
     linkerDatabaseUrl: ofRole('SLUICE_LINKER_DATABASE_URL', 'sluice_linker'),
     watchdogDatabaseUrl: ofRole('SLUICE_WATCHDOG_DATABASE_URL', 'sluice_watchdog'),
     watchdogSeconds: reader.integer('SLUICE_WATCHDOG_SECONDS', 15, 1, 3600),
+    retentionSeconds: reader.integer('SLUICE_RETENTION_SECONDS', 3600, 1, 86_400),
     supersedeGraceSeconds: reader.integer('SLUICE_SUPERSEDE_GRACE_SECONDS', 10, 1, 3600),
     temporalAddress: reader.required('SLUICE_TEMPORAL_ADDRESS', "Temporal's frontend, host:port"),
     temporalNamespace: reader.optional('SLUICE_TEMPORAL_NAMESPACE', 'sluice'),
@@ -72,10 +82,23 @@ export function readWorkerSettings(environment: Environment): WorkerSettings {
         ? null
         : reader.integer('SLUICE_WORKER_PORT', 0, 0, 65_535),
     scanSeconds: reader.integer('SLUICE_SCAN_SECONDS', 240, 1, 3600),
+    workerDeployment: readDeployment(reader),
+    workflowBundle: reader.optional('SLUICE_WORKFLOW_BUNDLE', null),
   };
   refuseTracesUrl(environment, reader);
   reader.assertValid();
   return settings;
+}
+
+function readDeployment(reader: SettingsReader): string | null {
+  const name = reader.optional('SLUICE_WORKER_DEPLOYMENT', undefined);
+  if (name === undefined) return null;
+  if (!DEPLOYMENT_NAME.test(name)) {
+    reader.refuse(
+      'SLUICE_WORKER_DEPLOYMENT is no name: write up to 100 letters, digits, - and _, for example "sluice".',
+    );
+  }
+  return name;
 }
 
 function refuseTracesUrl(environment: Environment, reader: SettingsReader): void {

@@ -83,6 +83,7 @@ async function withWorker(exports: boolean, work: () => Promise<void>): Promise<
   const endpoint = exports ? receiver.endpoint : undefined;
   tracing = await startTracing({ service: 'worker', endpoint, environment: {} });
   const workers = runEngineWorkers({
+    version: { buildId: 'test', deployment: null },
     address,
     namespace,
     codecKeys,

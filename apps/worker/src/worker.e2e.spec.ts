@@ -210,6 +210,7 @@ async function startWorker(): Promise<void> {
   );
   const parts = { pool, evidence, signer, scanner, decisions: engine, logger };
   const workers = runEngineWorkers({
+    version: { buildId: 'test', deployment: null },
     address,
     namespace,
     codecKeys,

@@ -22,3 +22,28 @@ export async function answerCommand<Answer>(
   if (once.kind === 'conflict') throw idempotencyConflict(operation);
   return once.answer;
 }
+
+/** Thrown where an answer would be made; never seen outside. */
+class NotAnswered extends Error {}
+
+/**
+ * The answer that a mutation gave under this key before, undefined when it gave none: for one that must ask somebody
+ * outside of a transaction before it can answer.
+ * @throws RefusalException `IdempotencyConflict` when the key came with another payload before
+ */
+export async function findAnswer<Answer>(
+  tx: Tx,
+  context: GraphqlContext,
+  operation: string,
+  key: string,
+  payload: Readonly<Record<string, unknown>>,
+): Promise<Answer | undefined> {
+  try {
+    return await answerCommand<Answer>(tx, context, operation, key, payload, () =>
+      Promise.reject(new NotAnswered()),
+    );
+  } catch (error) {
+    if (error instanceof NotAnswered) return undefined;
+    throw error;
+  }
+}

@@ -1,3 +1,4 @@
+import type { ResetPreview } from '@sluice/temporal-client';
 import type {
   DecideApprovalInput,
   DecideApprovalResult,
@@ -21,6 +22,16 @@ export type DecideAnswer =
       readonly code: 'engine-unreachable' | 'approval-unanswered';
     };
 
+/** What the engine says to a reset that somebody thinks of; none of these is an error of ours. */
+export type ResetPreviewAnswer =
+  /** Of the newest run. */
+  | { readonly kind: 'preview'; readonly runId: string; readonly preview: ResetPreview }
+  /** There is no workflow task to go back to at or before the event. */
+  | { readonly kind: 'impossible'; readonly message: string }
+  /** The promotion's run has not begun, or the engine has forgotten it. */
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'unavailable'; readonly code: 'engine-unreachable' };
+
 /** What the API asks of the durable engine itself; all else goes through the outbox. */
 export interface EngineClient {
   /**
@@ -29,4 +40,10 @@ export interface EngineClient {
    * @throws Error only for what is a fault of ours
    */
   decideApproval(promotion: PromotionRef, input: DecideApprovalInput): Promise<DecideAnswer>;
+  /**
+   * Reads the history of the promotion's newest run, closed or not, and says what a reset would do; 10 s at most.
+   * @param event number of an event; undefined: the last workflow task that ended well
+   * @throws Error only for what is a fault of ours
+   */
+  previewReset(promotion: PromotionRef, event: number | undefined): Promise<ResetPreviewAnswer>;
 }

@@ -2,3 +2,8 @@
 export function enumName(word: string): string {
   return word.toUpperCase().replaceAll('-', '_');
 }
+
+/** The other way round: `LINUX_HOST` becomes `linux-host`. */
+export function storedWord(name: string): string {
+  return name.toLowerCase().replaceAll('_', '-');
+}

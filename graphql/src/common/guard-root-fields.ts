@@ -6,6 +6,8 @@ import {
   type GraphQLField,
   type GraphQLFieldResolver,
   type GraphQLSchema,
+  getNamedType,
+  isUnionType,
 } from 'graphql';
 import type { GraphqlContext, Principal } from './graphql-context.ts';
 import { notPermitted, type RefusalMember, refusalOf } from './refusal.ts';
@@ -17,6 +19,18 @@ export const MUTATION_PERMISSIONS: Readonly<Record<string, Permission>> = {
   cancelPromotion: 'promotion.cancel',
   decideApproval: 'promotion.decide',
   rollbackEnvironment: 'environment.rollback',
+  exportHistories: 'history.read',
+  resetPromotion: 'promotion.reset',
+  resumePromotion: 'promotion.reset',
+  reconcile: 'estate.reconcile',
+};
+
+/** What these queries need; all others need `read`. */
+export const QUERY_PERMISSIONS: Readonly<Record<string, Permission>> = {
+  workflowBundles: 'history.read',
+  workflowCode: 'history.read',
+  resetPreview: 'promotion.reset',
+  reconciliation: 'estate.reconcile',
 };
 
 /** Writes the audit record of a refused mutation; must not throw. */
@@ -29,15 +43,20 @@ export type RecordRefusal = (
 
 /**
  * Wraps every field of Query, Mutation and Subscription, so that no resolver can forget it: nobody unauthenticated
- * gets in, a query and a subscription need `read`, a mutation its permission; refusals of mutations become union
- * members and are recorded, refusals of the others become `BAD_USER_INPUT` errors.
- * @throws Error when a mutation has no permission in {@link MUTATION_PERMISSIONS}
+ * gets in, a query and a subscription need `read` (or what {@link QUERY_PERMISSIONS} says), a mutation its permission;
+ * refusals of mutations become union members and are recorded, refusals of the others become union members where the
+ * field answers with such a union, else `BAD_USER_INPUT` (or `FORBIDDEN`) errors.
+ * @throws Error when a mutation has no permission in {@link MUTATION_PERMISSIONS}, or a query that has one is not there
  */
 export function guardRootFields(
   schema: GraphQLSchema,
   recordRefusal: RecordRefusal,
 ): GraphQLSchema {
-  for (const field of Object.values(schema.getQueryType()?.getFields() ?? {})) guardQuery(field);
+  const queries = schema.getQueryType()?.getFields() ?? {};
+  for (const name of Object.keys(QUERY_PERMISSIONS)) {
+    if (!Object.hasOwn(queries, name)) throw new Error(`There is no query ${name} to guard.`);
+  }
+  for (const field of Object.values(queries)) guardQuery(field);
   for (const field of Object.values(schema.getSubscriptionType()?.getFields() ?? {})) {
     guardSubscription(field);
   }
@@ -56,31 +75,46 @@ type RootField = GraphQLField<unknown, GraphqlContext>;
 
 function guardQuery(field: RootField): void {
   const resolve: Resolver = field.resolve ?? defaultFieldResolver;
-  field.resolve = (source, args, context, info) =>
-    readGuarded(context, () => resolve(source, args, context, info));
+  const needed = QUERY_PERMISSIONS[field.name] ?? 'read';
+  const type = getNamedType(field.type);
+  const members = isUnionType(type) ? type.getTypes().map(({ name }) => name) : [];
+  field.resolve = async (source, args, context, info): Promise<unknown> => {
+    const principal = requirePrincipal(context);
+    try {
+      if (!isPermitted(principal.role, needed)) throw notPermitted(principal.principalId, needed);
+      return await resolve(source, args, context, info);
+    } catch (error) {
+      const refusal = refusalOf(error);
+      if (refusal === undefined) throw error;
+      if (members.includes(refusal.__typename)) return refusal;
+      throw errorOf(refusal);
+    }
+  };
 }
 
 function guardSubscription(field: RootField): void {
   const { subscribe } = field;
   // Without one, graphql-js would take the field's name from the root value.
   if (subscribe === undefined) throw new Error(`Subscription ${field.name} has no source.`);
-  field.subscribe = (source, args, context, info) =>
-    readGuarded(context, () => subscribe(source, args, context, info));
+  field.subscribe = async (source, args, context, info): Promise<unknown> => {
+    const principal = requirePrincipal(context);
+    try {
+      if (!isPermitted(principal.role, 'read')) throw notPermitted(principal.principalId, 'read');
+      return await subscribe(source, args, context, info);
+    } catch (error) {
+      const refusal = refusalOf(error);
+      throw refusal === undefined ? error : errorOf(refusal);
+    }
+  };
 }
 
-async function readGuarded(context: GraphqlContext, read: () => unknown): Promise<unknown> {
-  const principal = requirePrincipal(context);
-  if (!isPermitted(principal.role, 'read')) {
-    throw new GraphQLError('This token may not read.', { extensions: { code: 'FORBIDDEN' } });
+/** A refusal where there is no union that could hold it. */
+function errorOf(refusal: RefusalMember): GraphQLError {
+  if (refusal.__typename === 'NotPermitted') {
+    return new GraphQLError(refusal.message, { extensions: { code: 'FORBIDDEN' } });
   }
-  try {
-    return await read();
-  } catch (error) {
-    const refusal = refusalOf(error);
-    if (refusal === undefined) throw error;
-    const argument = refusal.__typename === 'InvalidInput' ? refusal.field : null;
-    throw new GraphQLError(refusal.message, { extensions: { code: 'BAD_USER_INPUT', argument } });
-  }
+  const argument = refusal.__typename === 'InvalidInput' ? refusal.field : null;
+  return new GraphQLError(refusal.message, { extensions: { code: 'BAD_USER_INPUT', argument } });
 }
 
 function guardMutation(field: RootField, needed: Permission, recordRefusal: RecordRefusal): void {

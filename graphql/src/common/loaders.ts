@@ -7,6 +7,7 @@ import {
   type DeploymentRecord,
   type EnvironmentRecord,
   type EventRecord,
+  type HistoryRecord,
   type LeaseRecord,
   listAgents,
   listApprovalRequestsOf,
@@ -16,8 +17,10 @@ import {
   listDeploymentsOf,
   listEnvironmentsByName,
   listEventsOf,
+  listHistoriesOf,
   listLeaseQueues,
   listLeases,
+  listProblemsOf,
   listPromotionsById,
   listPromotionsOfEnvironments,
   listPromotionsOfReleases,
@@ -33,6 +36,7 @@ import {
   type StatementRecord,
   type StepRecord,
   type TargetRecord,
+  type WorkflowProblemRecord,
 } from '@sluice/persistence';
 import { loadMany, loadOne, loadPages } from './batches.ts';
 import type { InTenant } from './in-tenant.ts';
@@ -73,6 +77,10 @@ export interface Loaders {
   approvalRequestsOf(promotion: string): Promise<readonly ApprovalRequestRecord[]>;
   /** What was said in all rounds, oldest first. */
   approvalsOf(promotion: string): Promise<readonly ApprovalRecord[]>;
+  /** Archived runs of its workflow and of what settled it, oldest first. */
+  historiesOf(promotion: string): Promise<readonly HistoryRecord[]>;
+  /** What keeps its workflow, or what settles it, from going on. */
+  problemsOf(promotion: string): Promise<readonly WorkflowProblemRecord[]>;
   eventsOf(promotion: string, page: Page): Promise<RecordPage<EventRecord>>;
   promotionsOfEnvironment(name: string, page: Page): Promise<RecordPage<PromotionRecord>>;
   promotionsOfRelease(digest: string, page: Page): Promise<RecordPage<PromotionRecord>>;
@@ -103,6 +111,8 @@ export function createLoaders(inTenant: InTenant): Loaders {
     statementsOf: loadMany(inTenant, listStatementsOf, (row) => row.promotionId),
     approvalRequestsOf: loadMany(inTenant, listApprovalRequestsOf, (row) => row.promotionId),
     approvalsOf: loadMany(inTenant, listApprovalsOf, (row) => row.promotionId),
+    historiesOf: loadMany(inTenant, listHistoriesOf, (row) => row.promotionId ?? ''),
+    problemsOf: loadMany(inTenant, listProblemsOf, (row) => row.promotionId ?? ''),
     eventsOf: loadPages(inTenant, (tx, keys, first) =>
       listEventsOf(
         tx,

@@ -2,13 +2,18 @@ import { type CustomScalar, Scalar } from '@nestjs/graphql';
 import { isDigest } from '@sluice/domain';
 import { GraphQLError, Kind, type ValueNode, valueFromASTUntyped } from 'graphql';
 
+const INSTANT =
+  /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$/;
+
 /** An instant: RFC 3339 in UTC with milliseconds. */
 @Scalar('DateTime')
 export class DateTimeScalar implements CustomScalar<string, Date> {
   readonly description = 'An instant, RFC 3339 in UTC.';
 
   parseValue(value: unknown): Date {
-    const time = typeof value === 'string' ? Date.parse(value) : Number.NaN;
+    // What else `Date.parse` takes differs from engine to engine.
+    const isInstant = typeof value === 'string' && INSTANT.test(value);
+    const time = isInstant ? Date.parse(value) : Number.NaN;
     if (Number.isNaN(time)) throw badUserInput('DateTime: write RFC 3339, 2030-01-31T12:00:00Z.');
     return new Date(time);
   }

@@ -1,5 +1,6 @@
 import type { AgentSettings } from '@sluice/domain';
 import type { EvidenceStore } from '@sluice/evidence-store';
+import type { CodecKeys } from '@sluice/temporal-client';
 import type { EngineClient } from './engine-client.ts';
 import type { Wakeups } from './wakeups.ts';
 
@@ -9,6 +10,8 @@ export const GRAPHQL_PARTS = Symbol('GraphqlParts');
 /** What the resolvers need that is the same for every request. */
 export interface GraphqlParts {
   readonly evidence: EvidenceStore;
+  /** Open archived histories; they never leave this process. */
+  readonly codecKeys: CodecKeys;
   /** The trust root file's text as it is now. */
   readonly readTrustRoot: () => Promise<string>;
   readonly agents: AgentSettings;

@@ -38,6 +38,24 @@ export function IsPromotionId(options?: ValidationOptions): PropertyDecorator {
   );
 }
 
+/** Larger than any history's. */
+const MAX_EVENT_NUMBER = 1_000_000;
+
+/** Number of an event of a history. */
+export function IsEventNumber(options?: ValidationOptions): PropertyDecorator {
+  return ValidateBy(
+    {
+      name: 'isEventNumber',
+      validator: {
+        validate: (value: unknown) =>
+          Number.isSafeInteger(value) && Number(value) >= 1 && Number(value) <= MAX_EVENT_NUMBER,
+        defaultMessage: () => `write a whole number from 1 to ${MAX_EVENT_NUMBER}`,
+      },
+    },
+    options,
+  );
+}
+
 /**
  * Text that people read: no control characters but line ends and tabs, no half characters, nothing that turns the
  * direction of what follows it, not blank.

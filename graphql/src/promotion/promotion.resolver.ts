@@ -19,6 +19,7 @@ import {
   promotionView,
   stepView,
 } from './promotion.view.ts';
+import { type PromotionFilterArg, readPromotionFilter } from './promotion-filter.ts';
 import { PromotionIdArgs } from './promotion-id.args.ts';
 import { RequestPromotionInput } from './request-promotion.input.ts';
 
@@ -41,8 +42,11 @@ export class PromotionResolver {
   }
 
   @Query('promotions')
-  async promotions(@Args() args: PageArgs, @Context() { inTenant }: GraphqlContext) {
-    const page = readPage(args, 20);
+  async promotions(
+    @Args() args: PageArgs & { readonly filter?: PromotionFilterArg | null },
+    @Context() { inTenant }: GraphqlContext,
+  ) {
+    const page = { ...readPage(args, 20), filter: readPromotionFilter(args.filter) };
     return connectionOf(await inTenant((tx) => listPromotions(tx, page)), promotionView);
   }
 

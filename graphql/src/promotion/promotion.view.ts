@@ -20,6 +20,7 @@ export interface PromotionView {
   readonly endedAt: string | null;
   readonly traceId: string | null;
   readonly packetDigest: string | null;
+  readonly bundleDigest: string | null;
   readonly supersededBy: string | null;
 }
 
@@ -42,6 +43,7 @@ export function promotionView(record: PromotionRecord): PromotionView {
     endedAt: record.endedAt,
     traceId: traceIdOf(record.traceparent) ?? null,
     packetDigest: record.packetDigest,
+    bundleDigest: record.bundleDigest,
     supersededBy: record.supersededBy,
   };
 }

@@ -1,17 +1,28 @@
 import { type ApprovalFacts, admitApproval, tallyVotes } from '@sluice/domain';
-import type {
-  DecideApprovalInput,
-  DecideApprovalResult,
-  PromotionRef,
+import { previewReset, type ResettableHistory } from '@sluice/temporal-client';
+import {
+  type DecideApprovalInput,
+  type DecideApprovalResult,
+  type PromotionRef,
+  promotionWorkflowId,
 } from '@sluice/temporal-contract';
-import type { DecideAnswer, EngineClient } from '../common/engine-client.ts';
+import type { DecideAnswer, EngineClient, ResetPreviewAnswer } from '../common/engine-client.ts';
 
 /** One promotion's run as the fake holds it. */
 interface Run {
   facts: ApprovalFacts | undefined;
   isClosed: boolean;
+  history: ResettableHistory;
   readonly results: Map<string, Promise<DecideApprovalResult>>;
 }
+
+/** Of a run whose first workflow task has ended well, and which waits. */
+const BEGUN: ResettableHistory = {
+  events: [1, 2, 3, 4].map((eventId) => ({
+    eventId,
+    ...(eventId === 4 ? { workflowTaskCompletedEventAttributes: {} } : {}),
+  })) as never,
+};
 
 /** How the fake behaves towards what it stands in for. */
 export interface InMemoryEngineOptions {
@@ -46,8 +57,19 @@ export class InMemoryEngineClient implements EngineClient {
   run(promotion: PromotionRef, facts?: ApprovalFacts): void {
     const run = this.#runs.get(keyOf(promotion));
     if (run === undefined) {
-      this.#runs.set(keyOf(promotion), { facts, isClosed: false, results: new Map() });
+      this.#runs.set(keyOf(promotion), {
+        facts,
+        isClosed: false,
+        history: BEGUN,
+        results: new Map(),
+      });
     } else run.facts = facts;
+  }
+
+  /** Gives a run a history; before, it has one in which the first workflow task ended well, at event 4. */
+  recall(promotion: PromotionRef, history: ResettableHistory): void {
+    const run = this.#runs.get(keyOf(promotion));
+    if (run !== undefined) run.history = history;
   }
 
   /** Ends a run. */
@@ -74,6 +96,21 @@ export class InMemoryEngineClient implements EngineClient {
     const result = this.#take(run, promotion, input);
     run.results.set(input.approvalId, result);
     return { kind: 'decided', result: await result };
+  }
+
+  async previewReset(
+    promotion: PromotionRef,
+    event: number | undefined,
+  ): Promise<ResetPreviewAnswer> {
+    if (this.#missing === 'engine-unreachable') {
+      return { kind: 'unavailable', code: 'engine-unreachable' };
+    }
+    const run = this.#runs.get(keyOf(promotion));
+    if (run === undefined) return { kind: 'unknown' };
+    const workflowId = promotionWorkflowId(promotion.tenantId, promotion.promotionId);
+    const answer = await previewReset(run.history, { event, workflowId });
+    if (!answer.ok) return { kind: 'impossible', message: answer.message };
+    return { kind: 'preview', runId: `run of ${keyOf(promotion)}`, preview: answer.preview };
   }
 
   async #take(

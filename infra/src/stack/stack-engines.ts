@@ -2,6 +2,7 @@ import type { DevServer, DevServerOptions } from '@sluice/temporal-server';
 import { startDevServer } from '@sluice/temporal-server';
 import { startEmbeddedPostgres } from '../embedded-postgres/start-embedded-postgres.ts';
 import { getTool } from '../tools/get-tool.ts';
+import { listChildren } from './child-processes.ts';
 import { StackError } from './stack-error.ts';
 import type { StackLayout } from './stack-layout.ts';
 import { logFileOf } from './stack-layout.ts';
@@ -61,7 +62,11 @@ export function declareEngines(
     });
     await assertPort('postgres', postgres);
     known.superuserUrl ??= postgres.superuserUrl;
-    return { pid: postgres.pid, stop: postgres.stop, signal: signalling(postgres) };
+    return {
+      pid: postgres.pid,
+      stop: postgres.stop,
+      signal: signalling(postgres, () => listChildren(postgres.pid)),
+    };
   });
   parts.add('temporal', async () => {
     const server = await startTemporal({
@@ -99,17 +104,32 @@ async function startTemporal(options: DevServerOptions): Promise<DevServer> {
   }
 }
 
-function signalling(engine: {
-  pid: number;
-  kill(): Promise<void>;
-}): (signal: NodeJS.Signals) => Promise<void> {
+/**
+ * @param listOthers - processes of the engine that lead groups of their own, as those of Postgres do: a server that stands still
+ *   must not answer on the connections that it has.
+ */
+function signalling(
+  engine: { pid: number; kill(): Promise<void> },
+  listOthers: () => Promise<readonly number[]> = async () => [],
+): (signal: NodeJS.Signals) => Promise<void> {
   return async (signal) => {
     if (signal === 'SIGKILL') {
       await engine.kill();
-    } else {
-      process.kill(-engine.pid, signal);
+      return;
     }
+    // First the one that would start others.
+    process.kill(-engine.pid, signal);
+    for (const pid of await listOthers()) signalGroup(pid, signal);
   };
+}
+
+function signalGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal);
+  } catch (error) {
+    // It has ended meanwhile.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 function getKnown(value: string | undefined, part: string): string {

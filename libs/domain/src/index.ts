@@ -18,6 +18,8 @@ export * from './name.ts';
 export * from './pipeline.ts';
 export * from './plan.ts';
 export * from './promotion-state.ts';
+export * from './reconcile.ts';
+export * from './reconcile-facts.ts';
 export * from './release.ts';
 export * from './role.ts';
 export * from './step-state.ts';

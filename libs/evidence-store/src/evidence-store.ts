@@ -12,7 +12,7 @@ export interface PutOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Content by its digest. Put before the row that names it is written; never changed, never renamed. */
+/** Content by its digest. Put before the row that names it is written; never changed, never renamed, removed by rule only. */
 export interface EvidenceStore {
   /** Stores content; storing the same content again is no change. */
   put(
@@ -34,6 +34,11 @@ export interface EvidenceStore {
   has(digest: string): Promise<boolean>;
   /** Its size in bytes, or undefined when it is not stored. */
   findSize(digest: string): Promise<number | undefined>;
+  /**
+   * Removes content for good: only what a rule says may go, and only where no other row names it.
+   * @returns false when it was not stored
+   */
+  remove(digest: string): Promise<boolean>;
 }
 
 /** Codes of {@link EvidenceError}; stable. */

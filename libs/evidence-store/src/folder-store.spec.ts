@@ -113,12 +113,22 @@ test('a bounded read refuses what is longer', async () => {
   });
 });
 
+test('what is removed is gone, and can be put again', async () => {
+  await store.put('hello', { maxBytes });
+  expect(await store.remove(digest)).toBe(true);
+  expect(await store.remove(digest)).toBe(false);
+  expect(await store.has(digest)).toBe(false);
+  await store.put('hello', { maxBytes });
+  expect(await store.has(digest)).toBe(true);
+});
+
 test.each(['../../etc/passwd', 'sha256:x', `sha256:${'A'.repeat(64)}`, ''])(
   '"%s" is no digest and reaches no file',
   async (odd) => {
     const code = 'evidence-digest-invalid';
     await expect(store.get(odd)).rejects.toMatchObject({ code });
     await expect(store.has(odd)).rejects.toMatchObject({ code });
+    await expect(store.remove(odd)).rejects.toMatchObject({ code });
     await expect(store.put('x', { maxBytes, expectedDigest: odd })).rejects.toMatchObject({ code });
   },
 );

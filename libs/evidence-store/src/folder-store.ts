@@ -90,11 +90,24 @@ export function createFolderStore(folder: string): EvidenceStore {
     return new Uint8Array(Buffer.concat(chunks));
   }
 
+  async function remove(digest: string): Promise<boolean> {
+    const path = pathOf(digest);
+    try {
+      await rm(path);
+    } catch (error) {
+      if ((error as { code?: unknown }).code === 'ENOENT') return false;
+      throw error;
+    }
+    await syncFolder(dirname(path));
+    return true;
+  }
+
   return {
     put,
     get,
     getBytes,
     findSize,
+    remove,
     has: async (digest) => (await findSize(digest)) !== undefined,
   };
 }
@@ -172,7 +185,7 @@ async function prepare(folder: string): Promise<void> {
   }
 }
 
-/** The rename itself must survive a power cut before a row names the digest. */
+/** A rename or removal must itself survive a power cut before a row says that it was done. */
 async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, 'r');
   try {

@@ -138,6 +138,9 @@ test.each<[string, (tx: Tx) => Promise<unknown>]>([
   ['listCommands', (tx) => records.listCommands(tx, 'dev/1')],
   ['listCommandedReleases', (tx) => records.listCommandedReleases(tx, 't')],
   ['listReports', (tx) => records.listReports(tx, 'x')],
+  ['listHistoriesOf', (tx) => records.listHistoriesOf(tx, ['dev/1'])],
+  ['listHistoriesOfWorkflow', (tx) => records.listHistoriesOfWorkflow(tx, 'promotion/acme/dev/1')],
+  ['listBundles', (tx) => records.listBundles(tx)],
 ])('%s needs no scan of a whole table', async (_name, list) => {
   const scans = (await plansOf(list)).filter((node) => node['Node Type'] === 'Seq Scan');
   expect(scans.map((node) => node['Relation Name'])).toEqual([]);
@@ -146,8 +149,8 @@ test.each<[string, (tx: Tx) => Promise<unknown>]>([
 test('every exported list is looked at here, or is one of those for a single promotion', async () => {
   const source = await readFile(new URL(import.meta.url), 'utf8');
   const looked = new Set([...source.matchAll(/records\.(list\w+)/g)].map(([, name]) => name));
-  // The first three call the list for many; effects are the worker's, read by one promotion; the last two are the
-  // watchdog's, asked a few times a minute, of what is open only.
+  // The first three call the list for many; effects are the worker's, read by one promotion; the next three are the
+  // watchdog's, asked a few times a minute, of what is open only; then all tenants, and what expires, once an hour.
   const single = new Set([
     'listSteps',
     'listDeployments',
@@ -155,6 +158,9 @@ test('every exported list is looked at here, or is one of those for a single pro
     'listEffects',
     'listOpenPromotions',
     'listLeasesOfEnded',
+    'listDueExecutions',
+    'listTenantIds',
+    'listExpiredHistories',
   ]);
   const lists = Object.keys(records).filter((name) => name.startsWith('list'));
   expect(lists.filter((name) => !looked.has(name) && !single.has(name))).toEqual([]);

@@ -1,5 +1,6 @@
 export * from './approval-predicate.ts';
 export * from './dsse.ts';
+export * from './history-statement.ts';
 export {
   createKeyFile,
   ensureKeyPair,

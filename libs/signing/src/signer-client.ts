@@ -36,6 +36,13 @@ export interface SignStatementRequest {
   readonly statement: Statement;
 }
 
+/** `POST /v1/histories`: the statement of one archived workflow run. */
+export interface SignHistoryRequest {
+  readonly tenantId: string;
+  /** As `composeHistoryStatement` makes it. */
+  readonly statement: Statement;
+}
+
 /** The signer as the rest of the control plane sees it. */
 export interface SignerClient {
   /**
@@ -47,6 +54,8 @@ export interface SignerClient {
   ): Promise<{ readonly envelope: Envelope; readonly commandDigest: string }>;
   /** @throws as {@link SignerClient.signCommand} does */
   signStatement(statement: SignStatementRequest): Promise<{ readonly envelope: Envelope }>;
+  /** @throws as {@link SignerClient.signCommand} does */
+  signHistory(history: SignHistoryRequest): Promise<{ readonly envelope: Envelope }>;
   /** @throws SigningError `signer-unavailable` */
   readTrustRoot(): Promise<TrustRoot>;
 }
@@ -73,6 +82,15 @@ export function createSignerClient(options: {
     throw unavailable(socketPath, `it answered ${reply.status} to ${method} ${path}`);
   }
 
+  async function signed(path: string, body: unknown): Promise<{ readonly envelope: Envelope }> {
+    const reply = await ask('POST', path, body);
+    const envelope = isJsonObject(reply) ? reply['envelope'] : undefined;
+    if (!isJsonObject(envelope)) {
+      throw unavailable(socketPath, 'its answer to a statement was not understood');
+    }
+    return { envelope: envelope as unknown as Envelope };
+  }
+
   return {
     async signCommand(command) {
       const reply = await ask('POST', '/v1/commands', command);
@@ -86,14 +104,8 @@ export function createSignerClient(options: {
       }
       return { envelope: envelope as unknown as Envelope, commandDigest };
     },
-    async signStatement(statement) {
-      const reply = await ask('POST', '/v1/statements', statement);
-      const envelope = isJsonObject(reply) ? reply['envelope'] : undefined;
-      if (!isJsonObject(envelope)) {
-        throw unavailable(socketPath, 'its answer to a statement was not understood');
-      }
-      return { envelope: envelope as unknown as Envelope };
-    },
+    signStatement: (statement) => signed('/v1/statements', statement),
+    signHistory: (history) => signed('/v1/histories', history),
     async readTrustRoot() {
       return parseTrustRoot(await ask('GET', '/v1/trust-root'));
     },

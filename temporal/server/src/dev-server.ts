@@ -34,6 +34,8 @@ export type DevServerOptions = {
   readonly logFile: string;
   readonly namespace?: string;
   readonly retentionDays?: number;
+  /** Added to the checked-in dynamic configuration. */
+  readonly dynamicConfig?: ServerSettings['dynamicConfig'];
   /** Milliseconds until the server must answer; 60 s when absent. */
   readonly startTimeoutMs?: number;
 };
@@ -62,7 +64,9 @@ export type DevServer = {
  *   `temporal-start-timeout`, with the last lines of the log.
  */
 export async function startDevServer(options: DevServerOptions): Promise<DevServer> {
-  const settings = await loadServerSettings();
+  const checkedIn = await loadServerSettings();
+  const dynamicConfig = { ...checkedIn.dynamicConfig, ...options.dynamicConfig };
+  const settings = { ...checkedIn, dynamicConfig };
   const namespace = options.namespace ?? settings.namespace;
   const version = await readServerVersion(options.executable);
   if (options.dbFile !== undefined) {

@@ -11,11 +11,15 @@ export const WORKFLOWS_ENTRY = fileURLToPath(new URL('index.ts', WORKFLOWS));
 /**
  * Bundles workflow sources as the build does, but from TypeScript: packages of this repository resolve to their `src`.
  * @param entry absolute path of the module whose exports become workflow types
+ * @param interceptors absolute paths of modules with more interceptors, for tests
  */
-export async function bundleSources(entry: string = WORKFLOWS_ENTRY): Promise<WorkflowBundle> {
+export async function bundleSources(
+  entry: string = WORKFLOWS_ENTRY,
+  interceptors: readonly string[] = [],
+): Promise<WorkflowBundle> {
   return bundleWorkflowCode({
     workflowsPath: entry,
-    workflowInterceptorModules: [WORKFLOW_INTERCEPTORS],
+    workflowInterceptorModules: [WORKFLOW_INTERCEPTORS, ...interceptors],
     failureConverterPath: fileURLToPath(new URL('failure-converter.ts', WORKFLOWS)),
     logger: quietLogger,
     webpackConfigHook: (config) => ({

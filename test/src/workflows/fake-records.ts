@@ -24,6 +24,8 @@ export class FakeRecords {
   /** What runs on the targets and what they are set to; a test changes it to make plans stale. */
   world = 0;
   readonly #plans = new Map<string, number>();
+  /** What was asked to be sealed, each once; a second one is another end of the same promotion. */
+  readonly seals = new Set<string>();
   sealed: { readonly state: string; readonly code: string | null } | undefined = undefined;
 
   /** @param lease shared by promotions to one environment */
@@ -61,6 +63,7 @@ export class FakeRecords {
 
   /** Seals once; closes what is still open, like the real one. */
   seal(state: PromotionState, code: string | null): void {
+    this.seals.add(`${state} ${code}`);
     if (this.sealed !== undefined) return;
     if (!isPromotionTransition(this.promotionState, state)) {
       throw illegal(`seal: ${this.promotionState} → ${state}`);

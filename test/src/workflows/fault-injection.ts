@@ -1,4 +1,6 @@
+import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
+import { pause } from './waiting.ts';
 
 /** Functions by name; what a worker is given. */
 // biome-ignore lint: any argument list, as the SDK's own activity type has it
@@ -7,31 +9,36 @@ type Activities = object;
 /** Names the nth call of an activity, counted from 1: `executeStep 3`. */
 export type CallName = `${string} ${number}`;
 
-/** What wrapped activities have seen. */
-export interface FaultLog {
-  readonly calls: CallName[];
-}
+/** One call, or the first attempt of each. */
+export type FaultyCall = CallName | 'each';
+
+/** What is done to the activities of one run. */
+export type ActivityFault =
+  /** Retryable; after its effect only the answer is lost. */
+  | { readonly kind: 'fail'; readonly call: FaultyCall; readonly when: 'before' | 'after' }
+  /** Its answer comes when the engine has given the attempt up; its effect before it, or only then, beside the retry's. */
+  | { readonly kind: 'time out'; readonly call: FaultyCall; readonly effect: 'early' | 'late' }
+  /** The effect is done, the answer is lost, and it is done again. */
+  | { readonly kind: 'twice' }
+  /** Something happens when this call begins (its effect is done then); its answer follows at once, or later. */
+  | {
+      readonly kind: 'meanwhile';
+      readonly call: CallName;
+      readonly happens: () => Promise<void>;
+      readonly answerAfterMs: number;
+    };
+
+/** Longer than any attempt of the harness. */
+const OUTLAST_ATTEMPT_MS = 3200;
 
 /**
- * Wraps activities so that each call is run twice: its effect is done, the answer is lost, and the retry does it again. The end
- * state must be that of a run without it.
+ * Wraps activities so that a fault meets them.
+ * @returns the wrapped activities, and the names of the calls that there were
  */
-export function runEachTwice<T extends Activities>(activities: T): T {
-  return wrap(activities, async (call) => {
-    await call();
-    return call();
-  });
-}
-
-/**
- * Wraps activities so that one call (the nth of an activity over the whole run) fails once with a retryable failure:
- * before its effect, or after it, when only the answer is lost.
- */
-export function failOnce<T extends Activities>(
+export function injectFault<T extends Activities>(
   activities: T,
-  wanted: CallName | undefined,
-  when: 'before' | 'after',
-): { readonly activities: T; readonly log: FaultLog } {
+  fault: ActivityFault | undefined,
+): { readonly activities: T; readonly calls: readonly CallName[] } {
   const calls: CallName[] = [];
   const counts = new Map<string, number>();
   const wrapped = wrap(activities, async (call, name) => {
@@ -39,12 +46,61 @@ export function failOnce<T extends Activities>(
     counts.set(name, count);
     const callName: CallName = `${name} ${count}`;
     calls.push(callName);
-    const fails = callName === wanted;
-    if (fails && when === 'before') throw injected(callName);
-    const result = await call();
-    if (fails) throw injected(callName);
-    return result;
+    if (fault === undefined) return call();
+    if (fault.kind === 'twice') {
+      await call();
+      return call();
+    }
+    const isMet =
+      fault.call === callName || (fault.call === 'each' && Context.current().info.attempt === 1);
+    return isMet ? meet(fault, call, callName) : call();
   });
+  return { activities: wrapped, calls };
+}
+
+async function meet(
+  fault: Exclude<ActivityFault, { readonly kind: 'twice' }>,
+  call: () => Promise<unknown>,
+  callName: CallName,
+): Promise<unknown> {
+  switch (fault.kind) {
+    case 'fail': {
+      if (fault.when === 'after') await call();
+      throw ApplicationFailure.retryable(`injected into ${callName}`, 'Unavailable');
+    }
+    case 'time out': {
+      if (fault.effect === 'late') await pause(OUTLAST_ATTEMPT_MS);
+      const result = await call();
+      if (fault.effect === 'early') await pause(OUTLAST_ATTEMPT_MS);
+      return result;
+    }
+    case 'meanwhile': {
+      const result = await call();
+      await fault.happens();
+      await pause(fault.answerAfterMs);
+      return result;
+    }
+  }
+}
+
+/** Wraps activities so that each call is run twice. */
+export function runEachTwice<T extends Activities>(activities: T): T {
+  return injectFault(activities, { kind: 'twice' }).activities;
+}
+
+/** What wrapped activities have seen. */
+export interface FaultLog {
+  readonly calls: readonly CallName[];
+}
+
+/** Wraps activities so that one call fails once, before its effect or after it; none when no call is named. */
+export function failOnce<T extends Activities>(
+  activities: T,
+  call: CallName | undefined,
+  when: 'before' | 'after',
+): { readonly activities: T; readonly log: FaultLog } {
+  const fault = call === undefined ? undefined : ({ kind: 'fail', call, when } as const);
+  const { activities: wrapped, calls } = injectFault(activities, fault);
   return { activities: wrapped, log: { calls } };
 }
 
@@ -57,8 +113,4 @@ function wrap<T extends Activities>(
     (...args: unknown[]) => around(() => activity(...args), name),
   ]);
   return Object.fromEntries(wrapped) as T;
-}
-
-function injected(call: string): ApplicationFailure {
-  return ApplicationFailure.retryable(`injected into ${call}`, 'Unavailable');
 }

@@ -6,7 +6,8 @@ import type { PromoteReleaseInput } from '@sluice/temporal-contract';
 import { promotionWorkflowId, TASK_QUEUES, WORKFLOWS } from '@sluice/temporal-contract';
 import { applyServerSettings } from '@sluice/temporal-server';
 import type { Client, WorkflowHandle } from '@temporalio/client';
-import type { WorkflowBundle } from '@temporalio/worker';
+import type { Duration } from '@temporalio/common';
+import type { WorkerOptions, WorkflowBundle } from '@temporalio/worker';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 
 /** The tenant of every workflow that a test starts. */
@@ -19,17 +20,29 @@ export interface WorkflowEnvironment {
   readonly codecKeys: CodecKeys;
   /** Runs work with workers for all task queues over these activities, and stops them after it. */
   withWorkers<T>(activities: object, work: () => Promise<T>): Promise<T>;
+  /** Starts workers that can be ended without any grace, as a kill would; each set has a connection of its own. */
+  startWorkers(activities: object, options?: WorkerChanges): Promise<StartedWorkers>;
   close(): Promise<void>;
+}
+
+/** What a test changes about its workers. */
+export type WorkerChanges = Pick<WorkerOptions, 'maxCachedWorkflows' | 'shutdownForceTime'>;
+
+/** Workers for all task queues that serve until they are ended. */
+export interface StartedWorkers {
+  /** Ends them; what runs in them is waited for no longer than their options say. */
+  end(): Promise<void>;
 }
 
 /**
  * Connects to the dev server that the test run started.
+ * @param address of another server
  * @throws Error when there is none
  */
 export async function openWorkflowEnvironment(
   bundle: WorkflowBundle,
+  address = process.env.SLUICE_TEST_TEMPORAL_ADDRESS,
 ): Promise<WorkflowEnvironment> {
-  const address = process.env.SLUICE_TEST_TEMPORAL_ADDRESS;
   if (address === undefined) {
     throw new Error(
       'There is no Temporal dev server: run through `npm test`, or set SLUICE_TEST_TEMPORAL_ADDRESS.',
@@ -43,11 +56,15 @@ export async function openWorkflowEnvironment(
   });
   const client = await createTemporalClient({ address, namespace, codecKeys });
   const connection = await NativeConnection.connect({ address });
-  const createWorkers = (activities: object): Promise<Worker[]> =>
+  const createWorkers = (
+    activities: object,
+    changes: WorkerChanges = {},
+    over: NativeConnection = connection,
+  ): Promise<Worker[]> =>
     Promise.all(
       Object.values(TASK_QUEUES).map((taskQueue) =>
         Worker.create({
-          connection,
+          connection: over,
           namespace,
           taskQueue,
           activities,
@@ -56,6 +73,7 @@ export async function openWorkflowEnvironment(
           shutdownGraceTime: '1s',
           shutdownForceTime: '10s',
           maxHeartbeatThrottleInterval: '500ms',
+          ...changes,
         }),
       ),
     );
@@ -75,6 +93,21 @@ export async function openWorkflowEnvironment(
         await running;
       }
     },
+    startWorkers: async (activities, changes) => {
+      const own = await NativeConnection.connect({ address });
+      const workers = await createWorkers(activities, changes, own);
+      // One that is ended by force says so by failing.
+      const running = Promise.allSettled(workers.map((worker) => worker.run()));
+      return {
+        end: async () => {
+          for (const worker of workers) {
+            if (worker.getState() === 'RUNNING') worker.shutdown();
+          }
+          await running;
+          await own.close().catch(() => undefined);
+        },
+      };
+    },
     close: async () => {
       await client.connection.close();
       await connection.close();
@@ -90,6 +123,7 @@ export async function startPromotion(
   releaseDigest: string,
   environment = `env-${randomUUID().slice(0, 8)}`,
   kind: PromotionKind = 'promote',
+  options: { readonly workflowTaskTimeout?: Duration } = {},
 ): Promise<{ readonly handle: WorkflowHandle; readonly input: PromoteReleaseInput }> {
   nextNumber += 1;
   const input: PromoteReleaseInput = {
@@ -101,6 +135,7 @@ export async function startPromotion(
   };
   const { tenantId, promotionId } = input.promotion;
   const handle = await client.workflow.start(WORKFLOWS.promoteRelease, {
+    ...options,
     workflowId: promotionWorkflowId(tenantId, promotionId),
     taskQueue: TASK_QUEUES.control,
     args: [input],

@@ -1,6 +1,7 @@
-/** Codes of gRPC that say that nobody answered. */
+/** Codes of gRPC. */
 const GRPC_CODES = {
   DEADLINE_EXCEEDED: 4,
+  NOT_FOUND: 5,
   RESOURCE_EXHAUSTED: 8,
   UNAVAILABLE: 14,
 } as const;

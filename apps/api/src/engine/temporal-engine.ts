@@ -1,10 +1,17 @@
 import { APPROVAL_REFUSALS } from '@sluice/domain';
-import type { DecideAnswer, EngineClient } from '@sluice/graphql';
-import { type CodecKeys, createTemporalClient } from '@sluice/temporal-client';
+import type { DecideAnswer, EngineClient, ResetPreviewAnswer } from '@sluice/graphql';
+import {
+  type CodecKeys,
+  createPayloadCodec,
+  createTemporalClient,
+  fetchHistory,
+  previewReset,
+} from '@sluice/temporal-client';
 import {
   type DecideApprovalInput,
   type DecideApprovalResult,
   PROMOTION_MESSAGES,
+  type PromotionRef,
   promotionWorkflowId,
 } from '@sluice/temporal-contract';
 import { hasGrpcCode, isNamed, rootFailure } from './engine-errors.ts';
@@ -13,8 +20,13 @@ type TemporalClient = Awaited<ReturnType<typeof createTemporalClient>>;
 
 /** With the question whether it is the engine or the worker that is away, a mutation answers within 10 s. */
 const UPDATE_DEADLINE_MS = 8500;
+/** With connecting, a preview answers within 10 s. */
+const READ_DEADLINE_MS = 8500;
 const PROBE_DEADLINE_MS = 1000;
 const CONNECT_DEADLINE_MS = 1500;
+
+/** What says that nobody answered in time. */
+const SILENCE = ['UNAVAILABLE', 'DEADLINE_EXCEEDED', 'RESOURCE_EXHAUSTED'] as const;
 
 /** Calls that are under way on a connection that was given up may still come to their end. */
 const LINGER_MS = 15_000;
@@ -97,10 +109,24 @@ export function createTemporalEngine(options: TemporalEngineOptions): TemporalEn
         if (isNamed(error, 'WorkflowUpdateFailedError')) return answerOfFailure(error);
         if (isNamed(error, 'WorkflowNotFoundError')) return explainAbsence(client, id);
         const isSilence =
-          isNamed(error, 'WorkflowUpdateRPCTimeoutOrCancelledError') ||
-          hasGrpcCode(error, ['UNAVAILABLE', 'DEADLINE_EXCEEDED', 'RESOURCE_EXHAUSTED']);
+          isNamed(error, 'WorkflowUpdateRPCTimeoutOrCancelledError') || hasGrpcCode(error, SILENCE);
         if (isSilence) return explainSilence(client);
         throw error;
+      }
+    },
+    async previewReset(promotion, event) {
+      const client = await connect().catch(() => undefined);
+      if (client === undefined) return { kind: 'unavailable', code: 'engine-unreachable' };
+      try {
+        return await preview(client, promotion, event);
+      } catch (error) {
+        if (isNamed(error, 'WorkflowNotFoundError') || hasGrpcCode(error, ['NOT_FOUND'])) {
+          return { kind: 'unknown' };
+        }
+        if (!hasGrpcCode(error, SILENCE)) throw error;
+        // A history that is only slow to read costs nobody else the connection.
+        await explainSilence(client);
+        return { kind: 'unavailable', code: 'engine-unreachable' };
       }
     },
     async check() {
@@ -119,6 +145,25 @@ export function createTemporalEngine(options: TemporalEngineOptions): TemporalEn
       );
     },
   };
+
+  async function preview(
+    client: TemporalClient,
+    { tenantId, promotionId }: PromotionRef,
+    event: number | undefined,
+  ): Promise<ResetPreviewAnswer> {
+    const workflowId = promotionWorkflowId(tenantId, promotionId);
+    const { runId, history } = await client.connection.withDeadline(
+      Date.now() + READ_DEADLINE_MS,
+      async () => {
+        const { runId } = await client.workflow.getHandle(workflowId).describe();
+        return { runId, history: await fetchHistory(client, { workflowId, runId }) };
+      },
+    );
+    const codec = createPayloadCodec(options.codecKeys);
+    const answer = await previewReset(history, { event, codec, workflowId });
+    if (!answer.ok) return { kind: 'impossible', message: answer.message };
+    return { kind: 'preview', runId, preview: answer.preview };
+  }
 
   function update(
     client: TemporalClient,

@@ -52,12 +52,28 @@ export function queryOf(schema: GraphQLSchema, { owner, field }: ListField, size
   if (owner === schema.getQueryType()) return `{ ${listed(schema, field, sizes[0], sizes)} }`;
   const promotion = schema.getType('Promotion');
   if (!isObjectType(promotion)) throw new Error('There is no type Promotion.');
-  const path = pathTo(promotion, owner);
+  const path = findPath(promotion, owner);
+  if (path === undefined) return singleQuery(schema, owner, listed(schema, field, sizes[0]));
   const inner = path.reduceRight(
     (selection, step) => `${step} { ${selection} }`,
     `${MARK} ${listed(schema, field, 2)}`,
   );
   return `{ ${PROMOTION_AT(sizes, inner)} }`;
+}
+
+/** True for what stands in no promotion, and once in the root: there is one of it, however many rows there are. */
+export function isSingle(schema: GraphQLSchema, owner: GraphQLObjectType): boolean {
+  const promotion = schema.getType('Promotion');
+  return isObjectType(promotion) && findPath(promotion, owner) === undefined;
+}
+
+function singleQuery(schema: GraphQLSchema, owner: GraphQLObjectType, selection: string): string {
+  const query = schema.getQueryType();
+  const path = query == null ? undefined : findPath(query, owner);
+  if (path === undefined) {
+    throw new Error(`There is no way to ${owner.name}, from Promotion or Query: extend the walk.`);
+  }
+  return `{ ${path.reduceRight((inner, step) => `${step} { ${inner} }`, selection)} }`;
 }
 
 /** The list itself with one leaf; one of the root also with two more connections beneath, where its elements lead there. */
@@ -95,12 +111,6 @@ function leafOf(type: GraphQLObjectType): string {
     if (isObjectType(inner) && field.args.length === 0) return `${field.name} { ${leafOf(inner)} }`;
   }
   throw new Error(`${type.name} has nothing that can be asked for without arguments.`);
-}
-
-function pathTo(from: GraphQLObjectType, to: GraphQLObjectType): readonly string[] {
-  const path = findPath(from, to);
-  if (path !== undefined) return path;
-  throw new Error(`There is no way from ${from.name} to ${to.name}: extend the walk.`);
 }
 
 /** The shortest way from one type to another by fields that are no connections. */

@@ -1,7 +1,8 @@
 import { digestOfBytes } from '@sluice/pure';
 import { addWaitingApproval } from './approval-scene.ts';
+import { addDiscrepancy, addHistory, addProblem, expire } from './history-scene.ts';
 import { addPromotion, addRelease } from './scene.ts';
-import type { TestApi } from './test-api.ts';
+import { TENANT, type TestApi } from './test-api.ts';
 
 /** An input of a mutation without its idempotency key. */
 export type MutationInput = Record<string, unknown>;
@@ -40,6 +41,17 @@ function freshRelease(api: TestApi): Promise<string> {
 async function decision(api: TestApi): Promise<MutationInput> {
   const waiting = await addWaitingApproval(api, await freshRelease(api));
   return { ...waiting, decision: 'APPROVE', comment: 'seen' };
+}
+
+async function freshPromotion(api: TestApi): Promise<string> {
+  return addPromotion(api, await freshRelease(api));
+}
+
+/** A promotion whose workflow runs. */
+async function runningPromotion(api: TestApi): Promise<string> {
+  const promotion = await freshPromotion(api);
+  api.engine.run({ tenantId: TENANT, promotionId: promotion });
+  return promotion;
 }
 
 /** The one table: a mutation that is not in it fails the walks. */
@@ -148,5 +160,89 @@ export const MUTATION_TABLE: Readonly<Record<string, MutationCase>> = {
       }),
     },
     event: 'promotion.requested',
+  },
+  exportHistories: {
+    valid: async (api) => {
+      const promotion = await freshPromotion(api);
+      await addHistory(api, promotion);
+      return { promotion, form: 'REDACTED', reason: 'it failed' };
+    },
+    unauthorised: ['viewer', 'approver'],
+    other: (input) => ({ ...input, form: 'ENCRYPTED' }),
+    refusals: {
+      NotFound: async () => ({
+        input: { promotion: 'dev/4711', form: 'REDACTED', reason: 'x' },
+        code: 'promotion-unknown',
+      }),
+      StateConflict: async (api) => {
+        const promotion = await freshPromotion(api);
+        await expire(api, await addHistory(api, promotion));
+        return { input: { promotion, form: 'ENCRYPTED', reason: 'x' }, code: 'history-expired' };
+      },
+    },
+    event: 'history.read',
+  },
+  resetPromotion: {
+    valid: async (api) => ({
+      promotion: await runningPromotion(api),
+      event: 4,
+      reason: 'the build was wrong',
+    }),
+    unauthorised: ['viewer', 'approver'],
+    other: (input) => ({ ...input, reason: 'another reason' }),
+    refusals: {
+      NotFound: async () => ({
+        input: { promotion: 'dev/4711', event: 4, reason: 'x' },
+        code: 'promotion-unknown',
+      }),
+      StateConflict: async (api) => ({
+        input: { promotion: await runningPromotion(api), event: 3, reason: 'x' },
+        code: 'reset-impossible',
+      }),
+      EngineUnavailable: async (api) => {
+        const promotion = await runningPromotion(api);
+        api.engine.lose('engine-unreachable');
+        return { input: { promotion, event: 4, reason: 'x' }, code: 'engine-unreachable' };
+      },
+    },
+    event: 'promotion.reset-requested',
+  },
+  resumePromotion: {
+    valid: async (api) => {
+      const promotion = await freshPromotion(api);
+      await addProblem(api, promotion);
+      return { promotion, reason: 'the scanner is back' };
+    },
+    unauthorised: ['viewer', 'approver'],
+    other: (input) => ({ ...input, reason: 'another reason' }),
+    refusals: {
+      NotFound: async () => ({
+        input: { promotion: 'dev/4711', reason: 'x' },
+        code: 'promotion-unknown',
+      }),
+      StateConflict: async (api) => ({
+        input: { promotion: await freshPromotion(api), reason: 'x' },
+        code: 'nothing-to-resume',
+      }),
+    },
+    event: 'promotion.resume-requested',
+  },
+  reconcile: {
+    valid: async (api) => ({
+      discrepancies: [await addDiscrepancy(api, 'workflow-outlives-promotion')],
+    }),
+    unauthorised: ['viewer', 'approver', 'release-manager'],
+    other: () => ({ discrepancies: ['history-missing:workflow:another'] }),
+    refusals: {
+      NotFound: async () => ({
+        input: { discrepancies: ['history-missing:workflow:none'] },
+        code: 'discrepancy-unknown',
+      }),
+      StateConflict: async (api) => ({
+        input: { discrepancies: [await addDiscrepancy(api, 'history-lost')] },
+        code: 'not-repairable',
+      }),
+    },
+    event: 'discrepancy.repair-requested',
   },
 };

@@ -17,6 +17,7 @@ import {
 } from '@sluice/persistence';
 import { createTestDatabase, type TestDatabase } from '@sluice/persistence/testing';
 import { createTrustRoot, generateKeyPair } from '@sluice/signing';
+import { parseCodecKeys } from '@sluice/temporal-client';
 import type { ApiParts } from '../api-parts.ts';
 import type { ReadinessCheck } from '../health/readiness.ts';
 import { serveApi } from '../serve-api.ts';
@@ -33,6 +34,16 @@ export { OTHER_TENANT, PROD_RULE, TENANT, testTarget, tokenOf } from './test-con
 
 /** The key with which tests mint enrolment tokens. */
 export const ENROLMENT_KEY = new Uint8Array(32).fill(9);
+
+/** The keys with which tests seal archived histories. */
+export const TEST_CODEC_KEYS = parseCodecKeys({
+  tenants: Object.fromEntries(
+    [TENANT, OTHER_TENANT].map((tenant, index) => [
+      tenant,
+      { keyId: `key-of-${tenant}`, key: Buffer.alloc(32, index + 1).toString('base64') },
+    ]),
+  ),
+});
 
 /** JSON whose form the test asserts. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a test looks into it freely
@@ -120,6 +131,7 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
   const parts: ApiParts = {
     pool,
     evidence,
+    codecKeys: TEST_CODEC_KEYS,
     log: createLogger({ service: 'api', stream }),
     metrics: createMetrics({ service: 'api', defaults: false }),
     wakeups,

@@ -46,6 +46,9 @@ const NO_NUMBERS: readonly unknown[] = [
   [1, 2],
 ];
 
+/** Whole numbers that no event of a history has. */
+const NO_EVENT_NUMBERS: readonly unknown[] = [0, -1, 1_000_001, 2_147_483_647, -2_147_483_648];
+
 /** Whole numbers that no page size is. */
 const NO_SIZES: readonly unknown[] = [0, -1, 101, 2_147_483_647, -2_147_483_648];
 
@@ -53,29 +56,44 @@ const NO_BOOLEANS: readonly unknown[] = ['true', 'yes', 0, 1, 1e308, {}, [true, 
 
 const NO_OBJECTS: readonly unknown[] = ['text', 5, true, [1], { unknownField: 1 }];
 
-/** What an input place must refuse, each with a word for it. `null` is wrong exactly where the type says so. */
-export function wrongValuesOf(type: GraphQLInputType): readonly (readonly [string, unknown])[] {
+/**
+ * What an input place must refuse, each with a word for it. `null` is wrong exactly where the type says so.
+ * @param name of the field or argument: which whole numbers are wrong hangs on what is counted
+ */
+export function wrongValuesOf(
+  type: GraphQLInputType,
+  name: string,
+): readonly (readonly [string, unknown])[] {
   const inner = isNonNullType(type) ? type.ofType : type;
   const missing: readonly (readonly [string, unknown])[] = isNonNullType(type)
     ? [['null', null]]
     : [];
-  return [...missing, ...valuesFor(inner)];
+  return [...missing, ...valuesFor(inner, name)];
 }
 
-function valuesFor(type: GraphQLInputType): readonly (readonly [string, unknown])[] {
+function valuesFor(
+  type: GraphQLInputType,
+  place: string,
+): readonly (readonly [string, unknown])[] {
   const shown = (values: readonly unknown[]) =>
     values.map((value) => [JSON.stringify(value), value] as const);
   if (isListType(type)) {
+    const isOfTexts = ['ID', 'String'].includes(getNamedType(type).name);
     return [
       ['an empty list', []],
       ['a list of null', [null]],
-      ['too many', Array.from({ length: 201 }, () => ({}))],
-      ...shown(['text', 5, true, {}]),
+      // One value is a list of one for GraphQL: a text is no wrong list of texts.
+      ...(isOfTexts
+        ? [['too many', Array.from({ length: 1001 }, (_, index) => `text ${index}`)] as const]
+        : [['too many', Array.from({ length: 201 }, () => ({}))] as const]),
+      ...shown(isOfTexts ? [true, {}] : ['text', 5, true, {}]),
     ];
   }
   if (isInputObjectType(type)) return shown(NO_OBJECTS);
   const { name } = getNamedType(type);
-  if (name === 'Int') return shown([...NO_NUMBERS, ...NO_SIZES]);
+  if (name === 'Int') {
+    return shown([...NO_NUMBERS, ...(place === 'event' ? NO_EVENT_NUMBERS : NO_SIZES)]);
+  };
   if (name === 'Boolean') return shown(NO_BOOLEANS);
   const texts = Object.entries(BROKEN_TEXTS);
   if (isEnumType(type)) return [...texts, ['unknown', 'NO_SUCH_VALUE'], ...shown(NO_TEXTS)];

@@ -5,6 +5,7 @@ import type { Refusal, TrustRoot } from '@sluice/domain';
 import {
   parseStrictJson,
   type SignCommandRequest,
+  type SignHistoryRequest,
   type SignStatementRequest,
   signerSocketPath,
 } from '@sluice/signing';
@@ -18,6 +19,7 @@ export type SigningAnswer =
 export interface SignerService {
   signCommand(request: SignCommandRequest): Promise<SigningAnswer>;
   signStatement(request: SignStatementRequest): Promise<SigningAnswer>;
+  signHistory(request: SignHistoryRequest): Promise<SigningAnswer>;
   readonly trustRoot: TrustRoot;
 }
 
@@ -25,7 +27,7 @@ const MAX_REQUEST_BYTES = 8 * 1024 * 1024;
 const REQUEST_TIMEOUT_MS = 10_000;
 
 /**
- * Serves the signer over a Unix socket of mode 600: POST /v1/commands, POST /v1/statements,
+ * Serves the signer over a Unix socket of mode 600: POST /v1/commands, POST /v1/statements, POST /v1/histories,
  * GET /v1/trust-root, GET /healthz.
  * @param onError told of every error that is no refusal; the caller gets `unavailable` without its text
  * @returns the listening server; closing it removes the socket
@@ -81,17 +83,33 @@ async function answer(service: SignerService, request: IncomingMessage): Promise
   const route = `${request.method ?? ''} ${request.url ?? ''}`;
   if (route === 'GET /healthz') return { status: 200, body: { ok: true } };
   if (route === 'GET /v1/trust-root') return { status: 200, body: service.trustRoot };
-  if (route !== 'POST /v1/commands' && route !== 'POST /v1/statements') {
+  const sign = signingOf(service, route);
+  if (sign === undefined) {
     return refusal(404, 'route-unknown', `The signer does not know ${route.slice(0, 100)}.`);
   }
   const read = await readBody(request);
   if (!read.ok) return refusal(400, 'request-invalid', read.problem);
-  const signed = route.endsWith('commands')
-    ? await service.signCommand(read.value as SignCommandRequest)
-    : await service.signStatement(read.value as SignStatementRequest);
+  const signed = await sign(read.value);
   if (signed.ok) return { status: 200, body: signed.value };
   const status = signed.refusal.code === 'request-invalid' ? 400 : 409;
   return { status, body: signed.refusal };
+}
+
+/** What answers a route; each checks its request itself. */
+function signingOf(
+  service: SignerService,
+  route: string,
+): ((request: unknown) => Promise<SigningAnswer>) | undefined {
+  switch (route) {
+    case 'POST /v1/commands':
+      return (request) => service.signCommand(request as SignCommandRequest);
+    case 'POST /v1/statements':
+      return (request) => service.signStatement(request as SignStatementRequest);
+    case 'POST /v1/histories':
+      return (request) => service.signHistory(request as SignHistoryRequest);
+    default:
+      return undefined;
+  }
 }
 
 async function readBody(

@@ -1,4 +1,4 @@
-import type { Environment, Pipeline, PrincipalKind, Role, Target } from '@sluice/domain';
+import type { Environment, HistoryRule, Pipeline, PrincipalKind, Role, Target } from '@sluice/domain';
 import { digestOf } from '@sluice/pure';
 import { isUniqueViolation } from '../database-errors.ts';
 import { PersistenceError } from '../persistence-error.ts';
@@ -23,9 +23,11 @@ export interface TenantConfiguration {
     /** `sha256:…` of each token's bytes. */
     readonly tokenHashes: readonly string[];
   }[];
+  /** How long histories are kept; for ever when absent. */
+  readonly histories?: readonly HistoryRule[];
 }
 
-/** What a configuration changed: `source:samples`, `environment:dev`, `principal:alice` …, sorted. */
+/** What a configuration changed: `source:samples`, `environment:dev`, `principal:alice`, `tenant:histories` …, sorted. */
 export interface ConfigurationChanges {
   readonly changed: readonly string[];
 }
@@ -57,6 +59,7 @@ export async function applyConfiguration(
     ...(await applyEnvironments(tx, configuration)),
     ...(await applyTargets(tx, configuration)),
     ...(await applyPrincipals(tx, configuration)),
+    ...(await applyHistoryRules(tx, configuration)),
   ].sort();
   if (changed.length > 0) {
     await insertEvent(tx, {
@@ -198,6 +201,17 @@ async function applyPrincipals(tx: Tx, { principals }: TenantConfiguration): Pro
   const tokens = await applyTokens(tx, principals);
   const names = new Set([...disabled.rows, ...written.rows].map((row) => row.name));
   return [...new Set([...names, ...tokens])].map((name) => `principal:${name}`);
+}
+
+async function applyHistoryRules(
+  tx: Tx,
+  { histories = [] }: TenantConfiguration,
+): Promise<string[]> {
+  const { rowCount } = await tx.query(
+    `update sluice.tenants set history_rules = $2 where tenant_id = $1 and history_rules <> $2`,
+    [tx.tenantId, JSON.stringify(histories)],
+  );
+  return rowCount === 0 ? [] : ['tenant:histories'];
 }
 
 /** Gives the names of those whose tokens changed. */

@@ -1,3 +1,4 @@
+import type { PromotionKind, PromotionState } from '@sluice/domain';
 import { decodeCursor, type Page, type PageRequest, pageOf, rowsToRead } from '../cursor.ts';
 import type { Tx } from '../transaction.ts';
 import { PROMOTION_COLUMNS, type PromotionRecord } from './promotion.repository.ts';
@@ -5,19 +6,54 @@ import { PROMOTION_COLUMNS, type PromotionRecord } from './promotion.repository.
 const timeKey = (row: PromotionRecord) => [row.requestedAt, row.promotionId];
 const numberKey = (row: PromotionRecord) => [row.number];
 
-/** The tenant's promotions, newest first. */
-export async function listPromotions(tx: Tx, request: PageRequest): Promise<Page<PromotionRecord>> {
+/** Which promotions; every field narrows further, an absent one does not. */
+export interface PromotionFilter {
+  readonly states?: readonly PromotionState[] | undefined;
+  readonly environment?: string | undefined;
+  /** Release digest. */
+  readonly release?: string | undefined;
+  readonly kind?: PromotionKind | undefined;
+  /** RFC 3339; asked for at or after. */
+  readonly since?: string | undefined;
+  /** RFC 3339; asked for before. */
+  readonly until?: string | undefined;
+}
+
+/** The tenant's promotions, newest first; with a filter, those that fit it. */
+export async function listPromotions(
+  tx: Tx,
+  request: PageRequest & { readonly filter?: PromotionFilter | undefined },
+): Promise<Page<PromotionRecord>> {
   const limit = rowsToRead(request);
   const [at, id] = decodeCursor(request.after, ['instant', 'string']) ?? [null, null];
+  const values: unknown[] = [tx.tenantId, at, id, limit];
   const { rows } = await tx.query<PromotionRecord>(
     `select ${PROMOTION_COLUMNS} from sluice.promotions
       where tenant_id = $1
         and (requested_at, promotion_id) < (coalesce($2::timestamptz, 'infinity'), coalesce($3, ''))
+        ${conditionsOf(request.filter ?? {}, values)}
       order by requested_at desc, promotion_id desc
       limit $4`,
-    [tx.tenantId, at, id, limit],
+    values,
   );
   return pageOf(rows, request, timeKey);
+}
+
+/** Adds the values; gives the conditions, each with its `and`. */
+function conditionsOf(filter: PromotionFilter, values: unknown[]): string {
+  const { states, environment, release, kind, since, until } = filter;
+  const conditions: readonly (readonly [condition: string, value: unknown])[] = [
+    ['state = any(?)', states],
+    ['environment_id = ?', environment],
+    ['release_digest = ?', release],
+    ['kind = ?', kind],
+    ['requested_at >= ?::timestamptz', since],
+    ['requested_at < ?::timestamptz', until],
+  ];
+  return conditions
+    .filter(([, value]) => value !== undefined)
+    .map(([condition, value]) => `and ${condition.replace('?', `$${values.push(value)}`)}`)
+    .join('\n        ');
 }
 
 /** Those of these promotions that exist, in no order: for a batch loader. */

@@ -36,6 +36,8 @@ export interface PromotionRecord {
   readonly endedAt: string | null;
   readonly cancelRequestedAt: string | null;
   readonly packetDigest: string | null;
+  /** Digest of the workflow code that froze its rules; null before that, or where it was not known. */
+  readonly bundleDigest: string | null;
   /** Id of the rollback that took the lease from it. */
   readonly supersededBy: string | null;
 }
@@ -61,7 +63,7 @@ export const PROMOTION_COLUMNS = `promotion_id as "promotionId", environment_id 
   rules, requested_by as "requestedBy", requested_person as "requestedPerson",
   requested_reason as "requestedReason", rollback_to as "rollbackTo", traceparent, requested_at as "requestedAt",
   started_at as "startedAt", ended_at as "endedAt", cancel_requested_at as "cancelRequestedAt",
-  packet_digest as "packetDigest", superseded_by as "supersededBy"`;
+  packet_digest as "packetDigest", bundle_digest as "bundleDigest", superseded_by as "supersededBy"`;
 
 /**
  * Stores a promotion in the state `requested`, with the environment's next number, and its steps as
@@ -209,6 +211,18 @@ export async function storeRules<Rules extends object>(
     [tx.tenantId, promotionId, JSON.stringify(rules)],
   );
   return existing(rows[0], `promotion ${promotionId}`, tx.tenantId).rules;
+}
+
+/** Notes the workflow code that froze a promotion's rules, once: what was noted first stays. */
+export async function recordBundle(
+  tx: Tx,
+  input: { readonly promotionId: string; readonly bundleDigest: string },
+): Promise<void> {
+  await tx.query(
+    `update sluice.promotions set bundle_digest = coalesce(bundle_digest, $3)
+      where tenant_id = $1 and promotion_id = $2`,
+    [tx.tenantId, input.promotionId, input.bundleDigest],
+  );
 }
 
 /** Names the sealed packet. Throws `record-conflict` when another one was named before. */

@@ -78,3 +78,11 @@ export async function listLeasesOfEnded(
   );
   return rows;
 }
+
+/** Every tenant, in the order of their ids. For the role sluice_watchdog. */
+export async function listTenantIds(database: Queryable): Promise<readonly string[]> {
+  const { rows } = await database.query<{ tenantId: string }>(
+    `select tenant_id as "tenantId" from sluice.tenants order by tenant_id`,
+  );
+  return rows.map(({ tenantId }) => tenantId);
+}

@@ -1,0 +1,118 @@
+import type { EvidenceStore } from '@sluice/evidence-store';
+import type { HistoryRecord } from '@sluice/persistence';
+import { digestOfBytes } from '@sluice/pure';
+import {
+  type CodecKeys,
+  historyFileName,
+  MAX_HISTORY_FILE_BYTES,
+  openHistory,
+  redactedHistoryText,
+  redactHistory,
+} from '@sluice/temporal-client';
+import { type RefusalException, stateConflict } from '../common/refusal.ts';
+
+/** One history as a file, as the schema has it. */
+export interface HistoryDocument {
+  readonly fileName: string;
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly digest: string;
+  readonly content: string;
+}
+
+/** Bytes of the documents of one answer, at most. */
+export const MAX_EXPORT_BYTES = 64 * 1024 * 1024;
+
+/** What is needed to read what is archived. */
+export interface ArchiveParts {
+  readonly evidence: EvidenceStore;
+  readonly codecKeys: CodecKeys;
+}
+
+/**
+ * Reads archived histories in the form that was asked for, in their order, one after the other.
+ * @throws RefusalException `history-damaged`, `history-key-missing`, `history-too-large`
+ */
+export async function readDocuments(
+  parts: ArchiveParts,
+  records: readonly HistoryRecord[],
+  form: 'ENCRYPTED' | 'REDACTED',
+): Promise<readonly HistoryDocument[]> {
+  const documents: HistoryDocument[] = [];
+  let left = MAX_EXPORT_BYTES;
+  for (const record of records) {
+    const { workflowId, runId } = record;
+    const encrypted = await readArchive(parts, record);
+    const bytes = form === 'ENCRYPTED' ? encrypted : await redact(parts, record, encrypted);
+    left -= bytes.length;
+    if (left < 0) throw tooLarge(record);
+    documents.push({
+      fileName: historyFileName(record, form === 'ENCRYPTED' ? 'encrypted' : 'redacted'),
+      workflowId,
+      runId,
+      digest: digestOfBytes(bytes),
+      content: Buffer.from(bytes).toString(form === 'ENCRYPTED' ? 'base64' : 'utf8'),
+    });
+  }
+  return documents;
+}
+
+async function readArchive({ evidence }: ArchiveParts, record: HistoryRecord): Promise<Uint8Array> {
+  try {
+    return await evidence.getBytes(record.archiveDigest, { maxBytes: MAX_HISTORY_FILE_BYTES });
+  } catch (error) {
+    throw refusalOfCode(error, record) ?? error;
+  }
+}
+
+async function redact(
+  { codecKeys }: ArchiveParts,
+  record: HistoryRecord,
+  encrypted: Uint8Array,
+): Promise<Uint8Array> {
+  try {
+    const { head, history } = await openHistory(encrypted, codecKeys);
+    // The row was read within the tenant: a file that is another run's is not handed out under its name.
+    if (head.historyDigest !== record.historyDigest) throw damaged(record);
+    return Buffer.from(redactedHistoryText(await redactHistory(history, head, codecKeys)));
+  } catch (error) {
+    throw refusalOfCode(error, record) ?? error;
+  }
+}
+
+/** What is a matter of the archive's state, and not a fault of this process. */
+function refusalOfCode(error: unknown, record: HistoryRecord): RefusalException | undefined {
+  const { code } = (error ?? {}) as { readonly code?: unknown };
+  switch (code) {
+    case 'evidence-not-found':
+    case 'evidence-corrupt':
+    case 'history-damaged':
+    case 'history-file-unreadable':
+    case 'history-tenant-mismatch':
+      return damaged(record);
+    case 'history-key-missing':
+      return stateConflict(
+        'history-key-missing',
+        `The history of ${record.workflowId} was encrypted with a key that the API does not have; put it under "previous" in the file of codec keys.`,
+      );
+    case 'evidence-too-large':
+    case 'history-too-large':
+      return tooLarge(record);
+    default:
+      return undefined;
+  }
+}
+
+function damaged({ workflowId, archiveDigest }: HistoryRecord): RefusalException {
+  return stateConflict(
+    'history-damaged',
+    `The archived history of ${workflowId} (${archiveDigest}) is missing in the evidence store, or is another; restore it from a backup.`,
+  );
+}
+
+function tooLarge({ workflowId }: HistoryRecord): RefusalException {
+  return stateConflict(
+    'history-too-large',
+    `The histories up to ${workflowId} have more than ${MAX_EXPORT_BYTES} bytes; take the files from the evidence store by their archiveDigest.`,
+  );
+}

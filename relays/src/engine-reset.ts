@@ -1,0 +1,110 @@
+import proto from '@temporalio/proto';
+import { describeWorkflow } from './engine-description.ts';
+import { answerOr, type TemporalClient } from './temporal-call.ts';
+
+/** Which run begins again, and from where. */
+export interface WorkflowReset {
+  readonly workflowId: string;
+  readonly runId: string;
+  /** Number of a WorkflowTaskCompleted event of that run. */
+  readonly eventId: number;
+  readonly reason: string;
+  /** Idempotency key. */
+  readonly requestId: string;
+}
+
+/**
+ * `gone` when that run is not the newest one any more, or the engine has forgotten it; `impossible` when it cannot begin
+ * again from that event.
+ */
+export type ResetAnswer =
+  | { readonly kind: 'reset'; readonly runId: string }
+  | { readonly kind: 'gone' }
+  | { readonly kind: 'impossible'; readonly message: string };
+
+const { ResetReapplyType } = proto.temporal.api.enums.v1;
+const INVALID_ARGUMENT = 3;
+const IDENTITY = 'sluice-relay';
+
+/**
+ * Begins a run again from the end of a workflow task: what came before stands, what came after is done again. Signals and
+ * Updates that came after are given to the new run; a run that is open is ended.
+ */
+export async function resetWorkflow(
+  client: TemporalClient,
+  { workflowId, runId, eventId, reason, requestId }: WorkflowReset,
+): Promise<ResetAnswer> {
+  const { namespace } = client.options;
+  const earlier = await findResetOf(client, workflowId, requestId);
+  if (earlier !== undefined) return { kind: 'reset', runId: earlier };
+  const newest = await describeWorkflow(client, workflowId);
+  if (newest.runId !== runId) return { kind: 'gone' };
+  return answerOr<ResetAnswer, ResetAnswer>(
+    async () => {
+      const answer = await client.workflowService.resetWorkflowExecution({
+        namespace,
+        workflowExecution: { workflowId, runId },
+        reason,
+        workflowTaskFinishEventId: eventId as never,
+        requestId,
+        resetReapplyType: ResetReapplyType.RESET_REAPPLY_TYPE_ALL_ELIGIBLE,
+        identity: IDENTITY,
+      });
+      return { kind: 'reset', runId: answer.runId ?? '' };
+    },
+    { kind: 'gone' },
+    'WorkflowNotFoundError',
+  ).catch((error: { readonly code?: unknown; readonly details?: unknown }) => {
+    if (error.code !== INVALID_ARGUMENT) throw error;
+    return { kind: 'impossible', message: String(error.details ?? error) };
+  });
+}
+
+/** The run that this very request has begun; undefined when it has begun none, or later ones followed. */
+async function findResetOf(
+  client: TemporalClient,
+  workflowId: string,
+  requestId: string,
+): Promise<string | undefined> {
+  return answerOr(
+    async () => {
+      const { workflowExecutionInfo, workflowExtendedInfo } =
+        await client.workflowService.describeWorkflowExecution({
+          namespace: client.options.namespace,
+          execution: { workflowId },
+        });
+      const requests = workflowExtendedInfo?.requestIdInfos ?? {};
+      return Object.hasOwn(requests, requestId)
+        ? (workflowExecutionInfo?.execution?.runId ?? undefined)
+        : undefined;
+    },
+    undefined,
+    'WorkflowNotFoundError',
+  );
+}
+
+/** Has every activity that waits for its next attempt tried now; 0 when the run is over or none waits. */
+export async function retryActivities(client: TemporalClient, workflowId: string): Promise<number> {
+  const { namespace } = client.options;
+  const { state, runId, pendingActivities } = await describeWorkflow(client, workflowId);
+  if (state !== 'running') return 0;
+  let tried = 0;
+  // One that a worker has, or that is completed from outside, is left alone: it would be done twice.
+  for (const { activityId } of pendingActivities.filter(({ isStarted }) => !isStarted)) {
+    const wasThere = await answerOr(
+      async () => {
+        await client.workflowService.resetActivity({
+          namespace,
+          execution: { workflowId, runId: runId ?? '' },
+          id: activityId,
+          identity: IDENTITY,
+        });
+        return true;
+      },
+      false,
+      'WorkflowNotFoundError',
+    );
+    if (wasThere) tried += 1;
+  }
+  return tried;
+}

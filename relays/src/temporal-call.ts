@@ -1,0 +1,31 @@
+import type { createTemporalClient } from '@sluice/temporal-client';
+
+/** A connected client whose payload codec picks its key by the workflow's id. */
+export type TemporalClient = Awaited<ReturnType<typeof createTemporalClient>>;
+
+/** gRPC's NOT_FOUND: calls of the service itself do not translate it. */
+const NOT_FOUND = 5;
+
+/** The call's answer, or `answer` when it fails by an error of this name (or, for a call of the service, is not found). */
+export async function answerOr<T, E>(
+  call: () => Promise<T>,
+  answer: E,
+  errorName: string,
+): Promise<T | E> {
+  try {
+    return await call();
+  } catch (error) {
+    const { name, code } = (error ?? {}) as { readonly name?: unknown; readonly code?: unknown };
+    if (name === errorName || code === NOT_FOUND) return answer;
+    throw error;
+  }
+}
+
+/** A time as the engine writes it, as RFC 3339 in milliseconds; null for none. */
+export function rfc3339Of(
+  time: { readonly seconds?: unknown; readonly nanos?: number | null } | null | undefined,
+): string | null {
+  if (time == null) return null;
+  const ms = Number(time.seconds ?? 0) * 1000 + Math.floor((time.nanos ?? 0) / 1e6);
+  return ms === 0 ? null : new Date(ms).toISOString();
+}

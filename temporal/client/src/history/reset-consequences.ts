@@ -1,0 +1,38 @@
+/** What a second run of an activity of the interpreter's does. Steps are told apart by {@link STEP_CONSEQUENCES}. */
+const CONSEQUENCES: Readonly<Record<string, string>> = {
+  freezeRules: 'Answers with the rules that were frozen; new ones are not read.',
+  takeLease:
+    'Keeps the lease, or its place in the queue, where it still has one; else it enters the queue again.',
+  yieldLease: 'Changes nothing where it was done; else the next in line gets the lease.',
+  releaseLease: 'Changes nothing where it was done; else the next in line gets the lease.',
+  checkPlans: 'Only reads: finds plans that went stale meanwhile.',
+  reopenSteps: 'Finds its own record and changes nothing.',
+  openApproval: 'Finds the request that was opened; nobody is asked twice in one round.',
+  recordApproval: 'Finds the recorded decision; a decision that was given stands.',
+  closeApproval: 'Finds the request closed; what people decided stands.',
+  recordPromotion: 'Writes the state again where it is another one; else nothing.',
+  recordStep: "Writes the step's state again where it is another one; else nothing.",
+  listDeployments: 'Only reads.',
+  revertTarget: "Finds its command and the agent's report; a target is not reverted twice.",
+  sealPromotion: 'Finds the packet where it was sealed; else seals.',
+};
+
+/** What a second run of a step does, by the type of the step. */
+const STEP_CONSEQUENCES: Readonly<Record<string, string>> = {
+  scan: 'Answers with its record; without one it scans again, which changes nothing.',
+  gate: 'Answers with the decision that was made; without one it decides now.',
+  plan: 'Answers with the plans that were made; without them it plans now.',
+  deploy:
+    "Finds the command that was dispatched and the agent's report: nothing is deployed twice. Without a command it deploys.",
+  verify: "Answers with its record; without one it asks for the target's health again.",
+  noop: 'Does nothing.',
+};
+
+/** Says what a second run does, in one line; an activity that is not known here is said to be so. */
+export function consequenceOf(activity: string, stepType: string | undefined): string {
+  const known =
+    stepType === undefined ? CONSEQUENCES[activity] : (STEP_CONSEQUENCES[stepType] ?? STEP_RECORD);
+  return known ?? 'Runs again; look at what it does before you reset.';
+}
+
+const STEP_RECORD = 'Answers with its effect record; without one it runs.';

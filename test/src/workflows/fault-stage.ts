@@ -1,0 +1,66 @@
+import { fileURLToPath } from 'node:url';
+import type { ReleaseActivities } from '@sluice/temporal-contract';
+import type { Client } from '@temporalio/client';
+import { bundleSources, WORKFLOWS_ENTRY } from './bundle-workflows.ts';
+import type { PromotionActivities } from './fake-activities.ts';
+import { routeByEnvironment } from './route-by-environment.ts';
+import type { StartedWorkers, WorkerChanges } from './workflow-environment.ts';
+import { openWorkflowEnvironment } from './workflow-environment.ts';
+
+const SHORT_ATTEMPTS = fileURLToPath(new URL('short-attempts.ts', import.meta.url));
+
+/** Where scenarios run: one namespace, one set of workers at a time, activities of each run's own. */
+export interface FaultStage {
+  readonly client: Client;
+  /** Short: a task that a dead worker took is given to another one soon. */
+  readonly startOptions: { readonly workflowTaskTimeout: '1500ms' };
+  /** By environment. */
+  readonly promotions: Map<string, PromotionActivities>;
+  /** By source of the components. */
+  readonly releases: Map<string, ReleaseActivities>;
+  /** Ends the workers without grace and starts others, which know nothing. */
+  restartWorkers(): Promise<void>;
+  /** Other workers that keep no workflow in memory: each task replays from the first event. */
+  forgetWorkflows(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const NO_GRACE: WorkerChanges = { shutdownForceTime: '1ms' };
+
+/** Bundles the workflows with short attempts, connects to the dev server of the test run and starts workers. */
+export async function openFaultStage(): Promise<FaultStage> {
+  const env = await openWorkflowEnvironment(await bundleSources(WORKFLOWS_ENTRY, [SHORT_ATTEMPTS]));
+  const promotions = new Map<string, PromotionActivities>();
+  const releases = new Map<string, ReleaseActivities>();
+  const activities = { ...routeByEnvironment(promotions), ...routeBySource(releases) };
+  let workers: StartedWorkers = await env.startWorkers(activities, NO_GRACE);
+  const replaceWorkers = async (changes: WorkerChanges): Promise<void> => {
+    await workers.end();
+    workers = await env.startWorkers(activities, { ...NO_GRACE, ...changes });
+  };
+  return {
+    client: env.client,
+    startOptions: { workflowTaskTimeout: '1500ms' },
+    promotions,
+    releases,
+    restartWorkers: () => replaceWorkers({}),
+    forgetWorkflows: () => replaceWorkers({ maxCachedWorkflows: 0 }),
+    close: async () => {
+      await workers.end();
+      await env.close();
+    },
+  };
+}
+
+function routeBySource(fakes: ReadonlyMap<string, ReleaseActivities>): ReleaseActivities {
+  const of = (source: string | undefined): ReleaseActivities => {
+    const found = fakes.get(source ?? '');
+    if (found === undefined) throw new Error(`no fakes for source ${source}`);
+    return found;
+  };
+  return {
+    resolveComponent: async (input) => of(input.component.source).resolveComponent(input),
+    recordRelease: async (input) => of(input.request.components[0]?.source).recordRelease(input),
+    refuseRelease: async (input) => of(input.request.components[0]?.source).refuseRelease(input),
+  };
+}

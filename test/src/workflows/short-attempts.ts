@@ -1,0 +1,29 @@
+import type { WorkflowInterceptorsFactory } from '@temporalio/workflow';
+
+// Workflow code that only the fault harness bundles: an attempt that says nothing is given up in a moment instead of the
+// seconds that a real one may take, so that "timed out" can be tested for every activity. Deadlines stay as they are.
+const ATTEMPT_MS = 2500;
+/** The one deadline that no rules name. */
+const RESOLVE_DEADLINE_MS = 9000;
+
+/** Shortens every attempt. */
+export const interceptors: WorkflowInterceptorsFactory = () => ({
+  outbound: [
+    {
+      scheduleActivity: (input, next) =>
+        next({
+          ...input,
+          options: {
+            ...input.options,
+            startToCloseTimeout: ATTEMPT_MS,
+            ...(input.options.heartbeatTimeout === undefined
+              ? {}
+              : { heartbeatTimeout: ATTEMPT_MS }),
+            ...(input.activityType === 'resolveComponent'
+              ? { scheduleToCloseTimeout: RESOLVE_DEADLINE_MS }
+              : {}),
+          },
+        }),
+    },
+  ],
+});

@@ -1,0 +1,78 @@
+import { createDataConverter } from '@sluice/temporal-client';
+import { TASK_QUEUES } from '@sluice/temporal-contract';
+import type { WorkflowHandle } from '@temporalio/client';
+import type { WorkerOptions } from '@temporalio/worker';
+import { NativeConnection, Worker } from '@temporalio/worker';
+import type { WorkflowVariant } from './variants.ts';
+import type { WorkflowEnvironment } from './workflow-environment.ts';
+
+/** The workers of one build, as one worker process has them. */
+export interface RunningBuild {
+  readonly buildId: string;
+  /** Lets running tasks end, then stops. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts workers of a build for all task queues.
+ * @param deployment the worker deployment that the build is a version of; without it runs are not versioned
+ */
+export async function startBuild(
+  { namespace, codecKeys, client }: WorkflowEnvironment,
+  { code, buildId }: WorkflowVariant,
+  activities: object,
+  deployment?: string,
+): Promise<RunningBuild> {
+  const connection = await NativeConnection.connect({ address: client.connection.options.address });
+  const workers = await Promise.all(
+    Object.values(TASK_QUEUES).map((taskQueue) =>
+      Worker.create({
+        connection,
+        namespace,
+        taskQueue,
+        activities,
+        ...(taskQueue === TASK_QUEUES.control ? { workflowBundle: { code } } : {}),
+        ...versionOptions(buildId, deployment),
+        dataConverter: createDataConverter(codecKeys),
+        shutdownGraceTime: '1s',
+        shutdownForceTime: '10s',
+        workflowThreadPoolSize: 1,
+      }),
+    ),
+  );
+  const running = Promise.all(workers.map((worker) => worker.run()));
+  return {
+    buildId,
+    stop: async () => {
+      for (const worker of workers) {
+        if (worker.getState() === 'RUNNING') worker.shutdown();
+      }
+      await running;
+      await connection.close();
+    },
+  };
+}
+
+/** The builds that carried a run's tasks, each once, in the order in which they came. */
+export async function listBuilds(handle: WorkflowHandle): Promise<readonly string[]> {
+  const { events } = await handle.fetchHistory();
+  const builds = (events ?? []).flatMap(({ workflowTaskCompletedEventAttributes: completed }) => {
+    const build = completed?.deploymentVersion?.buildId || completed?.workerVersion?.buildId;
+    return build ? [build] : [];
+  });
+  return [...new Set(builds)];
+}
+
+/** As the worker process says it. */
+function versionOptions(
+  buildId: string,
+  deploymentName: string | undefined,
+): Pick<WorkerOptions, 'workerDeploymentOptions'> {
+  const version = { deploymentName: deploymentName ?? 'sluice-embedded', buildId };
+  return {
+    workerDeploymentOptions:
+      deploymentName === undefined
+        ? { version, useWorkerVersioning: false }
+        : { version, useWorkerVersioning: true, defaultVersioningBehavior: 'PINNED' },
+  };
+}

@@ -1,0 +1,241 @@
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import * as workflows from '../../../workflows/src/index.ts';
+import type { ActivityFault, CallName } from './fault-injection.ts';
+import { injectFault } from './fault-injection.ts';
+import type { FaultScenario, ScenarioRun } from './fault-scenarios.ts';
+import { FAULT_SCENARIOS, PATIENCE_SECONDS } from './fault-scenarios.ts';
+import type { FaultStage } from './fault-stage.ts';
+import { openFaultStage } from './fault-stage.ts';
+import { pause } from './waiting.ts';
+
+/*
+ * Every workflow type against every fault that the engine can bring: each activity fails once before and after its effect, is timed
+ * out, runs twice, answers late; the run is cancelled in each of its calls and meets its deadline in each of them; workers are ended
+ * without grace and others go on. What the engine mends by itself must leave no trace in the end state; what ends
+ * a run early must leave nothing behind.
+ */
+jest.setTimeout((PATIENCE_SECONDS + 60) * 1000);
+
+let stage: FaultStage;
+const plains = new Map<string, Told>();
+
+beforeAll(async () => {
+  stage = await openFaultStage();
+  const told = await Promise.all(FAULT_SCENARIOS.map((scenario) => tell(scenario)));
+  for (const [index, { name }] of FAULT_SCENARIOS.entries()) plains.set(name, told[index] as Told);
+});
+afterAll(() => stage?.close());
+
+interface Told {
+  readonly result: { readonly state: string };
+  readonly endState: unknown;
+  readonly violations: readonly string[];
+  readonly calls: readonly CallName[];
+}
+
+/** What a fault needs to know of the run that it meets. */
+type FaultOf = (run: () => Promise<ScenarioRun>) => ActivityFault;
+
+async function tell(
+  scenario: FaultScenario,
+  faultOf?: FaultOf,
+  hasDeadline = false,
+  onStart: (run: ScenarioRun) => void = () => undefined,
+): Promise<Told> {
+  let calls: readonly CallName[] = [];
+  let begun = (_run: ScenarioRun): void => undefined;
+  const running = new Promise<ScenarioRun>((resolve) => {
+    begun = resolve;
+  });
+  const fault = faultOf?.(() => running);
+  const run = await scenario.start(
+    stage,
+    (activities) => {
+      const injected = injectFault(activities, fault);
+      calls = injected.calls;
+      return injected.activities;
+    },
+    hasDeadline,
+  );
+  begun(run);
+  onStart(run);
+  const result = await run.result();
+  return { result, endState: run.endState(), violations: run.findViolations(result), calls };
+}
+
+function plainOf({ name }: FaultScenario): Told {
+  return plains.get(name) as Told;
+}
+
+/** The nth call is another one in each run where calls are made beside each other; its activity is the same. */
+function callsOf(scenario: FaultScenario): readonly CallName[] {
+  return plainOf(scenario).calls;
+}
+
+function firstCallsOf(scenario: FaultScenario): readonly CallName[] {
+  return callsOf(scenario).filter((call) => call.endsWith(' 1'));
+}
+
+/** Tells a scenario once for each fault, all at the same time, and compares each end with the plain one. */
+async function expectNoTrace(
+  scenario: FaultScenario,
+  faults: readonly ActivityFault[],
+): Promise<void> {
+  const plain = plainOf(scenario);
+  const told = await Promise.all(faults.map((fault) => tell(scenario, () => fault)));
+  for (const [index, { result, endState, violations }] of told.entries()) {
+    const fault = faults[index];
+    expect({ fault, result, endState, violations }).toEqual({
+      fault,
+      result: plain.result,
+      endState: plain.endState,
+      violations: [],
+    });
+  }
+}
+
+async function expectNothingLeft(
+  { interrupted }: FaultScenario,
+  calls: readonly CallName[],
+  telling: Promise<readonly Told[]>,
+): Promise<void> {
+  for (const [index, { result, violations }] of (await telling).entries()) {
+    const call = calls[index];
+    expect({ call, state: result.state, violations }).toEqual({
+      call,
+      state: expect.stringMatching(new RegExp(`^(${interrupted.join('|')})$`)),
+      violations: [],
+    });
+  }
+}
+
+const scenarios = FAULT_SCENARIOS.map((scenario) => [scenario.name, scenario] as const);
+
+test('every workflow type has a scenario, and every scenario a workflow type', () => {
+  const told = new Set(FAULT_SCENARIOS.map(({ workflow }) => workflow));
+  expect([...told].sort()).toEqual(Object.keys(workflows).sort());
+});
+
+test.each(scenarios)('%s: without faults it ends as it should', (_name, scenario) => {
+  const { result, violations, calls } = plainOf(scenario);
+  expect({ state: result.state, violations }).toEqual({ state: scenario.state, violations: [] });
+  expect(calls.length).toBeGreaterThanOrEqual(2);
+});
+
+test.each(scenarios)('%s: any activity fails once, before or after', async (_name, scenario) => {
+  const whens = ['before', 'after'] as const;
+  await expectNoTrace(scenario, [
+    ...whens.map((when) => ({ kind: 'fail', call: 'each', when }) as const),
+    ...callsOf(scenario).flatMap((call) =>
+      whens.map((when) => ({ kind: 'fail', call, when }) as const),
+    ),
+  ]);
+});
+
+test.each(scenarios)(
+  '%s: any activity is timed out once, or runs twice',
+  async (_name, scenario) => {
+    const effects = ['early', 'late'] as const;
+    await expectNoTrace(scenario, [
+      { kind: 'twice' },
+      ...firstCallsOf(scenario).flatMap((call) =>
+        effects.map((effect) => ({ kind: 'time out', call, effect }) as const),
+      ),
+    ]);
+  },
+);
+
+test.each(scenarios)(
+  '%s: cancelled in each of its calls, whose answer comes at once or late',
+  async (_name, scenario) => {
+    const calls = callsOf(scenario);
+    for (const answerAfterMs of [0, 400]) {
+      const telling = Promise.all(
+        calls.map((call) =>
+          tell(scenario, (run) => ({
+            kind: 'meanwhile',
+            call,
+            happens: async () => {
+              await (await run()).cancel?.().catch(() => undefined);
+            },
+            answerAfterMs,
+          })),
+        ),
+      );
+      await expectNothingLeft(scenario, calls, telling);
+    }
+  },
+);
+
+test.each(scenarios.filter(([, { deadlineSeconds }]) => deadlineSeconds !== undefined))(
+  '%s: an answer that comes after its deadline',
+  async (_name, scenario) => {
+    const calls = firstCallsOf(scenario);
+    const untilAfterMs = (scenario.deadlineSeconds ?? 0) * 1000 + 500;
+    const telling = Promise.all(
+      calls.map((call) =>
+        tell(
+          scenario,
+          () => ({
+            kind: 'meanwhile',
+            call,
+            happens: async () => undefined,
+            answerAfterMs: untilAfterMs,
+          }),
+          true,
+        ),
+      ),
+    );
+    await expectNothingLeft(scenario, calls, telling);
+  },
+);
+
+test('all of them by workers that remember nothing: another one for each task', async () => {
+  await stage.forgetWorkflows();
+  try {
+    for (const scenario of FAULT_SCENARIOS) await expectNoTrace(scenario, [{ kind: 'twice' }]);
+  } finally {
+    await stage.restartWorkers();
+  }
+});
+
+/** Runs of each scenario beside each other: the workers' ends meet them at different events. */
+const COPIES = 4;
+
+test('all of them while workers are ended without grace, again and again', async () => {
+  const open = new Map<ScenarioRun, string>();
+  let isOver = false;
+  const ending = Promise.all(
+    FAULT_SCENARIOS.flatMap((scenario) =>
+      Array.from({ length: COPIES }, async (_, copy) => {
+        await pause(copy * 350);
+        const told = await tell(scenario, undefined, false, (run) => open.set(run, scenario.name));
+        return { name: scenario.name, ...told };
+      }),
+    ),
+  ).finally(() => {
+    isOver = true;
+  });
+  const met = new Map<string, Set<number>>();
+  while (!isOver) {
+    await Promise.race([ending.catch(() => undefined), pause(500)]);
+    for (const [run, name] of open) {
+      const { historyLength, status } = await run.handle.describe();
+      if (status.name !== 'RUNNING') open.delete(run);
+      else met.set(name, (met.get(name) ?? new Set()).add(historyLength));
+    }
+    if (!isOver) await stage.restartWorkers();
+  }
+  for (const { name, result, endState, violations } of await ending) {
+    const plain = plains.get(name);
+    expect({ name, result, endState, violations }).toEqual({
+      name,
+      result: plain?.result,
+      endState: plain?.endState,
+      violations: [],
+    });
+  }
+  // Each of them stood at several different events when its worker was ended.
+  const few = FAULT_SCENARIOS.filter(({ name }) => (met.get(name)?.size ?? 0) < 3);
+  expect(few.map(({ name }) => name)).toEqual([]);
+});
