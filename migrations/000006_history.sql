@@ -132,10 +132,14 @@ grant select, insert, update (expired_at) on sluice.workflow_histories to sluice
 grant select on sluice.workflow_histories to sluice_app, sluice_signer;
 -- The signer signs for workflows only that somebody asked for.
 grant select on sluice.workflow_executions to sluice_signer;
-grant select, insert, update, delete on sluice.workflow_problems to sluice_worker;
+grant select, insert, delete on sluice.workflow_problems to sluice_worker;
+grant update (code, message, cause, attempt, event_number, activity, build_id, first_seen_at, last_seen_at)
+  on sluice.workflow_problems to sluice_worker;
 grant select on sluice.workflow_problems to sluice_app;
 grant select on sluice.workflow_problems to sluice_app;
-grant select, insert, update, delete on sluice.discrepancies to sluice_worker;
+grant select, insert, delete on sluice.discrepancies to sluice_worker;
+grant update (message, action, remedy, detail, last_seen_at, repair_requested_by, repair_requested_at, repair_error)
+  on sluice.discrepancies to sluice_worker;
 grant select, update (repair_requested_by, repair_requested_at, repair_error) on sluice.discrepancies to sluice_app;
 
 grant select, insert, update (looked_at) on sluice.reconciliations to sluice_worker;

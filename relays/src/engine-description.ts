@@ -58,8 +58,13 @@ export interface TaskFailure {
   readonly buildId: string | null;
 }
 
-const { EventType, PendingActivityState, PendingWorkflowTaskState, WorkflowExecutionStatus } =
-  proto.temporal.api.enums.v1;
+const {
+  EventType,
+  PendingActivityState,
+  PendingWorkflowTaskState,
+  TaskQueueType,
+  WorkflowExecutionStatus,
+} = proto.temporal.api.enums.v1;
 const CAUSES = proto.temporal.api.enums.v1.WorkflowTaskFailedCause;
 
 /** Every other state, one that is not known here included, counts as running: nothing is ended by mistake. */
@@ -200,4 +205,20 @@ export async function readTaskFailure(
     if (nextPageToken === undefined) return undefined;
   }
   return undefined;
+}
+
+/** A worker's question stays open for a minute at most; then it asks again. */
+const POLLED_WITHIN_MS = 75_000;
+
+/** True when a worker has asked for activities of this queue within the last minute or so. */
+export async function isPolled(client: TemporalClient, taskQueue: string): Promise<boolean> {
+  const { pollers } = await client.workflowService.describeTaskQueue({
+    namespace: client.options.namespace,
+    taskQueue: { name: taskQueue },
+    taskQueueType: TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+  });
+  const since = Date.now() - POLLED_WITHIN_MS;
+  return (pollers ?? []).some(
+    ({ lastAccessTime }) => Date.parse(rfc3339Of(lastAccessTime) ?? '') > since,
+  );
 }

@@ -6,6 +6,7 @@ import {
 } from '@temporalio/common';
 import {
   describeWorkflow,
+  isPolled,
   readTaskFailure,
   type TaskFailure,
   type WorkflowDescription,
@@ -64,6 +65,8 @@ export interface Engine {
   resetWorkflow(reset: WorkflowReset): Promise<ResetAnswer>;
   /** Has every activity of an open run that waits for its next attempt tried now; gives how many there were. */
   retryActivities(workflowId: string): Promise<number>;
+  /** True when a worker has asked for activities of this queue within the last minute or so. */
+  isPolled(taskQueue: string): Promise<boolean>;
 }
 
 /** Milliseconds that one call may take. */
@@ -141,6 +144,7 @@ export function createTemporalEngine(client: TemporalClient): Engine {
     readTaskFailure: (workflowId, runId) =>
       within(() => readTaskFailure(client, workflowId, runId)),
     resetWorkflow: (reset) => within(() => resetWorkflow(client, reset)),
+    isPolled: (taskQueue) => within(() => isPolled(client, taskQueue)),
     retryActivities: (workflowId) => within(() => retryActivities(client, workflowId)),
   };
 }

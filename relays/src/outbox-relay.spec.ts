@@ -36,7 +36,22 @@ const engine: Engine = {
     calls.push(`terminate ${workflowId} ${reason} ${answer}`);
     return answer;
   },
-  findWorkflowState: async () => 'unknown',
+  resetWorkflow: async (reset) => {
+    const answer = (await answers.resetWorkflow?.(reset)) ?? { kind: 'reset', runId: 'new-run' };
+    calls.push(`reset ${reset.workflowId} ${reset.runId} ${reset.eventId} ${answer.kind}`);
+    return answer;
+  },
+  retryActivities: async (workflowId) => {
+    calls.push(`retry ${workflowId}`);
+    return (await answers.retryActivities?.(workflowId)) ?? 1;
+  },
+  findWorkflowState: async (workflowId) =>
+    (await answers.findWorkflowState?.(workflowId)) ?? 'unknown',
+  describeWorkflow: async () => {
+    throw new Error('A relay describes nothing.');
+  },
+  readTaskFailure: async () => undefined,
+  isPolled: async () => true,
 };
 
 beforeAll(async () => {
@@ -154,7 +169,12 @@ test('two relays deliver each message once', async () => {
 
 test('delivering twice gives notes, not errors', async () => {
   answers = { startWorkflow: async () => 'existing', completeActivity: async () => 'gone' };
-  const parts = { pool: relayPool, engine, settleActivity: async () => undefined };
+  const parts = {
+    pool: relayPool,
+    workerPool: database.poolOf('sluice_worker'),
+    engine,
+    settleActivity: async () => undefined,
+  };
   const record = { tenantId: 'acme', outboxId: 1, attempts: 2, createdAt: '' };
   expect(await deliverMessage(parts, { ...record, ...startOf('w') })).toMatch(/started before/);
   expect(await deliverMessage(parts, { ...record, ...completeOf('9') })).toMatch(/over/);
@@ -230,6 +250,7 @@ function start(
 ) {
   return startOutboxRelay({
     pool: database.poolOf('sluice_relay'),
+    workerPool: database.poolOf('sluice_worker'),
     connectionString: database.urlOf('sluice_relay'),
     engine,
     settleActivity,

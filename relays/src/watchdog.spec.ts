@@ -253,6 +253,7 @@ function startRelay(): void {
   relays.push(
     startOutboxRelay({
       pool: database.poolOf('sluice_relay'),
+      workerPool: database.poolOf('sluice_worker'),
       connectionString: database.urlOf('sluice_relay'),
       engine,
       settleActivity: async () => undefined,

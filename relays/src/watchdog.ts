@@ -9,6 +9,7 @@ import {
 import { promotionWorkflowId, settlementWorkflowId } from '@sluice/temporal-contract';
 import { abandonPromotion } from './abandon-promotion.ts';
 import type { Engine } from './engine.ts';
+import { goesOn, inLanes, type Round } from './in-lanes.ts';
 import type { Relay } from './outbox-relay.ts';
 import { repeat } from './repeat.ts';
 
@@ -32,8 +33,6 @@ export interface WatchdogOptions {
 /** A promotion younger than this is left alone: its start is on its way. */
 const YOUNGEST_SECONDS = 5;
 const PAGE = 200;
-/** Questions to the engine at once. */
-const LANES = 8;
 
 /**
  * Finds what nobody works on any more. A promotion that has not ended although its workflow has (terminated, failed, or
@@ -116,33 +115,4 @@ async function releaseHeldByEnded(
     }
   };
   await inLanes(await listLeasesOfEnded(pool, { limit: PAGE }), look, round);
-}
-
-/**
- * Does all of them, some at once. One that fails holds up no other, but when this many did nobody answers: the rest
- * waits for the next round.
- */
-async function inLanes<T>(
-  items: readonly T[],
-  work: (item: T) => Promise<void>,
-  round: Round,
-): Promise<void> {
-  const waiting = [...items];
-  const lane = async (): Promise<void> => {
-    while (goesOn(round)) {
-      const item = waiting.shift();
-      if (item === undefined) return;
-      await work(item).catch((error: unknown) => round.errors.push(error));
-    }
-  };
-  await Promise.all(Array.from({ length: LANES }, lane));
-}
-
-interface Round {
-  readonly stopping: AbortSignal;
-  readonly errors: unknown[];
-}
-
-function goesOn({ stopping, errors }: Round): boolean {
-  return !stopping.aborted && errors.length < LANES;
 }

@@ -8,6 +8,7 @@
 const BENCHES = {
   promotion: () => import('./promotion/promotion.bench.mjs'),
   approval: () => import('./approval/approval.bench.mjs'),
+  replay: () => import('./replay/replay.bench.mjs'),
 };
 
 const args = process.argv.slice(2);

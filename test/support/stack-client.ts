@@ -41,11 +41,11 @@ export class StackClient {
   readonly #token: string;
   readonly #patienceMs: number;
 
-  /** @param options `patienceSeconds`: how long a server that is away is asked again; 30 when absent */
+  /** @param options `patienceSeconds`: how long a server that is away is asked again; 60 when absent */
   constructor(
     stack: Pick<Stack, 'graphqlUrl' | 'tokens'>,
     principal = 'release-manager',
-    { patienceSeconds = 30 }: { readonly patienceSeconds?: number } = {},
+    { patienceSeconds = 60 }: { readonly patienceSeconds?: number } = {},
   ) {
     this.#patienceMs = patienceSeconds * 1000;
     this.#url = stack.graphqlUrl;
@@ -68,9 +68,9 @@ export class StackClient {
     return { status, headers, data: body.data ?? null, errors: body.errors ?? [] };
   }
 
-  /** The data of an answer without errors; a server that is away for a moment is asked again for 60 s. */
+  /** The data of an answer without errors; a server that is away for a moment is asked again. */
   async ask<Data>(query: string, variables: Readonly<Record<string, unknown>> = {}): Promise<Data> {
-    const deadline = Date.now() + 60_000;
+    const deadline = Date.now() + this.#patienceMs;
     for (;;) {
       const answer = await this.post<Data>(query, variables).catch((error: unknown) => error);
       const { data, errors = [] } = answer as Partial<HttpAnswer<Data>>;

@@ -56,7 +56,7 @@ async function deploy(parts: DeployParts, run: StepRun): Promise<StepOutcome> {
   const result = await readResult(parts, tenantId, command);
   if (result !== undefined) return { result };
   log.info({ sequence: command.sequence, plan: digest }, 'command dispatched; the agent answers');
-  return awaitReport(scope, command);
+  return awaitReport(parts, tenantId, scope, command);
 }
 
 /**

@@ -4,6 +4,7 @@ import {
   findCommandByIdempotencyKey,
   insertCommand,
   insertEvent,
+  moveCommand,
   nextCommandSequence,
   type PromotionRecord,
   setDeploymentState,
@@ -99,14 +100,23 @@ export async function dispatchCommand(
 }
 
 /**
- * Ends this attempt: the agent's report completes the activity that dispatched the command. Where that was another
- * workflow's or run's, which is gone, nothing completes this one: it asks again until the report is stored.
+ * Ends this attempt: the agent's report completes the activity. A command that an earlier run of the same workflow dispatched
+ * before it was reset is this run's from now on; a report that is being stored in this moment is found by the next attempt.
+ * Where another workflow dispatched it, nothing completes this activity: it asks again until the report is stored.
  */
-export function awaitReport(scope: ActivityScope, command: CommandRecord): never {
+export async function awaitReport(
+  { pool }: Pick<ActivityDependencies, 'pool'>,
+  tenantId: string,
+  scope: ActivityScope,
+  command: CommandRecord,
+): Promise<never> {
   const { workflowId, runId, activityId } = command;
-  const isOwn =
-    workflowId === scope.workflowId && runId === scope.runId && activityId === scope.activityId;
-  if (isOwn) return scope.completeLater();
+  if (workflowId === scope.workflowId) {
+    if (runId !== scope.runId || activityId !== scope.activityId) {
+      await withTenant(pool, tenantId, (tx) => moveCommand(tx, command.commandDigest, scope));
+    }
+    return scope.completeLater();
+  }
   throw activityFailure(
     FAILURES.unavailable,
     `Command ${command.sequence} of ${command.target} was dispatched by ${workflowId}, run ${runId}; ` +

@@ -54,7 +54,7 @@ export function createRevertActivities(
           const result = await readResult(parts, tenantId, command);
           if (result !== undefined) return result;
           log.info({ sequence: command.sequence }, 'revert dispatched; the agent answers');
-          return awaitReport(scope, command);
+          return awaitReport(parts, tenantId, scope, command);
         },
       ),
   };

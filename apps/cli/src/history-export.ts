@@ -14,8 +14,10 @@ import { clause } from './text-layout.ts';
 
 /** Promotions that are asked for at once. */
 const AT_ONCE = 4;
-/** Refusals that say of one promotion of many that there is nothing to have. */
+/** Refusals that speak of one promotion of many: there is nothing to have, which is no fault, … */
 const NOTHING_THERE = ['history-not-archived', 'history-expired'];
+/** … or there should be. */
+const FAULTS = ['history-damaged', 'history-key-missing', 'history-too-large'];
 /** No folder, no hidden file, no name that means something to a shell. */
 const FILE_NAME = /^[a-z0-9][a-z0-9-]{0,120}\.[A-Za-z0-9-]{1,80}\.(history|json)$/;
 
@@ -42,8 +44,17 @@ export interface SavedHistory {
 /** What became of each promotion. */
 export interface SavedHistories {
   readonly saved: readonly SavedHistory[];
-  /** Promotions without an archived history, each with why. */
-  readonly skipped: readonly { readonly promotion: string; readonly reason: string }[];
+  /** Promotions whose histories cannot be had, each with why. */
+  readonly skipped: readonly SkippedPromotion[];
+}
+
+/** A promotion of many that was left out. */
+export interface SkippedPromotion {
+  readonly promotion: string;
+  readonly code: string;
+  readonly reason: string;
+  /** True when something is broken; false when there is nothing to have. */
+  readonly isFault: boolean;
 }
 
 /**
@@ -81,7 +92,7 @@ export async function saveAllHistories(
   const api = context.api();
   const tell = tellProgress(context, promotions.length);
   const saved: (readonly SavedHistory[])[] = [];
-  const skipped: { promotion: string; reason: string }[] = [];
+  const skipped: SkippedPromotion[] = [];
   const waiting = promotions.entries();
   let done = 0;
   let isOver = false;
@@ -92,9 +103,10 @@ export async function saveAllHistories(
         saved[at] = await saveHistories(api, promotion, options);
       } catch (error) {
         const { code, message } = error as CliError;
-        isOver = !NOTHING_THERE.includes(code);
+        const isFault = FAULTS.includes(code);
+        isOver = !isFault && !NOTHING_THERE.includes(code);
         if (isOver) throw error;
-        skipped.push({ promotion, reason: clause(message) });
+        skipped.push({ promotion, code, reason: clause(message), isFault });
       }
       done += 1;
       tell(done);

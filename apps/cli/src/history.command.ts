@@ -116,7 +116,12 @@ async function exportHistories(
       `Replay them: sluice replay ${options.to}${form === 'ENCRYPTED' ? ' --key FILE' : ''}\n`,
     ].join(''),
   );
-  return EXIT_CODES.ok;
+  return hasFault(outcome) ? EXIT_CODES.failed : EXIT_CODES.ok;
+}
+
+/** True when a history that should be there cannot be had. */
+export function hasFault({ skipped }: SavedHistories): boolean {
+  return skipped.some(({ isFault }) => isFault);
 }
 
 /** What `history export` and `replay` are asked for: promotions by their ids, or by a query. */

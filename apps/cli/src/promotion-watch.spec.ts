@@ -205,7 +205,10 @@ test('piped, a problem is told once, with its way out', async () => {
 test('in a terminal a problem stands there, whole, for as long as it lasts', async () => {
   const io = watcher(await startStuckApi(), { columns: 50, rows: 40 });
   expect(await runCli(['promotion', 'watch', 'dev/2'], io)).toBe(0);
-  const frames = io.outText().replace(/\u001b\[\d*m/g, '').split('\u001b[0J');
+  const frames = io
+    .outText()
+    .replace(/\u001b\[\d*m/g, '')
+    .split('\u001b[0J');
   const stuck = frames.filter((frame) => frame.includes('stuck since 11-21 12:00 UTC: no-worker:'));
   expect(stuck.length).toBeGreaterThanOrEqual(2);
   const [shown = ''] = stuck;

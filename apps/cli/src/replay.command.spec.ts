@@ -122,9 +122,11 @@ test('a folder and a key need neither API nor token', async () => {
   writeFileSync(join(root, 'a.history'), 'x');
   const { seen, program } = watcher();
   const io = fakeIo(offline, noToken, undefined, program);
-  expect(await runCli(['replay', root, '--key', 'keys.json'], io)).toBe(0);
+  const key = join(root, 'keys.txt');
+  writeFileSync(key, 'x');
+  expect(await runCli(['replay', root, '--key', key], io)).toBe(0);
   const [run] = io.runs;
-  expect(run?.args).toEqual(['run', '--input', root, '--key', 'keys.json', '--format', 'text']);
+  expect(run?.args).toEqual(['run', '--input', root, '--key', key, '--format', 'text']);
   expect(run?.answer).toBeUndefined();
   expect(seen).toHaveLength(1);
   mkdirSync(join(root, 'bundles'));
@@ -138,7 +140,9 @@ test('with a key, histories come encrypted', async () => {
   const { seen, program } = watcher();
   const encrypted = document('r1', 'promotion/acme/dev/1', 'history');
   const io = fakeIo(answers([encrypted]), undefined, undefined, program);
-  expect(await runCli(['replay', 'dev/1', '--key', 'k.json'], io)).toBe(0);
+  const key = join(root, 'keys.txt');
+  writeFileSync(key, 'x');
+  expect(await runCli(['replay', 'dev/1', '--key', key], io)).toBe(0);
   expect(io.asked[0]?.[1]).toMatchObject({ input: { form: 'ENCRYPTED' } });
   expect(seen[0]?.texts).toEqual(['history r1']);
 });
@@ -233,8 +237,10 @@ test.each([
   [['replay', 'dev/1', '--inspect', '--inputs'], 2, 'option-invalid'],
   [['replay', 'dev/1', '--bundle', '/nowhere.js'], 2, 'file-unreadable'],
   [['replay', 'dev/1', '--bundles', '/nowhere'], 2, 'file-unreadable'],
+  [['replay', 'dev/1', '--key', '/nowhere.json'], 2, 'file-unreadable'],
   [['replay', 'dev/1', 'state=failed'], 2, 'query-mixed'],
-  [['replay', 'nothing'], 2, 'promotion-reference-invalid'],
+  [['replay', 'dev/1', '.'], 2, 'replay-of-what'],
+  [['replay', 'nothing'], 2, 'replay-of-what'],
   [['replay', '.', '.', '--inspect'], 2, 'option-invalid'],
   [['replay'], 2, 'usage'],
 ])('%j ends with status %i', async (args, status, expected) => {
@@ -249,6 +255,24 @@ test('where the tool is not built, one line says so', async () => {
   expect(io.errText().replaceAll(/\s+/g, ' ')).toMatch(
     /^The replay tool is not built: there is no \S+main\.js\. Run npm run build .* again\. $/,
   );
+});
+
+test('of many, one that is damaged is said, and ends it with status 1 though all others are well', async () => {
+  const refusal = {
+    __typename: 'StateConflict',
+    code: 'history-damaged',
+    message: 'It is another.',
+  };
+  const good = answers().exportHistories;
+  const exportHistories = (variables: Record<string, unknown>) => {
+    const { promotion } = variables['input'] as { promotion: string };
+    return promotion === 'dev/2' ? { data: { exportHistories: refusal } } : good?.(variables);
+  };
+  const io = fakeIo({ ...answers(), exportHistories }, undefined, undefined, () => ({}));
+  expect(await runCli(['replay', 'dev/1', 'dev/2'], io)).toBe(1);
+  expect(io.errText()).toContain('Left out, 1 promotion:\n  dev/2: It is another');
+  expect(io.runs).toHaveLength(1);
+  expect(await runCli(['history', 'export', 'dev/1', 'dev/2', '--to', root], io)).toBe(1);
 });
 
 test('without any archived history nothing is replayed', async () => {

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import type { CliIo } from './cli-io.ts';
 import { act, type CommandContext, wholeNumber } from './command-context.ts';
 import { CliError, EXIT_CODES, type ExitCode } from './exit-codes.ts';
-import { describeSkipped, findPromotions, saveFound } from './history.command.ts';
+import { describeSkipped, findPromotions, hasFault, saveFound } from './history.command.ts';
 import { fetchCode, findBuild, listKeptBundles, writeBundleList } from './kept-code.ts';
 import { withPrivateFolder } from './private-folder.ts';
 import { isQueryWord } from './promotion-query.ts';
@@ -28,7 +28,11 @@ interface Prepared {
   readonly inputs: readonly string[];
   /** Folder with kept builds; undefined where there is none to search. */
   readonly bundles: string | undefined;
+  /** True when a history that should be there could not be had. */
+  readonly isIncomplete: boolean;
 }
+
+const PROMOTION = /^[a-z0-9-]+\/[1-9]\d*$/;
 
 const HELP = `
 A promotion is dev/1. A folder or file is a path that is there (./dev/1 where it
@@ -75,15 +79,8 @@ async function replayHistories(
   });
 }
 
-function assertOptions({
-  bundle,
-  ref,
-  build,
-  workers,
-  inspect,
-  junit,
-  inputs,
-}: ReplayOptions): void {
+function assertOptions(options: ReplayOptions): void {
+  const { key, bundle, ref, build, workers, inspect, junit, inputs } = options;
   const named = [bundle, ref, build].filter((value) => value !== undefined);
   if (named.length > 1) {
     throw usage('bundle-unclear', 'Name one of --bundle, --ref and --build.');
@@ -93,6 +90,9 @@ function assertOptions({
     const message =
       '--inspect steps through one history: it takes no --junit, --inputs, --workers.';
     throw usage('option-invalid', message);
+  }
+  if (key !== undefined && !existsSync(key)) {
+    throw usage('file-unreadable', `There is no key file ${resolve(key)}.`);
   }
   if (bundle !== undefined && !existsSync(bundle)) {
     throw usage('file-unreadable', `There is no workflow code ${resolve(bundle)}.`);
@@ -131,8 +131,9 @@ async function prepare(
   if (words.every((word) => !isQueryWord(word) && isPath(word))) {
     const beside = words.map((word) => join(resolve(word), 'bundles'));
     const bundles = given ?? beside.find((path) => existsSync(join(path, 'bundles.json')));
-    return { inputs: words.map((word) => resolve(word)), bundles };
+    return { inputs: words.map((word) => resolve(word)), bundles, isIncomplete: false };
   }
+  assertUnderstood(words);
   const { promotions, isMore } = await findPromotions(context, words);
   const form = options.key === undefined ? 'REDACTED' : 'ENCRYPTED';
   const { reason = 'Replayed with sluice replay.' } = options;
@@ -147,28 +148,37 @@ async function prepare(
   if (given === undefined) writeBundleList(bundles, await listKeptBundles(context.api()));
   const files = outcome.saved.map(({ file }) => file);
   const inputs = options.inspect === true ? [newestRun(outcome.saved).file] : files;
-  return { inputs, bundles: given ?? bundles };
+  return { inputs, bundles: given ?? bundles, isIncomplete: hasFault(outcome) };
+}
+
+function assertUnderstood(words: readonly string[]): void {
+  const word = words.find((one) => !isQueryWord(one) && !PROMOTION.test(one));
+  if (word === undefined) return;
+  const isMixed = isPath(word);
+  const message = isMixed
+    ? `"${word}" is a path, and promotions or a query stand beside it.`
+    : `"${word}" is no promotion, no query, and no path that is there.`;
+  const next = 'Write dev/1, or state=failed since=7d, or a folder of exported histories.';
+  throw new CliError(EXIT_CODES.usage, 'replay-of-what', message, next);
 }
 
 /** What is there is a path; what only looks like one is, too, so that the message is about files. */
 function isPath(word: string): boolean {
-  const isPromotion = /^[a-z0-9-]+\/[1-9]\d*$/.test(word);
-  if (isPromotion) return false;
+  if (PROMOTION.test(word)) return false;
   return existsSync(word) || /^[./~]|\.(json|history|bin)$|\//.test(word);
 }
 
 async function run(
   context: CommandContext,
   options: ReplayOptions,
-  { inputs, bundles }: Prepared,
+  { inputs, bundles, isIncomplete }: Prepared,
   bundle: string | undefined,
 ): Promise<ExitCode> {
   const { key, workers, junit } = options;
   const isLocal = bundles === undefined || options.bundles !== undefined;
   const args = [
     'run',
-    '--input',
-    ...inputs,
+    ...inputs.flatMap((input) => ['--input', input]),
     ...optional('--key', key),
     ...optional('--bundle', bundle),
     ...optional('--bundles', bundles),
@@ -179,9 +189,9 @@ async function run(
     context.options.json === true ? 'json' : 'text',
   ];
   const answer = isLocal ? undefined : bringCode(context, bundles);
-  return exitCodeOf(
-    await runReplayTool(context.io, 'main.js', { args, ...(answer && { answer }) }),
-  );
+  const end = await runReplayTool(context.io, 'main.js', { args, ...(answer && { answer }) });
+  const exitCode = exitCodeOf(end);
+  return exitCode === EXIT_CODES.ok && isIncomplete ? EXIT_CODES.failed : exitCode;
 }
 
 async function inspect(

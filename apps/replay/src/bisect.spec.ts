@@ -44,6 +44,8 @@ test('builds that came after the given one are not looked at', async () => {
   const { found, tried } = await search(10, { given: named(12) });
   expect(found).toEqual(named(10));
   expect(Math.max(...tried)).toBeLessThan(12);
+  const elsewhere = { buildId: 'build-12', bundleDigest: digest(77) };
+  expect((await search(10, { given: elsewhere })).tried).toEqual(tried);
 });
 
 test('the newest of several recording builds is the good one', async () => {

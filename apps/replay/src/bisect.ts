@@ -54,9 +54,14 @@ export async function findBreakingBuild(search: BreakSearch): Promise<BuildName 
   return { buildId, bundleDigest };
 }
 
-/** Kept builds that are older than the given one: all, where it was never kept itself. */
+/**
+ * Kept builds that are older than the given one: all, where it was never kept itself. The build id counts, too: the same
+ * sources that were bundled in another place are the same build under another digest.
+ */
 function buildsBefore({ kept, given }: BreakSearch): readonly KeptBuild[] {
-  const at = kept.findIndex(({ bundleDigest }) => bundleDigest === given.bundleDigest);
+  const at = kept.findIndex(
+    ({ bundleDigest, buildId }) => bundleDigest === given.bundleDigest || buildId === given.buildId,
+  );
   return at === -1 ? kept : kept.slice(0, at);
 }
 

@@ -100,6 +100,25 @@ test('a ref is built from its own sources with the packages that are installed',
   expect((await build('main')).buildId).toBe('second');
 });
 
+test('sources of the bundle are those of the checkout, for the worktree is gone', async () => {
+  write(
+    'infra/build/build.mjs',
+    `import { mkdirSync, writeFileSync } from 'node:fs';
+     const map = { version: 3, sources: [process.cwd() + '/workflows/src/a.ts', '/x/b.ts'] };
+     const url = 'data:application/json;charset=utf-8;base64,' + Buffer.from(JSON.stringify(map)).toString('base64');
+     mkdirSync('workflows/dist', { recursive: true });
+     writeFileSync('workflows/dist/workflow-bundle.js', 'code\\n//# sourceMappingURL=' + url);
+     writeFileSync('workflows/dist/workflow-bundle.json', '{"digest": "ab", "buildId": "b"}');`,
+  );
+  git('commit', '--quiet', '-am', 'mapped');
+  const text = readFileSync((await build('main')).bundle, 'utf8');
+  expect(
+    text.startsWith('code\n//# sourceMappingURL=data:application/json;charset=utf-8;base64,'),
+  ).toBe(true);
+  const map = JSON.parse(Buffer.from(text.split('base64,')[1] ?? '', 'base64').toString());
+  expect(map).toEqual({ version: 3, sources: [`${checkout}/workflows/src/a.ts`, '/x/b.ts'] });
+});
+
 test.each(['nowhere', '--upload-pack=x', 'HEAD; true', ''])(
   'the ref %j is unknown',
   async (ref) => {

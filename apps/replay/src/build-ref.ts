@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
-import { copyFile, mkdir, mkdtemp, readFile, realpath, rm } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ChildCommandError, type ChildOptions, runChild } from './child-command.ts';
 import { hasSamePackages, linkPackages } from './link-packages.ts';
+import { moveSources } from './move-sources.ts';
 
 const GIT_TIMEOUT_MS = 120_000;
 const INSTALL_TIMEOUT_MS = 15 * 60_000;
@@ -80,7 +81,7 @@ export async function buildRef(input: BuildRefInput): Promise<BuiltRef> {
       cwd: tree,
       timeoutMs: BUILD_TIMEOUT_MS,
     });
-    return { ref, commit, ...(await takeBundle(tree, to, ref)) };
+    return { ref, commit, ...(await takeBundle(input, tree)) };
   } finally {
     await removeTree(checkout, tree, folder);
   }
@@ -122,16 +123,16 @@ async function givePackages(input: BuildRefInput, tree: string): Promise<void> {
 }
 
 async function takeBundle(
+  { checkout, ref, to }: BuildRefInput,
   tree: string,
-  to: string,
-  ref: string,
 ): Promise<Pick<BuiltRef, 'bundle' | 'buildId' | 'digest'>> {
   try {
     const metadata = JSON.parse(await readFile(join(tree, BUNDLE_METADATA), 'utf8'));
     const { buildId, digest } = metadata as { buildId: string; digest: string };
     await mkdir(to, { recursive: true, mode: 0o700 });
     const bundle = join(to, 'workflow-bundle.js');
-    await copyFile(join(tree, BUNDLE), bundle);
+    const code = await readFile(join(tree, BUNDLE), 'utf8');
+    await writeFile(bundle, moveSources(code, `${tree}/`, `${await realpath(checkout)}/`));
     await copyFile(join(tree, BUNDLE_METADATA), join(to, 'workflow-bundle.json'));
     return { bundle, buildId, digest: digest.startsWith('sha256:') ? digest : `sha256:${digest}` };
   } catch (error) {

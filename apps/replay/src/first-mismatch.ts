@@ -1,7 +1,7 @@
 import type { ReadHistory } from '@sluice/temporal-client';
 import { type Command, describeCommand, eventTypeOf, isSameCommand } from './command.ts';
-import type { Replayed } from './replay-worker.ts';
 import type { Mismatch } from './replay-result.ts';
+import type { Replayed } from './replay-worker.ts';
 import type { SourceFinder } from './source-position.ts';
 import { pairTasks, type TaskPair } from './task-pairs.ts';
 
@@ -18,27 +18,28 @@ export function findMismatch(
   sources: SourceFinder,
 ): FoundMismatch {
   const text = replayed.problem?.text ?? '';
-  const message = text.length > MAX_MESSAGE ? `${text.slice(0, MAX_MESSAGE)}…` : text;
   const pairs = pairTasks(history, replayed.activations);
   for (const pair of pairs) {
     const found = partingOf(pair);
     if (found === undefined) continue;
     const { expected, actual, thrown } = found;
     const event = expected?.event ?? found.event;
+    // A failure that was encoded says nothing; what was thrown does.
+    const said = thrown === null ? text : thrown.message;
     const [source = null, ...callers] = sources.placesOf(thrown?.stack ?? actual?.stack ?? '');
     return {
       event,
       eventType: typeAt(history, event),
       expected: describeCommand(expected),
       actual: thrown === null ? describeCommand(actual) : `an error: ${thrown.message}`,
-      step: actual?.step ?? expected?.step ?? null,
+      step: actual?.step ?? expected?.step ?? onlyOpenStep(pair),
       target: actual?.target ?? expected?.target ?? null,
       source,
       callers,
-      message,
+      message: cut(said),
     };
   }
-  return unseen(history, pairs, message);
+  return unseen(history, pairs, cut(text));
 }
 
 interface Parting {
@@ -59,7 +60,22 @@ function partingOf({ recorded, made, thrown }: TaskPair): Parting | undefined {
     if (expected !== undefined && actual !== undefined && isSameCommand(expected, actual)) continue;
     return { expected, actual, event: last + 1, thrown: actual === undefined ? thrown : null };
   }
-  return thrown === null ? undefined : { expected: undefined, actual: undefined, event: completed, thrown };
+  return thrown === null
+    ? undefined
+    : { expected: undefined, actual: undefined, event: completed, thrown };
+}
+
+/** Of commands that name no step, such as the lease's: the step that was under way, where it was the only one. */
+function onlyOpenStep({ status }: TaskPair): string | null {
+  const open = (status?.steps ?? []).filter(
+    ({ state }) => state === 'running' || state === 'waiting',
+  );
+  const [step] = open;
+  return step !== undefined && open.length === 1 ? step.id : null;
+}
+
+function cut(text: string): string {
+  return text.length > MAX_MESSAGE ? `${text.slice(0, MAX_MESSAGE)}…` : text;
 }
 
 /** Differs in something that the comparison above does not see, or before the first task: all there is is the message. */
@@ -69,7 +85,7 @@ function unseen(
   message: string,
 ): FoundMismatch {
   const last = pairs.at(-1)?.recorded;
-  const named = /\b(?:id|event(?: id)?)[:=]?\s*'?(\d+)/i.exec(message)?.[1];
+  const named = /\bevent (\d+)/.exec(message)?.[1];
   const event = named === undefined ? (last?.completed ?? 1) : Number(named);
   const expected = pairs
     .flatMap(({ recorded }) => recorded.commands)

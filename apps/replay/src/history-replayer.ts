@@ -71,6 +71,9 @@ export function openHistoryReplayer(options: ReplayerOptions): HistoryReplayer {
     const read = await readHistory(file, keys);
     const { head, history } = read;
     const quick = await replay(bundle, compareInputs ? 'commands' : 'none', read);
+    if (quick.problem?.kind === 'history-invalid') {
+      throw Object.assign(new Error(quick.problem.text), { code: 'history-invalid' });
+    }
     // Sources cost much and only few histories need them.
     const told = quick.problem === undefined ? quick : await replay(bundle, 'sources', read);
     // One that fits at the second look is no mismatch that could be explained: the first stands.

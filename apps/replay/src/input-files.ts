@@ -4,7 +4,12 @@ import { extname, join } from 'node:path';
 /** What files of histories are called; other files in a folder are not looked at. */
 const EXTENSIONS = new Set(['.history', '.json', '.pb', '.bin']);
 /** Files of ours that lie beside histories and are none. */
-const NOT_HISTORIES = new Set(['bundles.json', 'workflow-bundle.json', 'package.json', 'replay.json']);
+const NOT_HISTORIES = new Set([
+  'bundles.json',
+  'workflow-bundle.json',
+  'package.json',
+  'replay.json',
+]);
 const MAX_FILES = 100_000;
 const MAX_DEPTH = 8;
 
@@ -52,7 +57,11 @@ async function listFolder(folder: string, found: Set<string>, depth: number): Pr
     if (entry.name.startsWith('.') || entry.name === 'node_modules') continue;
     const path = join(folder, entry.name);
     if (entry.isDirectory() && depth < MAX_DEPTH) await listFolder(path, found, depth + 1);
-    else if (entry.isFile() && EXTENSIONS.has(extname(entry.name)) && !NOT_HISTORIES.has(entry.name)) {
+    else if (
+      entry.isFile() &&
+      EXTENSIONS.has(extname(entry.name)) &&
+      !NOT_HISTORIES.has(entry.name)
+    ) {
       found.add(path);
     }
     if (found.size > MAX_FILES) {

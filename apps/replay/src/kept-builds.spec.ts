@@ -86,7 +86,8 @@ test('a program that was started with a channel asks over it', async () => {
     expect(sent).toEqual([{ wanted: digest }]);
     expect(process.listenerCount('message')).toBe(listeners);
   } finally {
-    process.send = before;
+    if (before === undefined) delete process.send;
+    else process.send = before;
     delete process.env['SLUICE_PARENT_ANSWERS'];
   }
 });

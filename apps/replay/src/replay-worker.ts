@@ -2,10 +2,17 @@ import type { ReadHistory } from '@sluice/temporal-client';
 import { DefaultLogger, type InjectedSinks, Runtime, Worker } from '@temporalio/worker';
 import { type Activation, insertProbe, PROBE_SINK, type ProbeOptions } from './probe.ts';
 
+/** What the SDK says of a history that did not go through. */
+export interface ReplayProblem {
+  /** `history-invalid`: no code could replay it. */
+  readonly kind: 'nondeterminism' | 'task-failed' | 'history-invalid';
+  readonly text: string;
+}
+
 /** What replaying one history came to. */
 export interface Replayed {
   /** What the SDK says does not fit; undefined when everything does. */
-  readonly problem: { readonly kind: 'nondeterminism' | 'task-failed'; readonly text: string } | undefined;
+  readonly problem: ReplayProblem | undefined;
   /** What the probe saw, in order; empty where it was not asked to watch. */
   readonly activations: readonly Activation[];
 }
@@ -86,10 +93,28 @@ export function openReplayWorker(code: string, options: ReplayWorkerOptions): Re
   };
 }
 
-function problemOf(error: Error | undefined): Replayed['problem'] {
+function problemOf(error: Error | undefined): ReplayProblem | undefined {
   if (error === undefined) return undefined;
-  const kind = error.name === 'DeterminismViolationError' ? 'nondeterminism' : 'task-failed';
-  return { kind, text: error.message.replace(/^Replay failed .*?Details: /s, '') };
+  const text = readCoreMessage(error.message);
+  if (/^Fatal error in workflow machines/.test(text)) return { kind: 'history-invalid', text };
+  const isParting = error.name === 'DeterminismViolationError' || text.includes('TMPRL1100');
+  return { kind: isParting ? 'nondeterminism' : 'task-failed', text };
+}
+
+/** The sentence inside what the native core writes about a failure: its own debug form, events and all. */
+function readCoreMessage(text: string): string {
+  const quoted = /Failure \{ message: ("(?:[^"\\]|\\.)*")/.exec(text)?.[1];
+  const sentence =
+    quoted === undefined ? text.replace(/^Replay failed .*?Details: /s, '') : unquote(quoted);
+  return sentence.replace(/HistoryEvent \{ event_id: (\d+),.*$/s, 'event $1');
+}
+
+function unquote(text: string): string {
+  try {
+    return JSON.parse(text.replace(/\\'/g, "'").replace(/\\u\{[0-9a-f]+\}/gi, '?'));
+  } catch {
+    return text.slice(1, -1);
+  }
 }
 
 /** A list that grows while it is read. */

@@ -33,7 +33,10 @@ export function openSources(code: string): SourceFinder {
     const match = FRAME.exec(frame);
     if (match === null) return undefined;
     const [, file = '', line = '', column = ''] = match;
-    if (sources.has(file)) return { file, line: Number(line), column: Number(column) };
+    if (sources.has(file)) {
+      // The SDK's columns count from 0.
+      return { file, line: Number(line), column: Number(column) + 1 };
+    }
     if (file !== bundleFile) return undefined;
     const entry = map.findEntry(Number(line) - 1, Number(column) - 1);
     if (!('originalSource' in entry) || entry.originalSource === undefined) return undefined;
@@ -53,13 +56,15 @@ export function openSources(code: string): SourceFinder {
 }
 
 function isOwn(file: string): boolean {
-  return !file.includes('node_modules/') && !file.includes('webpack') && /\.[cm]?[jt]s$/.test(file);
+  return !file.includes('node_modules/') && !file.includes('webpack') && /\.[jt]s$/.test(file);
 }
 
 /** The folder that packages were installed in is the repository's. */
 function rootOf(sources: readonly string[]): string {
   const library = sources.find((file) => file.includes('/node_modules/@temporalio/'));
-  return library === undefined ? '' : library.slice(0, library.indexOf('node_modules/@temporalio/'));
+  return library === undefined
+    ? ''
+    : library.slice(0, library.indexOf('node_modules/@temporalio/'));
 }
 
 function relativeTo(root: string, file: string): string {

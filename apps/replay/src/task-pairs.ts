@@ -10,6 +10,8 @@ export interface TaskPair {
   readonly made: readonly Command[];
   /** What the code threw in it. */
   readonly thrown: Activation['thrown'];
+  /** What it was about then, as the code says. */
+  readonly status: Activation['status'];
 }
 
 /** Pairs a history's tasks with what a replay of it told; only as far as the replay came. */
@@ -28,7 +30,7 @@ export function pairTasks(
     if (own.length === 0 && next >= activations.length) break;
     const made = readMadeCommands(own, scheduled);
     const thrown = own.find((activation) => activation.thrown !== null)?.thrown ?? null;
-    pairs.push({ recorded, made, thrown });
+    pairs.push({ recorded, made, thrown, status: own.at(-1)?.status ?? null });
   }
   return pairs;
 }

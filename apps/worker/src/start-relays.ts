@@ -6,9 +6,12 @@ import {
   createArchiveEngine,
   createTemporalEngine,
   type Relay,
+  type ReleaseLeaseOfEnded,
   startArchiver,
   startEventLinker,
   startOutboxRelay,
+  startProblemWatch,
+  startReconciler,
   startWatchdog,
 } from '@sluice/relays';
 import type { SignerClient } from '@sluice/signing';
@@ -35,9 +38,12 @@ export function startRelays(parts: RelayParts): readonly Relay[] {
   const { settings, openPool, workerPool, logger, metrics } = parts;
   const { evidence, signer, codecKeys } = parts;
   const engine = createTemporalEngine(parts.client);
+  const watchdogPool = openPool(settings.watchdogDatabaseUrl, 'sluice-watchdog', 3);
+  const giveBack: ReleaseLeaseOfEnded = (ended) => releaseLeaseOfEnded(workerPool, ended);
   return [
     startOutboxRelay({
       pool: openPool(settings.relayDatabaseUrl, 'sluice-relay', 4),
+      workerPool,
       connectionString: settings.relayDatabaseUrl,
       engine,
       settleActivity: (place) => settleReportedActivity(workerPool, place),
@@ -50,13 +56,32 @@ export function startRelays(parts: RelayParts): readonly Relay[] {
       logger,
     }),
     startWatchdog({
-      pool: openPool(settings.watchdogDatabaseUrl, 'sluice-watchdog', 1),
+      pool: watchdogPool,
       workerPool,
       engine,
-      releaseLeaseOfEnded: (ended) => releaseLeaseOfEnded(workerPool, ended),
+      releaseLeaseOfEnded: giveBack,
       logger,
       metrics,
       periodSeconds: settings.watchdogSeconds,
+    }),
+    startProblemWatch({
+      pool: watchdogPool,
+      workerPool,
+      engine,
+      logger,
+      metrics,
+      periodSeconds: settings.watchdogSeconds,
+    }),
+    startReconciler({
+      pool: watchdogPool,
+      connectionString: settings.watchdogDatabaseUrl,
+      workerPool,
+      engine,
+      evidence,
+      releaseLeaseOfEnded: giveBack,
+      logger,
+      metrics,
+      periodSeconds: settings.reconcileSeconds,
     }),
     startArchiver({
       pool: openPool(settings.watchdogDatabaseUrl, 'sluice-archiver', 2),

@@ -16,6 +16,7 @@ test('what may be absent has a meaning', () => {
     linkerDatabaseUrl: 'postgres://sluice_linker:secret@127.0.0.1:5432/sluice',
     watchdogDatabaseUrl: 'postgres://sluice_watchdog:secret@127.0.0.1:5432/sluice',
     watchdogSeconds: 15,
+    reconcileSeconds: 60,
     supersedeGraceSeconds: 10,
     temporalNamespace: 'sluice',
     trivy: 'trivy',
@@ -48,6 +49,7 @@ test('every problem is one line', () => {
 
 test.each([
   ['SLUICE_WATCHDOG_SECONDS', '0', 'write a whole number from 1 to 3600'],
+  ['SLUICE_RECONCILE_SECONDS', '0', 'write a whole number from 1 to 3600'],
   ['SLUICE_SUPERSEDE_GRACE_SECONDS', '1.5', 'write a whole number from 1 to 3600'],
   ['SLUICE_WATCHDOG_DATABASE_URL', 'nonsense', 'postgres://sluice_watchdog:password@'],
   ['SLUICE_WORKER_DEPLOYMENT', 'a.b', 'up to 100 letters, digits, - and _'],

@@ -16,6 +16,8 @@ export interface WorkerSettings {
   readonly watchdogDatabaseUrl: string;
   /** Seconds between looks for promotions that nobody works on. */
   readonly watchdogSeconds: number;
+  /** Seconds between comparisons of workflows, records, agents and archive. */
+  readonly reconcileSeconds: number;
   /** Seconds between looks for histories whose time is over by rule. */
   readonly retentionSeconds: number;
   /** Seconds that a promotion which a rollback superseded has to end by itself. */
@@ -67,6 +69,7 @@ export function readWorkerSettings(environment: Environment): WorkerSettings {
     linkerDatabaseUrl: ofRole('SLUICE_LINKER_DATABASE_URL', 'sluice_linker'),
     watchdogDatabaseUrl: ofRole('SLUICE_WATCHDOG_DATABASE_URL', 'sluice_watchdog'),
     watchdogSeconds: reader.integer('SLUICE_WATCHDOG_SECONDS', 15, 1, 3600),
+    reconcileSeconds: reader.integer('SLUICE_RECONCILE_SECONDS', 60, 1, 3600),
     retentionSeconds: reader.integer('SLUICE_RETENTION_SECONDS', 3600, 1, 86_400),
     supersedeGraceSeconds: reader.integer('SLUICE_SUPERSEDE_GRACE_SECONDS', 10, 1, 3600),
     temporalAddress: reader.required('SLUICE_TEMPORAL_ADDRESS', "Temporal's frontend, host:port"),

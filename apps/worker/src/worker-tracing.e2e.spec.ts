@@ -96,6 +96,7 @@ async function withWorker(exports: boolean, work: () => Promise<void>): Promise<
   await workers.started;
   const relay = startOutboxRelay({
     pool: database.poolOf('sluice_relay'),
+    workerPool: database.poolOf('sluice_worker'),
     connectionString: database.urlOf('sluice_relay'),
     engine: createTemporalEngine(client),
     settleActivity: async () => undefined,

@@ -48,6 +48,7 @@ import { applyServerSettings } from '@sluice/temporal-server';
 import { installEngineRuntime } from './engine-runtime.ts';
 import { runEngineWorkers } from './engine-workers.ts';
 import { signCommand } from './signer/command-signing.ts';
+import { signHistory } from './signer/history-signing.ts';
 import { openSignerKeys } from './signer/signer-keys.ts';
 import { serveSigner } from './signer/signer-server.ts';
 import { signStatement } from './signer/statement-signing.ts';
@@ -196,6 +197,7 @@ async function startSigner(): Promise<void> {
       trustRoot: keys.trustRoot,
       signCommand: (request) => signCommand(pool, keys.command, request),
       signStatement: (request) => signStatement(pool, keys.evidence, request),
+      signHistory: (request) => signHistory(pool, keys.evidence, request),
     },
     (error) => logger.error({ err: error }, 'signer'),
   );
@@ -225,6 +227,7 @@ async function startWorker(): Promise<void> {
   toStop.push(() => client.connection.close());
   const relay = startOutboxRelay({
     pool: scene.database.poolOf('sluice_relay'),
+    workerPool: pool,
     connectionString: scene.database.urlOf('sluice_relay'),
     engine: createTemporalEngine(client),
     settleActivity: (place) => settleReportedActivity(pool, place),

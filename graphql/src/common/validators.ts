@@ -38,6 +38,16 @@ export function IsPromotionId(options?: ValidationOptions): PropertyDecorator {
   );
 }
 
+/** `<code>:<subject>`, at most 1,000 characters. */
+export function IsDiscrepancyId(options?: ValidationOptions): PropertyDecorator {
+  return rule(
+    'isDiscrepancyId',
+    (value) => /^[a-z][a-z-]*:./.test(value) && value.length <= 1000 && !UNREADABLE.test(value),
+    'write <code>:<subject>, as the reconciliation shows it',
+    options,
+  );
+}
+
 /** Larger than any history's. */
 const MAX_EVENT_NUMBER = 1_000_000;
 

@@ -11,7 +11,8 @@ export const KEYS_ACROSS_TENANTS: Readonly<Record<string, string>> = {
 /** Tables without a tenant, each with its reason. */
 export const TABLES_WITHOUT_TENANT: Readonly<Record<string, string>> = {
   schema_migrations: 'what was applied to the database; no role that runs may read it',
-  workflow_bundles: "workflow code that workers ran: the deployment's own, the same for every tenant",
+  workflow_bundles:
+    "workflow code that workers ran: the deployment's own, the same for every tenant",
 };
 
 const UNIQUE_KEYS = `

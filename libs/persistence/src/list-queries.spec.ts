@@ -141,6 +141,10 @@ test.each<[string, (tx: Tx) => Promise<unknown>]>([
   ['listHistoriesOf', (tx) => records.listHistoriesOf(tx, ['dev/1'])],
   ['listHistoriesOfWorkflow', (tx) => records.listHistoriesOfWorkflow(tx, 'promotion/acme/dev/1')],
   ['listBundles', (tx) => records.listBundles(tx)],
+  ['listKeptHistories', (tx) => records.listKeptHistories(tx, { limit: 5 })],
+  ['listProblems', (tx) => records.listProblems(tx)],
+  ['listProblemsOf', (tx) => records.listProblemsOf(tx, ['dev/1'])],
+  ['listDiscrepancies', (tx) => records.listDiscrepancies(tx)],
 ])('%s needs no scan of a whole table', async (_name, list) => {
   const scans = (await plansOf(list)).filter((node) => node['Node Type'] === 'Seq Scan');
   expect(scans.map((node) => node['Relation Name'])).toEqual([]);
@@ -149,7 +153,7 @@ test.each<[string, (tx: Tx) => Promise<unknown>]>([
 test('every exported list is looked at here, or is one of those for a single promotion', async () => {
   const source = await readFile(new URL(import.meta.url), 'utf8');
   const looked = new Set([...source.matchAll(/records\.(list\w+)/g)].map(([, name]) => name));
-  // The first three call the list for many; effects are the worker's, read by one promotion; the next three are the
+  // The first three call the list for many; effects are the worker's, read by one promotion; the next five are the
   // watchdog's, asked a few times a minute, of what is open only; then all tenants, and what expires, once an hour.
   const single = new Set([
     'listSteps',
@@ -159,6 +163,8 @@ test('every exported list is looked at here, or is one of those for a single pro
     'listOpenPromotions',
     'listLeasesOfEnded',
     'listDueExecutions',
+    'listOpenExecutions',
+    'listPendingStarts',
     'listTenantIds',
     'listExpiredHistories',
   ]);

@@ -14,13 +14,16 @@ import { insertCommand, nextCommandSequence } from './repositories/command.repos
 import { setCurrentRelease } from './repositories/current-release.repository.ts';
 import { insertDecision } from './repositories/decision.repository.ts';
 import { upsertDeployment } from './repositories/deployment.repository.ts';
+import { noteReconciliation, replaceDiscrepancies } from './repositories/discrepancy.repository.ts';
 import { insertEffect } from './repositories/effect.repository.ts';
 import { linkEvents } from './repositories/event-chain.ts';
 import { insertEvidence } from './repositories/evidence.repository.ts';
+import { insertHistory } from './repositories/history.repository.ts';
 import { answerOnce } from './repositories/idempotency.repository.ts';
 import { takeLease } from './repositories/lease.repository.ts';
 import { enqueueOutbox } from './repositories/outbox.repository.ts';
 import { insertPlan, insertPlanSet } from './repositories/plan.repository.ts';
+import { upsertProblem } from './repositories/problem.repository.ts';
 import { insertReleaseRequest } from './repositories/release-request.repository.ts';
 import { insertReport } from './repositories/report.repository.ts';
 import { insertStatement } from './repositories/statement.repository.ts';
@@ -34,7 +37,14 @@ const target = 'dev-host-1';
 const ACROSS_TENANTS: Readonly<Record<string, readonly string[]>> = {
   sluice_relay: ['outbox'],
   sluice_linker: ['events', 'event_chains', 'tenants'],
-  sluice_watchdog: ['promotions', 'outbox', 'leases', 'lease_queue'],
+  sluice_watchdog: [
+    'promotions',
+    'outbox',
+    'leases',
+    'lease_queue',
+    'workflow_executions',
+    'tenants',
+  ],
 };
 let database: TestDatabase;
 let tables: readonly string[];
@@ -46,6 +56,7 @@ async function fillEveryTable(): Promise<void> {
   const { promotion, releaseDigest } = await createScene(database, 'acme');
   const { promotionId } = promotion;
   const commandDigest = digestOfBytes('command');
+  const workflowId = `promotion/acme/${promotionId}`;
   await withTenant(worker, 'acme', async (tx) => {
     await takeLease(tx, { resource: 'environment:dev', holder: 'promotion:a' });
     await takeLease(tx, { resource: 'environment:dev', holder: 'promotion:b' });
@@ -110,6 +121,14 @@ async function fillEveryTable(): Promise<void> {
     });
     const key = { principalId: 'alice', operation: 'o', key: 'k', payloadDigest: 'd' };
     await answerOnce(tx, key, async () => 1);
+    const start = {
+      workflowId,
+      workflowType: 't',
+      taskQueue: 'q',
+      input: 1,
+      searchAttributes: { tenant: 'acme' },
+    };
+    await enqueueOutbox(tx, { kind: 'start-workflow', body: start });
     const signal = { workflowId: 'w', signal: 's', input: 1 };
     await enqueueOutbox(tx, { kind: 'signal-workflow', body: signal });
     const keyId = digestOfBytes('agent');
@@ -131,6 +150,39 @@ async function fillEveryTable(): Promise<void> {
         activeRelease: null,
       },
     });
+  });
+  await withTenant(worker, 'acme', async (tx) => {
+    const digest = digestOfBytes('history');
+    await insertHistory(tx, {
+      workflowId,
+      runId: 'r',
+      workflowType: 't',
+      status: 'completed',
+      eventCount: 1,
+      startedAt: '2026-01-01T00:00:00Z',
+      closedAt: '2026-01-01T00:00:00Z',
+      buildIds: [],
+      bundleDigests: [],
+      historyDigest: digest,
+      archiveDigest: digest,
+      archiveSize: 1,
+      packetDigest: null,
+      statementDigest: digest,
+      envelope,
+    });
+    await upsertProblem(tx, workflowId, {
+      code: 'no-worker',
+      message: 'm',
+      cause: null,
+      attempt: 1,
+      event: null,
+      activity: null,
+      buildId: null,
+    });
+    await replaceDiscrepancies(tx, [
+      { code: 'workflow-missing', subject: 's', message: 'm', detail: {} },
+    ]);
+    await noteReconciliation(tx);
   });
   await linkEvents(database.poolOf('sluice_linker'));
 }

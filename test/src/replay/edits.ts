@@ -207,7 +207,7 @@ export const EDITS: readonly CatalogedEdit[] = [
       {
         file: 'approval-update.ts',
         from: '  PROMOTION_MESSAGES.decideApproval,\n',
-        to: "  `${PROMOTION_MESSAGES.decideApproval}2`,\n",
+        to: '  `${PROMOTION_MESSAGES.decideApproval}2`,\n',
       },
     ],
     caughtBy: 'replay',
@@ -261,7 +261,7 @@ export const EDITS: readonly CatalogedEdit[] = [
       {
         file: 'lease-wait.ts',
         from: '      resource: environmentLease(environment),\n',
-        to: "      resource: environmentLease(`${environment}-2`),\n",
+        to: '      resource: environmentLease(`${environment}-2`),\n',
       },
     ],
     caughtBy: 'inputs',
@@ -273,27 +273,27 @@ export const EDITS: readonly CatalogedEdit[] = [
     what: 'how long a timer runs',
     edits: [
       {
-        file: 'lease-wait.ts',
-        from: 'const POLLS_PER_DEADLINE = 60;',
-        to: 'const POLLS_PER_DEADLINE = 30;',
+        file: 'approval-wait.ts',
+        from: 'run.targetChanges > changesSeen, remaining);',
+        to: 'run.targetChanges > changesSeen, remaining / 2);',
       },
     ],
     caughtBy: 'nobody',
-    history: 'promotion-succeeded-after-queue',
-    why: "a timer is known by its number; one that runs keeps the duration that it was started with, and the new one counts from the next",
+    history: 'promotion-succeeded-approved',
+    why: 'a timer is known by its number; one that runs keeps the duration that it was started with',
   },
   {
     kind: 'input or timer',
     what: 'a timer that is not started any more',
     edits: [
       {
-        file: 'lease-wait.ts',
-        from: 'if (pause > 0) await condition(() => run.leaseSignals > signalsSeen, pause);',
-        to: 'if (pause > 0) await condition(() => run.leaseSignals > signalsSeen);',
+        file: 'approval-wait.ts',
+        from: 'run.targetChanges > changesSeen, remaining);',
+        to: 'run.targetChanges > changesSeen);',
       },
     ],
     caughtBy: 'replay',
-    history: 'promotion-succeeded-after-queue',
+    history: 'promotion-succeeded-approved',
   },
   {
     kind: 'input or timer',
@@ -316,7 +316,7 @@ export const EDITS: readonly CatalogedEdit[] = [
       {
         file: 'seal-epilogue.ts',
         from: '      state: ended?.state ?? state,\n',
-        to: "      state: ended?.state ?? (`${state}-2` as typeof state),\n",
+        to: '      state: ended?.state ?? (`${state}-2` as typeof state),\n',
       },
     ],
     caughtBy: 'nobody',

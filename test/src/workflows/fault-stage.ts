@@ -13,7 +13,7 @@ const SHORT_ATTEMPTS = fileURLToPath(new URL('short-attempts.ts', import.meta.ur
 export interface FaultStage {
   readonly client: Client;
   /** Short: a task that a dead worker took is given to another one soon. */
-  readonly startOptions: { readonly workflowTaskTimeout: '1500ms' };
+  readonly startOptions: { readonly workflowTaskTimeout: '5s' };
   /** By environment. */
   readonly promotions: Map<string, PromotionActivities>;
   /** By source of the components. */
@@ -40,7 +40,7 @@ export async function openFaultStage(): Promise<FaultStage> {
   };
   return {
     client: env.client,
-    startOptions: { workflowTaskTimeout: '1500ms' },
+    startOptions: { workflowTaskTimeout: '5s' },
     promotions,
     releases,
     restartWorkers: () => replaceWorkers({}),

@@ -18,12 +18,12 @@ export interface RunningBuild {
  * @param deployment the worker deployment that the build is a version of; without it runs are not versioned
  */
 export async function startBuild(
-  { namespace, codecKeys, client }: WorkflowEnvironment,
+  { address, namespace, codecKeys }: WorkflowEnvironment,
   { code, buildId }: WorkflowVariant,
   activities: object,
   deployment?: string,
 ): Promise<RunningBuild> {
-  const connection = await NativeConnection.connect({ address: client.connection.options.address });
+  const connection = await NativeConnection.connect({ address });
   const workers = await Promise.all(
     Object.values(TASK_QUEUES).map((taskQueue) =>
       Worker.create({

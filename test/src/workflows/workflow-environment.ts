@@ -16,6 +16,7 @@ export const TEST_TENANT = 'acme';
 /** A namespace of its own on the real dev server, so that suites share the fixed queue names without meeting. */
 export interface WorkflowEnvironment {
   readonly client: Client;
+  readonly address: string;
   readonly namespace: string;
   readonly codecKeys: CodecKeys;
   /** Runs work with workers for all task queues over these activities, and stops them after it. */
@@ -79,6 +80,7 @@ export async function openWorkflowEnvironment(
     );
   return {
     client,
+    address,
     namespace,
     codecKeys,
     withWorkers: async (activities, work) => {

@@ -31,6 +31,7 @@ export async function applyConfigurationFile(options: {
         environments: configuration.environments,
         targets: configuration.targets,
         principals: configuration.principals,
+        histories: configuration.histories,
       }),
     ),
   );

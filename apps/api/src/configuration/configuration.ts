@@ -1,4 +1,11 @@
-import type { AgentSettings, Environment, PrincipalKind, Role, Target } from '@sluice/domain';
+import type {
+  AgentSettings,
+  Environment,
+  HistoryRule,
+  PrincipalKind,
+  Role,
+  Target,
+} from '@sluice/domain';
 
 /** The schema tag of a configuration file. */
 export const CONFIGURATION_SCHEMA = 'sluice.config/v1';
@@ -32,6 +39,8 @@ export interface Configuration {
   /** Absolute path of the enrolment key; null where agents are not enrolled by token. */
   readonly enrolmentKeyFile: string | null;
   readonly agents: AgentSettings;
+  /** How long histories are kept: the first rule that fits counts; where none does, for ever. */
+  readonly histories: readonly HistoryRule[];
 }
 
 /** One thing that is wrong in a configuration. */

@@ -8,6 +8,7 @@ import {
   type SourceConfiguration,
 } from './configuration.ts';
 import { readEnvironments } from './read-environment.ts';
+import { readHistoryRules } from './read-history-rules.ts';
 import { readPrincipals } from './read-principal.ts';
 import { readTarget } from './read-target.ts';
 import { join, ValueReader } from './value-reader.ts';
@@ -23,6 +24,7 @@ const KEYS = [
   'principals',
   'enrolment',
   'agents',
+  'histories',
 ];
 
 /** What a configuration may refer to beside itself, and where it stands. */
@@ -74,8 +76,18 @@ export function parseConfiguration(
   }
   const enrolmentKeyFile = readEnrolment(reader, root.enrolment, folder);
   const agents = readAgents(reader, root.agents);
+  const histories = readHistoryRules(reader, root.histories);
   if (reader.problems.length > 0) throw new ConfigurationError(file, reader.problems);
-  return { tenant, sources, environments, targets, principals, enrolmentKeyFile, agents };
+  return {
+    tenant,
+    sources,
+    environments,
+    targets,
+    principals,
+    enrolmentKeyFile,
+    agents,
+    histories,
+  };
 }
 
 function readSource(

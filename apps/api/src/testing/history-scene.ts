@@ -79,33 +79,28 @@ export async function expire(api: TestApi, run: ArchivedRun, tenant = TENANT): P
   await withTenant(api.workerPool, tenant, (tx) => expireHistory(tx, run));
 }
 
-/** Stores only the row of an archived run; there is no file. */
-export async function addHistoryRow(
+/** Gives every promotion an archived run, of which there is no file, and a problem: a few statements for all. */
+export async function addRunsToAll(
   api: TestApi,
-  promotionId: string,
-  run: { readonly buildId: string; readonly bundleDigest: string },
+  { buildId, bundleDigest }: { readonly buildId: string; readonly bundleDigest: string },
 ): Promise<void> {
-  const workflowId = await expectWorkflow(api, promotionId, TENANT, false);
-  const at = new Date().toISOString();
-  const digest = digestOfBytes(workflowId);
-  await withTenant(api.workerPool, TENANT, (tx) =>
-    insertHistory(tx, {
-      workflowId,
-      runId: randomUUID(),
-      workflowType: WORKFLOWS.promoteRelease,
-      status: 'completed',
-      eventCount: 3,
-      startedAt: at,
-      closedAt: at,
-      buildIds: [run.buildId],
-      bundleDigests: [run.bundleDigest],
-      historyDigest: digest,
-      archiveDigest: digest,
-      archiveSize: 1,
-      packetDigest: null,
-      statementDigest: digest,
-      envelope: envelopeOf(workflowId),
-    }),
+  const workflow = `tenant_id, 'promotion/' || tenant_id || '/' || promotion_id`;
+  await api.database.query(
+    `insert into sluice.workflow_executions (tenant_id, workflow_id, workflow_type)
+     select ${workflow}, $1 from sluice.promotions`,
+    [WORKFLOWS.promoteRelease],
+  );
+  await api.database.query(
+    `insert into sluice.workflow_histories (tenant_id, workflow_id, run_id, workflow_type, status, event_count,
+       build_ids, bundle_digests, history_digest, archive_digest, archive_size, statement_digest, envelope,
+       started_at, closed_at)
+     select ${workflow}, gen_random_uuid(), $1, 'completed', 3, array[$2], array[$3], $3, $3, 1, $3, '{}', now(), now()
+       from sluice.promotions`,
+    [WORKFLOWS.promoteRelease, buildId, bundleDigest],
+  );
+  await api.database.query(
+    `insert into sluice.workflow_problems (tenant_id, workflow_id, code, message, attempt)
+     select ${workflow}, 'no-worker', 'Nobody takes its tasks.', 1 from sluice.promotions`,
   );
 }
 

@@ -19,7 +19,7 @@ import {
   withTenant,
 } from '@sluice/persistence';
 import { digestOfBytes } from '@sluice/pure';
-import { addBundle, addDiscrepancy, addHistoryRow, addProblem } from './history-scene.ts';
+import { addBundle, addDiscrepancy, addRunsToAll } from './history-scene.ts';
 import { addPromotion, addRelease, envelopeOf, testDecision } from './scene.ts';
 import { PROD_RULE, TENANT, type TestApi } from './test-api.ts';
 
@@ -34,16 +34,24 @@ export async function fillLists(api: TestApi): Promise<void> {
   for (let n = 0; n < SIDE; n += 1) await addPlace(api, n);
   const releases: string[] = [];
   for (let n = 0; n < SIDE; n += 1) releases.push(await addRelease(api, `1.0.${n}`));
-  const bundleDigest = await addBundle(api, 'build-1', 'code');
-  for (let n = 0; n < SIDE; n += 1) await addDiscrepancy(api, 'history-lost', `workflow:${n}`);
   const scans = await Promise.all(releases.map((_release, n) => storeScan(api, n)));
   for (let round = 0; round < SIDE; round += 1) {
     for (const [n, release] of releases.entries()) {
       const before = releases[(n + 1) % SIDE] ?? release;
       const place = (n + round) % SIDE;
-      await addFull(api, { place, release, before, scan: scans[n] ?? { findings: '', sbom: '' }, bundleDigest });
+      await addFull(api, {
+        place,
+        release,
+        before,
+        scan: scans[n] ?? { findings: '', sbom: '' },
+      });
     }
   }
+  await addRunsToAll(api, {
+    buildId: 'build-1',
+    bundleDigest: await addBundle(api, 'build-1', 'code'),
+  });
+  for (let n = 0; n < SIDE; n += 1) await addDiscrepancy(api, 'history-lost', `workflow:${n}`);
 }
 
 /** An environment after `dev`, with two targets and an agent on each. */
@@ -103,8 +111,6 @@ interface Full {
   /** What runs there before. */
   readonly before: string;
   readonly scan: Scan;
-  /** Code that ran its workflow. */
-  readonly bundleDigest: string;
 }
 
 async function addFull(api: TestApi, full: Full): Promise<void> {
@@ -118,8 +124,6 @@ async function addFull(api: TestApi, full: Full): Promise<void> {
   const planDigest = await withTenant(api.workerPool, TENANT, (tx) =>
     writeFull(tx, promotionId, full),
   );
-  await addHistoryRow(api, promotionId, { buildId: 'build-1', bundleDigest: full.bundleDigest });
-  await addProblem(api, promotionId);
   await withTenant(api.appPool, TENANT, (tx) =>
     insertApproval(tx, {
       approvalId,

@@ -71,10 +71,7 @@ export function wrongValuesOf(
   return [...missing, ...valuesFor(inner, name)];
 }
 
-function valuesFor(
-  type: GraphQLInputType,
-  place: string,
-): readonly (readonly [string, unknown])[] {
+function valuesFor(type: GraphQLInputType, place: string): readonly (readonly [string, unknown])[] {
   const shown = (values: readonly unknown[]) =>
     values.map((value) => [JSON.stringify(value), value] as const);
   if (isListType(type)) {
@@ -84,7 +81,7 @@ function valuesFor(
       ['a list of null', [null]],
       // One value is a list of one for GraphQL: a text is no wrong list of texts.
       ...(isOfTexts
-        ? [['too many', Array.from({ length: 1001 }, (_, index) => `text ${index}`)] as const]
+        ? [['too many', Array.from({ length: 1001 }, (_, index) => `a:${index}`)] as const]
         : [['too many', Array.from({ length: 201 }, () => ({}))] as const]),
       ...shown(isOfTexts ? [true, {}] : ['text', 5, true, {}]),
     ];
@@ -93,7 +90,7 @@ function valuesFor(
   const { name } = getNamedType(type);
   if (name === 'Int') {
     return shown([...NO_NUMBERS, ...(place === 'event' ? NO_EVENT_NUMBERS : NO_SIZES)]);
-  };
+  }
   if (name === 'Boolean') return shown(NO_BOOLEANS);
   const texts = Object.entries(BROKEN_TEXTS);
   if (isEnumType(type)) return [...texts, ['unknown', 'NO_SUCH_VALUE'], ...shown(NO_TEXTS)];

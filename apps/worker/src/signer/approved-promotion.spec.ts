@@ -18,6 +18,7 @@ import {
 import { createTrustRoot, type SignerClient, verifyPacket } from '@sluice/signing';
 import { leaseHolder, type PromotionRef, TASK_QUEUES } from '@sluice/temporal-contract';
 import { signCommand } from './command-signing.ts';
+import { signHistory } from './history-signing.ts';
 import type { SigningAnswer } from './signer-server.ts';
 import { signStatement } from './statement-signing.ts';
 import { createSignerScene, decisionOf, type SignerScene } from './testing/signer-scene.ts';
@@ -205,6 +206,7 @@ function realSigner(): SignerClient {
   return {
     signCommand: async (request) => answered(await signCommand(it.signer, it.keyPair, request)),
     signStatement: async (request) => answered(await signStatement(it.signer, it.keyPair, request)),
+    signHistory: async (request) => answered(await signHistory(it.signer, it.keyPair, request)),
     readTrustRoot: async () => trustRoot(),
   };
 }

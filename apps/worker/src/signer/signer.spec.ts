@@ -51,6 +51,7 @@ import {
   verifyEnvelope,
 } from '@sluice/signing';
 import { signCommand } from './command-signing.ts';
+import { signHistory } from './history-signing.ts';
 import { openSignerKeys } from './signer-keys.ts';
 import { serveSigner } from './signer-server.ts';
 import { signStatement } from './statement-signing.ts';
@@ -82,6 +83,7 @@ beforeAll(async () => {
       trustRoot: keys.trustRoot,
       signCommand: (request) => signCommand(pool, keys.command, request, keys.trustRoot),
       signStatement: (request) => signStatement(pool, keys.evidence, request),
+      signHistory: (request) => signHistory(pool, keys.evidence, request),
     },
     (error) => {
       throw error;

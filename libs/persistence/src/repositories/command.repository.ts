@@ -167,3 +167,16 @@ export async function settleCommand(tx: Tx, commandDigest: string): Promise<bool
   );
   return rowCount === 1;
 }
+
+/** Has the final report of a command complete another activity: one of a run that goes on where an earlier run stopped. */
+export async function moveCommand(
+  tx: Tx,
+  commandDigest: string,
+  place: Pick<CommandRecord, 'workflowId' | 'runId' | 'activityId'>,
+): Promise<void> {
+  await tx.query(
+    `update sluice.commands set workflow_id = $3, run_id = $4, activity_id = $5
+      where tenant_id = $1 and command_digest = $2`,
+    [tx.tenantId, commandDigest, place.workflowId, place.runId, place.activityId],
+  );
+}

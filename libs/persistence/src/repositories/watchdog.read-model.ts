@@ -11,7 +11,7 @@ export interface OpenPromotionRecord {
   readonly state: PromotionState;
   readonly traceparent: string;
   readonly supersededBy: string | null;
-  /** True while the outbox still holds a start of its workflow, or of its settlement. */
+  /** True while the outbox still holds a start or reset of its workflow, or of its settlement. */
   readonly startPending: boolean;
 }
 
@@ -40,7 +40,8 @@ export async function listOpenPromotions(
             p.superseded_by as "supersededBy",
             exists (
               select from sluice.outbox o
-               where o.tenant_id = p.tenant_id and o.delivered_at is null and o.kind = 'start-workflow'
+               where o.tenant_id = p.tenant_id and o.delivered_at is null
+                 and o.kind in ('start-workflow', 'reset-workflow')
                  and o.workflow_id in ('promotion/' || p.tenant_id || '/' || p.promotion_id,
                                        'settlement/' || p.tenant_id || '/' || p.promotion_id)
             ) as "startPending"
