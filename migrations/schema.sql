@@ -883,7 +883,7 @@ grant select, update (failure_code, failure_message, settled_at, state) on table
 grant select on table sluice.deployments to sluice_signer;
 grant insert, select, update (failure_code, failure_message, plan_digest, settled_at, state) on table sluice.deployments to sluice_worker;
 grant select, update (repair_error, repair_requested_at, repair_requested_by) on table sluice.discrepancies to sluice_app;
-grant delete, insert, select, update on table sluice.discrepancies to sluice_worker;
+grant delete, insert, select, update (action, detail, last_seen_at, message, remedy, repair_error, repair_requested_at, repair_requested_by) on table sluice.discrepancies to sluice_worker;
 grant insert, select on table sluice.effects to sluice_worker;
 grant insert, select on table sluice.enrolment_tokens to sluice_app;
 grant insert, select, update (approval, deadlines, last_promotion_number, pipeline_id, policy_id, position, predecessors, removed_at, rollback_roles, version) on table sluice.environments to sluice_app;
@@ -957,4 +957,4 @@ grant select on table sluice.workflow_histories to sluice_app;
 grant select on table sluice.workflow_histories to sluice_signer;
 grant insert, select, update (expired_at) on table sluice.workflow_histories to sluice_worker;
 grant select on table sluice.workflow_problems to sluice_app;
-grant delete, insert, select, update on table sluice.workflow_problems to sluice_worker;
+grant delete, insert, select, update (activity, attempt, build_id, cause, code, event_number, first_seen_at, last_seen_at, message) on table sluice.workflow_problems to sluice_worker;

@@ -102,10 +102,7 @@ export function describeWorkflow(
 ): Promise<WorkflowDescription> {
   return answerOr(
     async () => {
-      const answer = await client.workflowService.describeWorkflowExecution({
-        namespace: client.options.namespace,
-        execution: { workflowId },
-      });
+      const { raw: answer } = await client.workflow.getHandle(workflowId).describe();
       const info = answer.workflowExecutionInfo;
       const isClosed = CLOSED.has(info?.status ?? 0);
       return {

@@ -68,11 +68,8 @@ async function findResetOf(
 ): Promise<string | undefined> {
   return answerOr(
     async () => {
-      const { workflowExecutionInfo, workflowExtendedInfo } =
-        await client.workflowService.describeWorkflowExecution({
-          namespace: client.options.namespace,
-          execution: { workflowId },
-        });
+      const { raw } = await client.workflow.getHandle(workflowId).describe();
+      const { workflowExecutionInfo, workflowExtendedInfo } = raw;
       const requests = workflowExtendedInfo?.requestIdInfos ?? {};
       return Object.hasOwn(requests, requestId)
         ? (workflowExecutionInfo?.execution?.runId ?? undefined)

@@ -6,7 +6,10 @@ export type TemporalClient = Awaited<ReturnType<typeof createTemporalClient>>;
 /** gRPC's NOT_FOUND: calls of the service itself do not translate it. */
 const NOT_FOUND = 5;
 
-/** The call's answer, or `answer` when it fails by an error of this name (or, for a call of the service, is not found). */
+/**
+ * The call's answer, or `answer` when it fails by an error of this name (or, for a call of the service, when there is no such
+ * thing). A namespace that is missing is an error like any other.
+ */
 export async function answerOr<T, E>(
   call: () => Promise<T>,
   answer: E,
@@ -15,8 +18,9 @@ export async function answerOr<T, E>(
   try {
     return await call();
   } catch (error) {
-    const { name, code } = (error ?? {}) as { readonly name?: unknown; readonly code?: unknown };
-    if (name === errorName || code === NOT_FOUND) return answer;
+    const { name, code, details } = (error ?? {}) as Readonly<Record<string, unknown>>;
+    const isMissing = code === NOT_FOUND && !/namespace/i.test(String(details));
+    if (name === errorName || isMissing) return answer;
     throw error;
   }
 }

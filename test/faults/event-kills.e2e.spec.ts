@@ -71,7 +71,7 @@ beforeAll(async () => {
       after: [],
       pipeline: 'approved' as const,
       approval: { roles: ['approver'] as const },
-      deadlines: { verifySeconds: ALL ? 20 : 8 },
+      deadlines: { verifySeconds: ALL ? 30 : 8 },
     })),
     targets: LANES.map((environment) => ({
       name: `host-${environment}`,

@@ -55,6 +55,12 @@ export class ApprovalRequest {
     return vote;
   }
 
+  /** Takes in what was recorded before the run was reset; whoever is there already counts once. */
+  adopt({ personId, decision }: Vote): void {
+    if (this.#votes.some((vote) => vote.personId === personId)) return;
+    this.#votes = [...this.#votes, { personId, decision, isRecorded: true }];
+  }
+
   /** Its record stands. */
   confirm(vote: ReservedVote): void {
     vote.isRecorded = true;

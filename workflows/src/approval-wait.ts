@@ -70,9 +70,10 @@ function composeRequest(
 async function open(request: ApprovalRequest): Promise<Reason | null> {
   const { round, deadline } = request.terms;
   try {
-    await CancellationScope.nonCancellable(() =>
+    const opened = await CancellationScope.nonCancellable(() =>
       records.openApproval({ ...round, deadline: new Date(deadline).toISOString() }),
     );
+    for (const vote of opened?.votes ?? []) request.adopt(vote);
     request.opening = 'done';
     return null;
   } catch (error) {

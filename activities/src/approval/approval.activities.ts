@@ -1,9 +1,10 @@
-import { DEFAULT_APPROVAL_RULE, isPromotionEnd } from '@sluice/domain';
+import { DEFAULT_APPROVAL_RULE, isPromotionEnd, type Vote } from '@sluice/domain';
 import {
   assertPromotionOpen,
   findPlanSet,
   getPromotion,
   insertApprovalRequest,
+  listApprovalsOf,
   type PromotionRecord,
   type Tx,
   withTenant,
@@ -12,6 +13,7 @@ import {
   type ApprovalRound,
   FAILURES,
   type InterpreterActivities,
+  type OpenedApproval,
 } from '@sluice/temporal-contract';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { activityFailure } from '../failures.ts';
@@ -57,7 +59,7 @@ export function createApprovalActivities(
 async function open(
   tx: Tx,
   input: Parameters<ApprovalActivities['openApproval']>[0],
-): Promise<void> {
+): Promise<OpenedApproval> {
   const { stepId, round, releaseDigest, planDigest, deadline } = input;
   const { promotionId } = input.promotion;
   await assertPromotionOpen(tx, promotionId);
@@ -74,7 +76,7 @@ async function open(
     requesterPersonId: promotion.requestedPerson,
     deadline,
   });
-  if (!opened) return;
+  if (!opened) return { votes: await listVotes(tx, input) };
   await enterStepState(tx, promotion, stepId, 'waiting', null);
   // Out of the queue it passes through running, as the table of states wants it.
   if (promotion.state !== 'running') await enterPromotionState(tx, promotion, 'running');
@@ -87,6 +89,20 @@ async function open(
     count: rule.count,
     roles: rule.roles,
   });
+  return { votes: [] };
+}
+
+/** What people said in this round before the run was reset. */
+async function listVotes(
+  tx: Tx,
+  { promotion: { promotionId }, round, planDigest }: ApprovalRound,
+): Promise<readonly Vote[]> {
+  const approvals = await listApprovalsOf(tx, [promotionId]);
+  return approvals
+    .filter(
+      (one) => one.state === 'recorded' && one.round === round && one.planDigest === planDigest,
+    )
+    .map(({ personId, decision }) => ({ personId, decision }));
 }
 
 async function assertPlanned(

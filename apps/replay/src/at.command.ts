@@ -16,8 +16,6 @@ export interface AtCommand {
   readonly format: 'text' | 'json';
 }
 
-const CODE_TIMEOUT_MS = 20_000;
-
 /**
  * Shows a promotion as it was at one event.
  * @returns 0, or 1 when the code does not fit the history as far as that event
@@ -26,7 +24,7 @@ export async function atCommand(command: AtCommand, io: ToolIo): Promise<number>
   const keys = await readKeys(command.key);
   const { code } = await readWorkflowBundle(resolve(command.bundle ?? OWN_BUNDLE));
   const read = await readHistory(command.input, keys);
-  const worker = openReplayWorker(code, { watch: 'commands', codeTimeoutMs: CODE_TIMEOUT_MS });
+  const worker = openReplayWorker(code, { watch: 'commands' });
   try {
     const hasTasks = (read.history.events ?? []).some(
       ({ workflowTaskStartedEventAttributes: task }) => task != null,

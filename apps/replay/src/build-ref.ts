@@ -63,7 +63,7 @@ export class BuildRefError extends Error {
  * @throws BuildRefError
  */
 export async function buildRef(input: BuildRefInput): Promise<BuiltRef> {
-  const { checkout, ref, to, log } = input;
+  const { checkout, ref, log } = input;
   const commit = await findCommit(input);
   const folder = await mkdtemp(join(await realpath(tmpdir()), 'sluice-ref-'));
   const tree = join(folder, 'tree');

@@ -33,8 +33,6 @@ export interface HistoryReplayer {
   close(): Promise<void>;
 }
 
-/** Code that runs so long without a pause is in an endless loop; production allows 5 s. */
-const CODE_TIMEOUT_MS = 20_000;
 /** Other bundles that are kept ready while builds are searched. */
 const MAX_OTHER_BUNDLES = 3;
 
@@ -55,8 +53,7 @@ export function openHistoryReplayer(options: ReplayerOptions): HistoryReplayer {
     if (!hasTasks(read)) return { problem: undefined, activations: [] };
     const { history, head } = read;
     const key = `${code.path} ${watch}`;
-    const worker =
-      workers.get(key) ?? openReplayWorker(code.code, { watch, codeTimeoutMs: CODE_TIMEOUT_MS });
+    const worker = workers.get(key) ?? openReplayWorker(code.code, { watch });
     // Again at the end: the first is the one that was not used for longest.
     workers.delete(key);
     workers.set(key, worker);

@@ -35,10 +35,14 @@ async function answer(request: LaneRequest): Promise<Bare> {
 }
 
 process.on('message', (request: LaneRequest) => {
-  answer(request)
+  void answer(request)
     .catch((error: Error): Bare => ({ kind: 'failed', message: error.message }))
     .then((bare) => process.send?.({ ...bare, memory: process.memoryUsage().rss } as LaneAnswer));
 });
+// Workflow code in an endless loop keeps this from being sent.
+setInterval(() => {
+  process.send?.({ kind: 'alive', memory: process.memoryUsage().rss } satisfies LaneAnswer);
+}, 2000);
 // Nobody waits for what is under way any more.
 process.on('disconnect', () => process.exit(0));
 // A terminal sends these to the whole group; whoever started this lane ends it.

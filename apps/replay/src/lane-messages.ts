@@ -19,4 +19,6 @@ export type LaneAnswer =
   | { readonly kind: 'ready'; readonly memory: number }
   | { readonly kind: 'replayed'; readonly replayed: FileReplay; readonly memory: number }
   | { readonly kind: 'fits'; readonly fits: boolean | null; readonly memory: number }
+  /** No answer: says now and then that it is not stuck. */
+  | { readonly kind: 'alive'; readonly memory: number }
   | { readonly kind: 'failed'; readonly message: string; readonly memory: number };

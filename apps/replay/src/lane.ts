@@ -18,12 +18,15 @@ export interface Lane {
 const PROGRAM = fileURLToPath(new URL('./lane-main.js', import.meta.url));
 /** The largest histories take minutes; what takes longer than this has come to a standstill. */
 const FILE_TIMEOUT_MS = 900_000;
+/** Workflow code that runs so long without a pause is in an endless loop; production allows it 5 s. */
+const SILENCE_MS = 60_000;
 const MAX_STDERR = 4000;
 
 /** How lanes are started; specs start something else. */
 export interface LaneOptions {
   readonly program?: string;
   readonly fileTimeoutMs?: number;
+  readonly silenceMs?: number;
 }
 
 /**
@@ -31,13 +34,17 @@ export interface LaneOptions {
  * @throws Error when the bundle or the keys are not taken
  */
 export async function startLane(settings: LaneSettings, options: LaneOptions = {}): Promise<Lane> {
-  const { program = PROGRAM, fileTimeoutMs = FILE_TIMEOUT_MS } = options;
+  const { program = PROGRAM } = options;
+  const limits: Limits = {
+    fileMs: options.fileTimeoutMs ?? FILE_TIMEOUT_MS,
+    silenceMs: options.silenceMs ?? SILENCE_MS,
+  };
   let memory = 0;
   let lane: LaneProcess | undefined = await open();
 
   async function open(): Promise<LaneProcess> {
     const started = new LaneProcess(program);
-    const { answer, death } = await started.ask({ kind: 'settings', settings }, fileTimeoutMs);
+    const { answer, death } = await started.ask({ kind: 'settings', settings }, limits);
     if (answer?.kind === 'ready') return started;
     started.end();
     throw new Error(answer?.kind === 'failed' ? answer.message : death);
@@ -45,7 +52,7 @@ export async function startLane(settings: LaneSettings, options: LaneOptions = {
 
   async function ask(request: LaneRequest): Promise<Answered> {
     lane ??= await open();
-    const answered = await lane.ask(request, fileTimeoutMs);
+    const answered = await lane.ask(request, limits);
     memory = answered.answer?.memory ?? memory;
     if (answered.answer === undefined) {
       lane.end();
@@ -78,6 +85,17 @@ interface Answered {
   readonly death: string;
 }
 
+interface Limits {
+  readonly fileMs: number;
+  readonly silenceMs: number;
+}
+
+/** Lanes that are stuck would not see that this process has ended. */
+const living = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of living) child.kill('SIGKILL');
+});
+
 class LaneProcess {
   readonly #child: ChildProcess;
   #said = '';
@@ -86,30 +104,40 @@ class LaneProcess {
     // The debugger's flags are for this process; a lane that waits for a debugger would never answer.
     const execArgv = process.execArgv.filter((flag) => !flag.startsWith('--inspect'));
     this.#child = fork(program, [], { execArgv, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+    living.add(this.#child);
+    this.#child.once('close', () => living.delete(this.#child));
     this.#child.stderr?.on('data', (chunk: Buffer) => {
       this.#said = (this.#said + chunk.toString('utf8')).slice(-MAX_STDERR);
     });
   }
 
-  ask(request: LaneRequest, timeoutMs: number): Promise<Answered> {
+  ask(request: LaneRequest, { fileMs, silenceMs }: Limits): Promise<Answered> {
     const child = this.#child;
     return new Promise((resolve) => {
       const settle = (answered: Answered): void => {
         clearTimeout(timer);
+        clearTimeout(silence);
         child.off('message', hear);
         child.off('close', leave);
         child.off('error', fail);
         resolve(answered);
       };
-      const hear = (answer: unknown): void => settle({ answer: answer as LaneAnswer, death: '' });
+      const hear = (answer: LaneAnswer): void => {
+        if (answer.kind === 'alive') silence.refresh();
+        else settle({ answer, death: '' });
+      };
       const leave = (status: number | null, signal: string | null): void =>
         settle({ death: this.#deathOf(status, signal) });
       const fail = (error: Error): void => settle({ death: error.message });
       const timer = setTimeout(() => {
-        const death = `Replaying it did not end within ${timeoutMs / 1000} s, so it was stopped.`;
+        const death = `Replaying it did not end within ${fileMs / 1000} s, so it was stopped.`;
         settle({ death });
-      }, timeoutMs);
-      child.once('message', hear);
+      }, fileMs);
+      const silence = setTimeout(() => {
+        const death = `Its code ran for ${silenceMs / 1000} s without a pause, which is an endless loop; it was stopped.`;
+        settle({ death });
+      }, silenceMs);
+      child.on('message', hear);
       child.once('close', leave);
       child.once('error', fail);
       child.send(request, (error) => {

@@ -24,7 +24,10 @@ async function main(args: readonly string[]): Promise<number> {
       io.out(USAGE);
       return args.length === 0 ? 2 : 0;
     }
-    if (parsed.verb === 'run') return await runCommand(parsed.command, io);
+    if (parsed.verb === 'run') {
+      endWithLanes();
+      return await runCommand(parsed.command, io);
+    }
     if (parsed.verb === 'at') return await atCommand(parsed.command, io);
     return await inspectCommand(parsed.command, io);
   } catch (error) {
@@ -34,15 +37,18 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
+/** The other verbs run workflow code in this process, where a signal has to end even an endless loop. */
+function endWithLanes(): void {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => process.exit(128 + constants.signals[signal]));
+  }
+}
+
 // Whoever reads the output has gone, as `head` does: nothing is left to say.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
   throw error;
 });
-// Lanes end with this process, for their channel closes.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.on(signal, () => process.exit(128 + constants.signals[signal]));
-}
 const status = await main(process.argv.slice(2));
 // A channel to whoever started this program would keep it running; what was written goes out first.
 if (process.connected) process.disconnect();

@@ -26,8 +26,6 @@ export interface ReplayWorker {
 
 /** How a replay worker is made. */
 export interface ReplayWorkerOptions extends ProbeOptions {
-  /** Milliseconds that workflow code may run in one go; undefined where a debugger may stop it. */
-  readonly codeTimeoutMs?: number;
   /** Hears of each activation as soon as it is done. */
   readonly onActivation?: (activation: Activation) => void;
 }
@@ -52,7 +50,7 @@ function installQuietRuntime(): void {
 /** Starts a replay worker; no server is needed. */
 export function openReplayWorker(code: string, options: ReplayWorkerOptions): ReplayWorker {
   installQuietRuntime();
-  const { codeTimeoutMs, onActivation } = options;
+  const { onActivation } = options;
   let activations: Activation[] = [];
   const sinks: InjectedSinks<ProbeSinks> = {
     [PROBE_SINK]: {
@@ -74,7 +72,6 @@ export function openReplayWorker(code: string, options: ReplayWorkerOptions): Re
       // Replay workers run workflow code in this thread by default, where a debugger sees it. One context for all histories, as the worker in production has it.
       reuseV8Context: options.pauseAt === undefined,
       sinks,
-      ...(codeTimeoutMs === undefined ? {} : { isolateExecutionTimeout: codeTimeoutMs }),
     },
     queue,
   );

@@ -30,12 +30,20 @@ import {
   insertReleaseRequest,
   listCommandsAfter,
   listDeployments,
+  listHistoriesOf,
   listSteps,
   type PromotionRecord,
   verifyEventChain,
   withTenant,
 } from '@sluice/persistence';
-import { createTemporalEngine, startEventLinker, startOutboxRelay } from '@sluice/relays';
+import { digestOfBytes } from '@sluice/pure';
+import {
+  createArchiveEngine,
+  createTemporalEngine,
+  startArchiver,
+  startEventLinker,
+  startOutboxRelay,
+} from '@sluice/relays';
 import { createSignerClient, type SignerClient, verifyPacket } from '@sluice/signing';
 import { createTemporalClient, parseCodecKeys } from '@sluice/temporal-client';
 import {
@@ -175,6 +183,18 @@ test('a release is resolved, promoted, verified, sealed; a leaking one is denied
     expect(verifyPacket(packet, trustRoot)).toMatchObject({ ok: true, problems: [] });
   }
   await until(async () => {
+    const owed = await scene.database.query(
+      'select from sluice.workflow_executions where archived_at is null',
+    );
+    return owed.length === 0;
+  });
+  for (const { promotionId, packetDigest } of [first, denied, reverted]) {
+    const histories = await inTenant((tx) => listHistoriesOf(tx, [promotionId]));
+    expect(histories).toMatchObject([{ status: 'completed', packetDigest, buildIds: ['test'] }]);
+    const { bundleDigest } = await inTenant((tx) => getPromotion(tx, promotionId));
+    expect(bundleDigest).toBe(digestOfBytes('bundle'));
+  }
+  await until(async () => {
     const rows = await scene.database.query('select from sluice.events where position is null');
     return rows.length === 0;
   });
@@ -210,7 +230,8 @@ async function startWorker(): Promise<void> {
   const codePath = fileURLToPath(
     new URL('../../../workflows/dist/workflow-bundle.js', import.meta.url),
   );
-  const parts = { pool, evidence, signer, scanner, decisions: engine, logger };
+  const bundleDigest = digestOfBytes('bundle');
+  const parts = { pool, evidence, signer, scanner, decisions: engine, logger, bundleDigest };
   const workers = runEngineWorkers({
     version: { buildId: 'test', deployment: null },
     address,
@@ -238,9 +259,21 @@ async function startWorker(): Promise<void> {
     connectionString: scene.database.urlOf('sluice_linker'),
     logger,
   });
+  const archiver = startArchiver({
+    pool: scene.database.poolOf('sluice_watchdog'),
+    connectionString: scene.database.urlOf('sluice_watchdog'),
+    workerPool: pool,
+    engine: createArchiveEngine(client),
+    evidence,
+    signer,
+    codecKeys,
+    logger,
+    retentionSeconds: 3600,
+  });
   toStop.push(
     () => relay.stop(),
     () => linker.stop(),
+    () => archiver.stop(),
   );
 }
 

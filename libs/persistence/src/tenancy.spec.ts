@@ -180,7 +180,7 @@ async function fillEveryTable(): Promise<void> {
       buildId: null,
     });
     await replaceDiscrepancies(tx, [
-      { code: 'workflow-missing', subject: 's', message: 'm', detail: {} },
+      { code: 'workflow-stuck', subject: 's', message: 'm', detail: {} },
     ]);
     await noteReconciliation(tx);
   });

@@ -25,6 +25,7 @@ import { startProblemWatch } from './problem-watch.ts';
 
 const tenant = 'acme';
 const promotionId = 'dev/1';
+const quick = { executeStep: async () => 'done' };
 const logger = createLogger({ service: 'test', level: 'silent' });
 let database: TestDatabase;
 let worker: Pool;
@@ -41,10 +42,10 @@ beforeAll(async () => {
   await database.addTenant(tenant);
   await createScene(database, tenant);
   worker = database.poolOf('sluice_worker');
-}, 120_000);
+}, 240_000);
 afterEach(async () => {
   await watch?.stop();
-  await engine.terminateWorkflow(workflowId(), 'the test is over');
+  await engine?.terminateWorkflow(workflowId(), 'the test is over');
   await database.query('delete from sluice.workflow_problems');
   await database.query('delete from sluice.workflow_executions');
   await database.query(`delete from sluice.events where type like 'promotion.%stuck'`);
@@ -55,11 +56,11 @@ afterAll(async () => {
 });
 
 test('a build that does not do what the history says is named with its event; the build before mends it', async () => {
-  await withBuild('first', {}, async () => {
+  await withBuild('first', quick, async () => {
     await start('sleep');
     await until(async () => (await engine.describeWorkflow(workflowId())).historyLength >= 8);
   });
-  await withBuild('second', { executeStep: async () => 'done' }, async () => {
+  await withBuild('second', quick, async () => {
     startWatch();
     await send();
     const problem = await untilProblem('nondeterminism');
@@ -73,15 +74,15 @@ test('a build that does not do what the history says is named with its event; th
     });
     expect(problem.buildId).toBe('second-build');
   });
-  await withBuild('first', {}, () => untilClear());
+  await withBuild('first', quick, () => untilClear());
   expect(await told()).toEqual([
     'promotion.stuck nondeterminism',
     'promotion.unstuck nondeterminism',
   ]);
-}, 120_000);
+}, 240_000);
 
 test('code that throws each time is named with what it throws; a build that does not throw mends it', async () => {
-  await withBuild('first', {}, async () => {
+  await withBuild('first', quick, async () => {
     await start('throw');
     startWatch();
     expect(await untilProblem('workflow-task-failing')).toMatchObject({
@@ -90,12 +91,12 @@ test('code that throws each time is named with what it throws; a build that does
       attempt: expect.any(Number),
     });
   });
-  await withBuild('second', {}, () => untilClear());
+  await withBuild('second', quick, () => untilClear());
   expect(await told()).toEqual([
     'promotion.stuck workflow-task-failing',
     'promotion.unstuck workflow-task-failing',
   ]);
-}, 120_000);
+}, 240_000);
 
 test('an activity that fails again and again is named with its error; trying it now mends it when it works', async () => {
   let works = false;
@@ -120,7 +121,7 @@ test('an activity that fails again and again is named with its error; trying it 
     'promotion.stuck activity-failing',
     'promotion.unstuck activity-failing',
   ]);
-}, 60_000);
+}, 240_000);
 
 test('tasks that nobody takes are told after half a minute; a worker mends it', async () => {
   await start('sleep');
@@ -131,8 +132,8 @@ test('tasks that nobody takes are told after half a minute; a worker mends it', 
     message: expect.stringContaining('No worker takes the tasks'),
   });
   expect(Date.now() - begun).toBeGreaterThan(20_000);
-  await withBuild('first', {}, () => untilClear());
-}, 120_000);
+  await withBuild('first', quick, () => untilClear());
+}, 240_000);
 
 test('a problem goes with its workflow, also when that was archived meanwhile', async () => {
   await start('sleep');
@@ -146,7 +147,7 @@ test('a problem goes with its workflow, also when that was archived meanwhile', 
   await database.query('update sluice.workflow_executions set archived_at = now()');
   startWatch();
   await untilClear();
-}, 60_000);
+}, 240_000);
 
 async function build(name: 'first' | 'second'): Promise<WorkflowVariant> {
   const file = new URL(`../../../test/src/workflows/stuck-${name}.ts`, import.meta.url);
@@ -226,9 +227,9 @@ async function told(): Promise<readonly string[]> {
 }
 
 async function until(holds: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 60_000;
+  const deadline = Date.now() + 110_000;
   while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error('It did not become true within 60 s.');
+    if (Date.now() > deadline) throw new Error('It did not become true within 110 s.');
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

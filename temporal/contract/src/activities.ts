@@ -4,6 +4,7 @@ import type {
   PromotionEndState,
   PromotionState,
   StepState,
+  Vote,
 } from '@sluice/domain';
 import type {
   DecideApprovalInput,
@@ -75,6 +76,12 @@ export type LeaseAnswer =
   | { readonly state: 'granted'; readonly fencingToken: number }
   | { readonly state: 'queued'; readonly position: number; readonly holder: string };
 
+/** Answer of `openApproval`. Attempts of before it had one answered nothing: none of theirs are seen after a reset. */
+export type OpenedApproval = {
+  /** What was recorded of this round before: there is something only after a reset. */
+  readonly votes: readonly Vote[];
+} | void;
+
 /** The interpreter's own calls, on the control queue. Each is idempotent. */
 export interface InterpreterActivities {
   /** Reads the rules once and stores them with the promotion; a second call returns the stored ones. */
@@ -102,8 +109,11 @@ export interface InterpreterActivities {
     readonly stepIds: readonly string[];
     readonly reason: Reason;
   }): Promise<void>;
-  /** Asks for approval: the request's row, step and promotion `waiting`, event `approval.requested`. */
-  openApproval(input: ApprovalRound & { readonly deadline: string }): Promise<void>;
+  /**
+   * Asks for approval: the request's row, step and promotion `waiting`, event `approval.requested`. One that was asked for
+   * before (the run was reset) stays as it is, and what people said then stands.
+   */
+  openApproval(input: ApprovalRound & { readonly deadline: string }): Promise<OpenedApproval>;
   /** Stores an admitted decision with its signed statement and event; a second call answers the same. */
   recordApproval(
     input: ApprovalRound & { readonly ballot: DecideApprovalInput; readonly decidedAt: string },

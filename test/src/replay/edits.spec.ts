@@ -1,12 +1,20 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { DefaultLogger, makeTelemetryFilterString, Runtime } from '@temporalio/worker';
-import { buildVariants, type WorkflowVariant } from '../workflows/variants.ts';
+import { buildVariants, type WorkflowVariant, writeVariant } from '../workflows/variants.ts';
 import { type CatalogedEdit, EDITS, type EditKind } from './edits.ts';
-import { type HistoryFile, listHistoryFiles } from './history-file.ts';
+import { HISTORIES, type HistoryFile, listHistoryFiles } from './history-file.ts';
 import { replayHistories } from './replay-histories.ts';
 
 const KINDS: readonly EditKind[] = ['added', 'removed', 'reordered', 'renamed', 'input or timer'];
 
+const REPLAY = fileURLToPath(new URL('../../../apps/replay/dist/main.js', import.meta.url));
+
+let folder: string;
 let files: readonly HistoryFile[];
 let variants: Readonly<Record<string, WorkflowVariant>>;
 
@@ -20,11 +28,14 @@ beforeAll(async () => {
   } catch (error) {
     if ((error as Error).name !== 'IllegalStateError') throw error;
   }
+  folder = await mkdtemp(join(tmpdir(), 'sluice-edits-'));
   files = await listHistoryFiles();
   variants = await buildVariants(
     Object.fromEntries(EDITS.map(({ edits }, index) => [`edit-${index}`, edits])),
   );
 }, 300_000);
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe.each(KINDS)('a change of the workflows: %s', (kind) => {
   test.each(rowsOf(kind))('%s: caught by %s', async (_what, caughtBy, { history }, name) => {
@@ -39,6 +50,48 @@ describe.each(KINDS)('a change of the workflows: %s', (kind) => {
     expect(unseen.filter(({ why }) => why === undefined)).toEqual([]);
   });
 });
+
+describe('what plain replay does not see, with --inputs', () => {
+  const unseen = EDITS.flatMap(({ what, caughtBy, history }, index) =>
+    caughtBy === 'replay' ? [] : [[what, caughtBy, history, `edit-${index}`] as const],
+  );
+
+  test.each(unseen)(
+    '%s: caught by %s',
+    async (_what, caughtBy, history, name) => {
+      const bundle = await writeVariant(folder, getVariant(name));
+      const { status, changed } = await compareInputs(bundle, history);
+      expect({ status, isChanged: changed.length > 0 }).toEqual(
+        caughtBy === 'inputs' ? { status: 1, isChanged: true } : { status: 0, isChanged: false },
+      );
+    },
+    120_000,
+  );
+});
+
+interface Report {
+  readonly results: readonly { readonly outcome: string; readonly inputs?: readonly unknown[] }[];
+}
+
+/** Runs the replay tool as built on one history. */
+function compareInputs(
+  bundle: string,
+  history: string,
+): Promise<{ readonly status: number; readonly changed: readonly unknown[] }> {
+  const input = fileURLToPath(new URL(`${history}.json`, HISTORIES));
+  const options = ['--inputs', '--format', 'json', '--no-progress'];
+  const args = [REPLAY, 'run', '--input', input, '--bundle', bundle, ...options];
+  return new Promise((resolve, reject) => {
+    execFile(process.execPath, args, { timeout: 110_000 }, (error, stdout, stderr) => {
+      const status = error === null ? 0 : error.code;
+      if (typeof status !== 'number' || status > 1)
+        return reject(new Error(stderr || String(error)));
+      const { results } = JSON.parse(stdout) as Report;
+      expect(results.map(({ outcome }) => outcome)).toEqual(['deterministic']);
+      return resolve({ status, changed: results.flatMap(({ inputs }) => inputs ?? []) });
+    });
+  });
+}
 
 function rowsOf(kind: EditKind): [string, string, CatalogedEdit, string][] {
   return EDITS.flatMap((edit, index) =>

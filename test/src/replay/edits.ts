@@ -9,11 +9,11 @@ export interface CatalogedEdit {
   /** What was changed, as the documentation has it. */
   readonly what: string;
   readonly edits: readonly WorkflowEdit[];
-  /** `replay`: plain replay sees it; `inputs`: only the comparison of activity inputs does; `nobody`: neither. */
+  /** `replay`: plain replay sees it; `inputs`: only its comparison of inputs, timers and results does; `nobody`: neither. */
   readonly caughtBy: 'replay' | 'inputs' | 'nobody';
   /** A recorded history that shows it; for what nobody sees, one that goes the changed way. */
   readonly history: string;
-  /** Why nothing sees it, or only the comparison of inputs. */
+  /** Why plain replay does not see it. */
   readonly why?: string;
 }
 
@@ -278,7 +278,7 @@ export const EDITS: readonly CatalogedEdit[] = [
         to: 'run.targetChanges > changesSeen, remaining / 2);',
       },
     ],
-    caughtBy: 'nobody',
+    caughtBy: 'inputs',
     history: 'promotion-succeeded-approved',
     why: 'a timer is known by its number; one that runs keeps the duration that it was started with',
   },
@@ -319,7 +319,7 @@ export const EDITS: readonly CatalogedEdit[] = [
         to: '      state: ended?.state ?? (`${state}-2` as typeof state),\n',
       },
     ],
-    caughtBy: 'nobody',
+    caughtBy: 'inputs',
     history: 'promotion-succeeded-planned',
     why: 'that it ended is compared, not with what',
   },

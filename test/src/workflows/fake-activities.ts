@@ -104,9 +104,10 @@ export function createFakeActivities(settings: FakeSettings): {
       for (const id of stepIds) records.setStep(id, 'pending');
     },
     openApproval: async ({ deadline, ...round }) => {
-      approvals.open(round, deadline);
+      if (!approvals.open(round, deadline)) return { votes: approvals.votesOf(round.round) };
       records.setStep(round.stepId, 'waiting');
       records.setPromotion('waiting');
+      return { votes: [] };
     },
     recordApproval: async ({ ballot, decidedAt: _at, ...round }) => approvals.record(round, ballot),
     closeApproval: async ({ state, reason, ...round }) => {

@@ -1,4 +1,4 @@
-import type { ApprovalState } from '@sluice/domain';
+import type { ApprovalDecision, ApprovalState, Vote } from '@sluice/domain';
 import type { ApprovalRound, DecideApprovalInput } from '@sluice/temporal-contract';
 import { FAILURES } from '@sluice/temporal-contract';
 import { ApplicationFailure } from '@temporalio/common';
@@ -14,14 +14,29 @@ export class FakeApprovals {
   /** By round. */
   readonly requests = new Map<number, RequestRow>();
   /** By approval id. */
-  readonly recorded = new Map<string, { readonly round: number; readonly person: string }>();
+  readonly recorded = new Map<
+    string,
+    { readonly round: number; readonly person: string; readonly decision: ApprovalDecision }
+  >();
 
-  open({ round, planDigest }: ApprovalRound, deadline: string): void {
-    if (this.requests.has(round)) return;
+  /** False when it was asked for before. */
+  open({ round, planDigest }: ApprovalRound, deadline: string): boolean {
+    if (this.requests.has(round)) return false;
     this.requests.set(round, { planDigest, deadline, state: 'waiting' });
+    return true;
   }
 
-  record({ round, planDigest }: ApprovalRound, { approvalId, voter }: DecideApprovalInput): void {
+  /** What was recorded in a round: known to a run that was reset. */
+  votesOf(round: number): readonly Vote[] {
+    return [...this.recorded.values()]
+      .filter((vote) => vote.round === round)
+      .map(({ person, decision }) => ({ personId: person, decision }));
+  }
+
+  record(
+    { round, planDigest }: ApprovalRound,
+    { approvalId, voter, decision }: DecideApprovalInput,
+  ): void {
     if (this.recorded.has(approvalId)) return;
     const request = this.requests.get(round);
     if (request?.state !== 'waiting' || request.planDigest !== planDigest) {
@@ -31,7 +46,7 @@ export class FakeApprovals {
       (other) => other.round === round && other.person === voter.personId,
     );
     if (twice) throw illegal(`${voter.personId} twice in round ${round}`);
-    this.recorded.set(approvalId, { round, person: voter.personId });
+    this.recorded.set(approvalId, { round, person: voter.personId, decision });
   }
 
   close({ round }: ApprovalRound, state: ApprovalState): void {

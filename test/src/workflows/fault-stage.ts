@@ -12,8 +12,8 @@ const SHORT_ATTEMPTS = fileURLToPath(new URL('short-attempts.ts', import.meta.ur
 /** Where scenarios run: one namespace, one set of workers at a time, activities of each run's own. */
 export interface FaultStage {
   readonly client: Client;
-  /** Short: a task that a dead worker took is given to another one soon. */
-  readonly startOptions: { readonly workflowTaskTimeout: '5s' };
+  /** Of every start. A short task timeout: what a dead worker took is given to another one soon. */
+  startOptions: { readonly workflowTaskTimeout?: '4s' };
   /** By environment. */
   readonly promotions: Map<string, PromotionActivities>;
   /** By source of the components. */
@@ -40,7 +40,7 @@ export async function openFaultStage(): Promise<FaultStage> {
   };
   return {
     client: env.client,
-    startOptions: { workflowTaskTimeout: '5s' },
+    startOptions: {},
     promotions,
     releases,
     restartWorkers: () => replaceWorkers({}),

@@ -11,7 +11,7 @@ export interface InjectOptions {
 }
 
 /** When the work stands still a fault comes nevertheless after so long: it may be what the work waits for. */
-const LONGEST_PAUSE_MS = 12_000;
+const LONGEST_PAUSE_MS = 30_000;
 
 /** At most so many parts are disturbed at the same time. */
 const LANES = 2;

@@ -18,7 +18,8 @@ export async function connectEngine(stack: Stack): Promise<Engine> {
 /** Milliseconds between looks at a history's length. */
 const LOOK_MS = 10;
 
-const BREATH_MS = 500;
+/** Longer than a request takes on a busy machine: a client that asks again and again is answered in between. */
+const BREATH_MS = 2000;
 
 /**
  * Kills a part with -9, and starts it again, each time that a promotion's history has reached one of these numbers of events.

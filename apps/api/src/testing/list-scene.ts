@@ -36,16 +36,14 @@ export async function fillLists(api: TestApi): Promise<void> {
   for (let n = 0; n < SIDE; n += 1) releases.push(await addRelease(api, `1.0.${n}`));
   const scans = await Promise.all(releases.map((_release, n) => storeScan(api, n)));
   for (let round = 0; round < SIDE; round += 1) {
-    for (const [n, release] of releases.entries()) {
-      const before = releases[(n + 1) % SIDE] ?? release;
-      const place = (n + round) % SIDE;
-      await addFull(api, {
-        place,
-        release,
-        before,
-        scan: scans[n] ?? { findings: '', sbom: '' },
-      });
-    }
+    // Each of a round goes to another place: nothing waits for anything.
+    await Promise.all(
+      releases.map((release, n) => {
+        const before = releases[(n + 1) % SIDE] ?? release;
+        const scan = scans[n] ?? { findings: '', sbom: '' };
+        return addFull(api, { place: (n + round) % SIDE, release, before, scan });
+      }),
+    );
   }
   await addRunsToAll(api, {
     buildId: 'build-1',

@@ -1,4 +1,11 @@
-import type { Environment, HistoryRule, Pipeline, PrincipalKind, Role, Target } from '@sluice/domain';
+import type {
+  Environment,
+  HistoryRule,
+  Pipeline,
+  PrincipalKind,
+  Role,
+  Target,
+} from '@sluice/domain';
 import { digestOf } from '@sluice/pure';
 import { isUniqueViolation } from '../database-errors.ts';
 import { PersistenceError } from '../persistence-error.ts';

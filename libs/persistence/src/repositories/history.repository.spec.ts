@@ -9,12 +9,7 @@ import {
   type TestDatabase,
 } from '../testing/index.ts';
 import { type Tx, withTenant } from '../transaction.ts';
-import {
-  bundleDigestsOfBuilds,
-  findBundle,
-  keepBundle,
-  listBundles,
-} from './bundle.repository.ts';
+import { bundleDigestsOfBuilds, findBundle, keepBundle, listBundles } from './bundle.repository.ts';
 import { applyConfiguration } from './configuration.repository.ts';
 import { hasEvidence, insertEvidence } from './evidence.repository.ts';
 import {
@@ -65,8 +60,7 @@ beforeAll(async () => {
 
 afterAll(() => database.drop());
 
-const work = <T>(does: (tx: Tx) => Promise<T>, tenant = 'acme') =>
-  withTenant(worker, tenant, does);
+const work = <T>(does: (tx: Tx) => Promise<T>, tenant = 'acme') => withTenant(worker, tenant, does);
 
 const start = (workflowId: string, tenant = 'acme') =>
   withTenant(app, tenant, (tx) =>

@@ -177,13 +177,7 @@ async function listKept(
         and (h.closed_at, h.workflow_id, h.run_id) > (coalesce($3::timestamptz, '-infinity'), $4, $5)
       order by h.closed_at, h.workflow_id, h.run_id
       limit 500`,
-    [
-      tx.tenantId,
-      leastDays,
-      after?.closedAt ?? null,
-      after?.workflowId ?? '',
-      after?.runId ?? '',
-    ],
+    [tx.tenantId, leastDays, after?.closedAt ?? null, after?.workflowId ?? '', after?.runId ?? ''],
   );
   return rows;
 }

@@ -1,0 +1,174 @@
+import { execFile, spawn } from 'node:child_process';
+import { access, constants, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import {
+  historyFileName,
+  readHistoryFile,
+  redactedHistoryText,
+  redactHistory,
+} from '@sluice/temporal-client';
+import { parse } from 'yaml';
+import { listHistoryFiles } from '../src/replay/history-file.ts';
+import { type ProgramEnd, runSluice } from '../support/cli.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const SCRIPT = 'examples/ci/replay-histories.sh';
+const LONG = 300_000;
+
+interface Job {
+  readonly if: string;
+  readonly environment?: string;
+  readonly permissions: Readonly<Record<string, string>>;
+  readonly 'timeout-minutes': number;
+  readonly steps: readonly { readonly uses?: string; readonly run?: string }[];
+}
+
+let text: string;
+let jobs: Readonly<Record<string, Job>>;
+let folder: string;
+
+beforeAll(async () => {
+  text = await readFile(join(ROOT, 'examples/ci/replay-histories.yml'), 'utf8');
+  ({ jobs } = parse(text) as { jobs: Record<string, Job> });
+  folder = await mkdtemp(join(tmpdir(), 'sluice-ci-example-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+function runScript(args: readonly string[], env: Record<string, string> = {}): Promise<ProgramEnd> {
+  return new Promise((resolve, reject) => {
+    const { PATH = '', HOME = '' } = process.env;
+    const child = spawn('bash', [SCRIPT, ...args], { cwd: ROOT, env: { PATH, HOME, ...env } });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.on('data', (chunk) => {
+      stdout += chunk;
+    });
+    child.stderr.on('data', (chunk) => {
+      stderr += chunk;
+    });
+    child.once('error', reject);
+    child.once('close', (status) => resolve({ status, stdout, stderr }));
+  });
+}
+
+describe('the job', () => {
+  test('runs no code of a pull request where there is a secret', () => {
+    const { export: exporting, replay } = jobs;
+    expect(exporting?.if).toContain("github.event_name != 'pull_request'");
+    expect(exporting?.environment).toBe('production-histories');
+    expect(replay?.if).toBe("github.event_name == 'pull_request'");
+    expect(replay?.environment).toBeUndefined();
+    expect(JSON.stringify(replay)).not.toMatch(/secrets\./);
+    expect(text).not.toContain('pull_request_target');
+  });
+
+  test('is given no more than it needs, and no more time', () => {
+    expect((parse(text) as { permissions: unknown }).permissions).toEqual({});
+    for (const job of Object.values(jobs)) {
+      expect(Object.values(job.permissions)).not.toContain('write');
+      expect(job['timeout-minutes']).toBeLessThanOrEqual(30);
+    }
+  });
+
+  test('names what others wrote by its digest', () => {
+    const used = Object.values(jobs).flatMap(({ steps }) => steps.flatMap(({ uses = [] }) => uses));
+    expect(used.length).toBeGreaterThan(3);
+    for (const action of used) expect(action).toMatch(/^actions\/[a-z-]+@[0-9a-f]{40}$/);
+    const named = text.match(/uses: \S+ # v\d+\.\d+\.\d+$/gm);
+    expect(named).toHaveLength(used.length);
+  });
+
+  test('calls what is there, in a shell that understands it', async () => {
+    const lines = Object.values(jobs).flatMap(({ steps }) => steps.flatMap(({ run = [] }) => run));
+    for (const line of lines) await promisify(execFile)('bash', ['-n', '-c', line]);
+    const scripts = lines.flatMap((line) => line.match(/^examples\/\S+/) ?? []);
+    expect(new Set(scripts)).toEqual(new Set([SCRIPT]));
+    await access(join(ROOT, SCRIPT), constants.X_OK);
+    await promisify(execFile)('bash', ['-n', join(ROOT, SCRIPT)]);
+  });
+
+  test('uses options that the CLI has', async () => {
+    const script = await readFile(join(ROOT, SCRIPT), 'utf8');
+    for (const verb of [['history', 'export'], ['replay']]) {
+      const call = new RegExp(`"\\$\\{sluice\\[@\\]\\}" ${verb.join(' ')}((?:.|\\\\\\n)*)`);
+      const used = call.exec(script)?.[1]?.match(/--[a-z-]+/g) ?? [];
+      expect(used.length).toBeGreaterThan(0);
+      const { stdout } = await runSluice([...verb, '--help']);
+      for (const option of used) expect(stdout).toContain(`${option} `);
+    }
+  });
+});
+
+describe('the check', () => {
+  /** Exports as production would give them. */
+  async function exportRecorded(name: string, change = (document: string) => document) {
+    const into = join(folder, name);
+    await mkdir(into);
+    for (const { history, workflowId } of await listHistoryFiles()) {
+      const bytes = Buffer.from(JSON.stringify({ workflowId, history }));
+      const { head, history: read } = await readHistoryFile(bytes);
+      const document = redactedHistoryText(await redactHistory(read, head));
+      await writeFile(join(into, historyFileName(head, 'redacted')), change(document));
+    }
+    return into;
+  }
+
+  test(
+    "passes today's code and writes its results",
+    async () => {
+      const histories = await exportRecorded('fitting');
+      const report = join(folder, 'replay.xml');
+      const end = await runScript(['check', histories], { SLUICE_REPLAY_REPORT: report });
+      expect(end).toMatchObject({ status: 0 });
+      const written = await readFile(report, 'utf8');
+      const count = (await listHistoryFiles()).length;
+      expect(written.match(/<testcase /g)).toHaveLength(count);
+      expect(written).not.toContain('<failure');
+    },
+    LONG,
+  );
+
+  test(
+    'fails code that production would not survive',
+    async () => {
+      const histories = await exportRecorded('not-fitting', (document) =>
+        document.replaceAll('"name":"openApproval"', '"name":"askForApproval"'),
+      );
+      const report = join(folder, 'failed.xml');
+      const end = await runScript(['check', histories], { SLUICE_REPLAY_REPORT: report });
+      expect(end).toMatchObject({ status: 1 });
+      expect(await readFile(report, 'utf8')).toMatch(/<failure [^>]*/);
+      expect(end.stdout).toContain('askForApproval');
+    },
+    LONG,
+  );
+
+  test('fails when there is nothing to prove it with', async () => {
+    const empty = join(folder, 'empty');
+    await mkdir(empty);
+    const end = await runScript(['check', empty]);
+    expect(end).toMatchObject({ status: 1, stderr: expect.stringContaining('0 histories') });
+  });
+
+  test.each([
+    ['nothing', []],
+    ['a verb that is none', ['prove', 'x']],
+    ['no folder', ['check', '']],
+  ])('says how it is used when given %s', async (_what, args) => {
+    const { status, stderr } = await runScript(args);
+    expect({ status, stderr }).toEqual({
+      status: 2,
+      stderr: expect.stringContaining('export FOLDER'),
+    });
+  });
+
+  test('names what an export lacks', async () => {
+    const end = await runScript(['export', join(folder, 'none')]);
+    expect(end.status).not.toBe(0);
+    expect(end.stderr).toContain('SLUICE_API_URL');
+  });
+});
