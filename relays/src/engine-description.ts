@@ -177,6 +177,7 @@ export async function readTaskFailure(
   runId: string,
 ): Promise<TaskFailure | undefined> {
   let nextPageToken: Uint8Array | undefined;
+  let found: TaskFailure | undefined;
   for (let page = 0; page < MOST_PAGES; page += 1) {
     const answer = await client.workflowService.getWorkflowExecutionHistoryReverse({
       namespace: client.options.namespace,
@@ -185,13 +186,18 @@ export async function readTaskFailure(
       ...(nextPageToken === undefined ? {} : { nextPageToken }),
     });
     for (const event of answer.history?.events ?? []) {
-      if (event.eventType === EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED) return undefined;
+      // The start of the failed task says whose it was.
+      if (found !== undefined && event.workflowTaskStartedEventAttributes != null) {
+        const { workerVersion } = event.workflowTaskStartedEventAttributes;
+        return { ...found, buildId: workerVersion?.buildId || found.buildId };
+      }
+      if (event.eventType === EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED) return found;
       const failed = event.workflowTaskFailedEventAttributes;
-      if (failed == null || NO_FAILURE.has(failed.cause ?? 0)) continue;
+      if (found !== undefined || failed == null || NO_FAILURE.has(failed.cause ?? 0)) continue;
       const text = await describeFailure(client, workflowId, failed.failure ?? {});
       const isNondeterminism =
         failed.cause === CAUSES.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR;
-      return {
+      found = {
         event: Number(event.eventId),
         kind: isNondeterminism ? 'nondeterminism' : 'failure',
         message: text.message,
@@ -199,9 +205,9 @@ export async function readTaskFailure(
       };
     }
     nextPageToken = answer.nextPageToken?.length ? answer.nextPageToken : undefined;
-    if (nextPageToken === undefined) return undefined;
+    if (nextPageToken === undefined) return found;
   }
-  return undefined;
+  return found;
 }
 
 /** A worker's question stays open for a minute at most; then it asks again. */

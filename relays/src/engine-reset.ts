@@ -8,8 +8,7 @@ export interface WorkflowReset {
   readonly runId: string;
   /** Number of a WorkflowTaskCompleted event of that run. */
   readonly eventId: number;
-  readonly reason: string;
-  /** Idempotency key. */
+  /** Idempotency key; stands in the history. */
   readonly requestId: string;
 }
 
@@ -32,19 +31,24 @@ const IDENTITY = 'sluice-relay';
  */
 export async function resetWorkflow(
   client: TemporalClient,
-  { workflowId, runId, eventId, reason, requestId }: WorkflowReset,
+  reset: WorkflowReset,
 ): Promise<ResetAnswer> {
   const { namespace } = client.options;
-  const earlier = await findResetOf(client, workflowId, requestId);
-  if (earlier !== undefined) return { kind: 'reset', runId: earlier };
+  const { workflowId, runId, eventId, requestId } = reset;
   const newest = await describeWorkflow(client, workflowId);
-  if (newest.runId !== runId) return { kind: 'gone' };
+  if (newest.runId === null) return { kind: 'gone' };
+  if (newest.runId !== runId) {
+    return (await isBegunBy(client, newest.runId, reset))
+      ? { kind: 'reset', runId: newest.runId }
+      : { kind: 'gone' };
+  }
   return answerOr<ResetAnswer, ResetAnswer>(
     async () => {
       const answer = await client.workflowService.resetWorkflowExecution({
         namespace,
         workflowExecution: { workflowId, runId },
-        reason,
+        // What people say does not stand in a history as plain text: the event has it.
+        reason: `sluice reset ${requestId}`,
         workflowTaskFinishEventId: eventId as never,
         requestId,
         resetReapplyType: ResetReapplyType.RESET_REAPPLY_TYPE_ALL_ELIGIBLE,
@@ -60,24 +64,30 @@ export async function resetWorkflow(
   });
 }
 
-/** The run that this very request has begun; undefined when it has begun none, or later ones followed. */
-async function findResetOf(
+/**
+ * The newest run, when this very request has begun it: the reset stands in its history where the task ended in the run
+ * before.
+ */
+async function isBegunBy(
   client: TemporalClient,
-  workflowId: string,
-  requestId: string,
-): Promise<string | undefined> {
-  return answerOr(
-    async () => {
-      const { raw } = await client.workflow.getHandle(workflowId).describe();
-      const { workflowExecutionInfo, workflowExtendedInfo } = raw;
-      const requests = workflowExtendedInfo?.requestIdInfos ?? {};
-      return Object.hasOwn(requests, requestId)
-        ? (workflowExecutionInfo?.execution?.runId ?? undefined)
-        : undefined;
-    },
-    undefined,
-    'WorkflowNotFoundError',
-  );
+  newestRunId: string,
+  { workflowId, runId, eventId, requestId }: WorkflowReset,
+): Promise<boolean> {
+  let nextPageToken: Uint8Array | undefined;
+  do {
+    const answer = await client.workflowService.getWorkflowExecutionHistory({
+      namespace: client.options.namespace,
+      execution: { workflowId, runId: newestRunId },
+      ...(nextPageToken === undefined ? {} : { nextPageToken }),
+    });
+    for (const event of answer.history?.events ?? []) {
+      if (Number(event.eventId) < eventId) continue;
+      const failed = event.workflowTaskFailedEventAttributes;
+      return failed?.baseRunId === runId && failed.failure?.message?.includes(requestId) === true;
+    }
+    nextPageToken = answer.nextPageToken?.length ? answer.nextPageToken : undefined;
+  } while (nextPageToken !== undefined);
+  return false;
 }
 
 /** Has every activity that waits for its next attempt tried now; 0 when the run is over or none waits. */

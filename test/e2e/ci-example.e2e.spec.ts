@@ -1,8 +1,16 @@
-import { execFile, spawn } from 'node:child_process';
-import { access, constants, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import {
+  access,
+  constants,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import {
@@ -12,11 +20,10 @@ import {
   redactHistory,
 } from '@sluice/temporal-client';
 import { parse } from 'yaml';
-import { listHistoryFiles } from '../src/replay/history-file.ts';
-import { type ProgramEnd, runSluice } from '../support/cli.ts';
+import { HISTORIES } from '../src/replay/history-file.ts';
+import { CHECKOUT, EXAMPLE_SCRIPT, runExample } from '../support/ci-example.ts';
+import { runSluice } from '../support/cli.ts';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const SCRIPT = 'examples/ci/replay-histories.sh';
 const LONG = 300_000;
 
 interface Job {
@@ -32,28 +39,11 @@ let jobs: Readonly<Record<string, Job>>;
 let folder: string;
 
 beforeAll(async () => {
-  text = await readFile(join(ROOT, 'examples/ci/replay-histories.yml'), 'utf8');
+  text = await readFile(join(CHECKOUT, 'examples/ci/replay-histories.yml'), 'utf8');
   ({ jobs } = parse(text) as { jobs: Record<string, Job> });
   folder = await mkdtemp(join(tmpdir(), 'sluice-ci-example-'));
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
-
-function runScript(args: readonly string[], env: Record<string, string> = {}): Promise<ProgramEnd> {
-  return new Promise((resolve, reject) => {
-    const { PATH = '', HOME = '' } = process.env;
-    const child = spawn('bash', [SCRIPT, ...args], { cwd: ROOT, env: { PATH, HOME, ...env } });
-    let stdout = '';
-    let stderr = '';
-    child.stdout.on('data', (chunk) => {
-      stdout += chunk;
-    });
-    child.stderr.on('data', (chunk) => {
-      stderr += chunk;
-    });
-    child.once('error', reject);
-    child.once('close', (status) => resolve({ status, stdout, stderr }));
-  });
-}
 
 describe('the job', () => {
   test('runs no code of a pull request where there is a secret', () => {
@@ -86,13 +76,13 @@ describe('the job', () => {
     const lines = Object.values(jobs).flatMap(({ steps }) => steps.flatMap(({ run = [] }) => run));
     for (const line of lines) await promisify(execFile)('bash', ['-n', '-c', line]);
     const scripts = lines.flatMap((line) => line.match(/^examples\/\S+/) ?? []);
-    expect(new Set(scripts)).toEqual(new Set([SCRIPT]));
-    await access(join(ROOT, SCRIPT), constants.X_OK);
-    await promisify(execFile)('bash', ['-n', join(ROOT, SCRIPT)]);
+    expect(new Set(scripts)).toEqual(new Set([EXAMPLE_SCRIPT]));
+    await access(join(CHECKOUT, EXAMPLE_SCRIPT), constants.X_OK);
+    await promisify(execFile)('bash', ['-n', join(CHECKOUT, EXAMPLE_SCRIPT)]);
   });
 
   test('uses options that the CLI has', async () => {
-    const script = await readFile(join(ROOT, SCRIPT), 'utf8');
+    const script = await readFile(join(CHECKOUT, EXAMPLE_SCRIPT), 'utf8');
     for (const verb of [['history', 'export'], ['replay']]) {
       const call = new RegExp(`"\\$\\{sluice\\[@\\]\\}" ${verb.join(' ')}((?:.|\\\\\\n)*)`);
       const used = call.exec(script)?.[1]?.match(/--[a-z-]+/g) ?? [];
@@ -108,10 +98,9 @@ describe('the check', () => {
   async function exportRecorded(name: string, change = (document: string) => document) {
     const into = join(folder, name);
     await mkdir(into);
-    for (const { history, workflowId } of await listHistoryFiles()) {
-      const bytes = Buffer.from(JSON.stringify({ workflowId, history }));
-      const { head, history: read } = await readHistoryFile(bytes);
-      const document = redactedHistoryText(await redactHistory(read, head));
+    for (const file of await readdir(HISTORIES)) {
+      const { head, history } = await readHistoryFile(await readFile(new URL(file, HISTORIES)));
+      const document = redactedHistoryText(await redactHistory(history, head));
       await writeFile(join(into, historyFileName(head, 'redacted')), change(document));
     }
     return into;
@@ -122,10 +111,10 @@ describe('the check', () => {
     async () => {
       const histories = await exportRecorded('fitting');
       const report = join(folder, 'replay.xml');
-      const end = await runScript(['check', histories], { SLUICE_REPLAY_REPORT: report });
+      const end = await runExample(['check', histories], { SLUICE_REPLAY_REPORT: report });
       expect(end).toMatchObject({ status: 0 });
       const written = await readFile(report, 'utf8');
-      const count = (await listHistoryFiles()).length;
+      const count = (await readdir(HISTORIES)).length;
       expect(written.match(/<testcase /g)).toHaveLength(count);
       expect(written).not.toContain('<failure');
     },
@@ -139,7 +128,7 @@ describe('the check', () => {
         document.replaceAll('"name":"openApproval"', '"name":"askForApproval"'),
       );
       const report = join(folder, 'failed.xml');
-      const end = await runScript(['check', histories], { SLUICE_REPLAY_REPORT: report });
+      const end = await runExample(['check', histories], { SLUICE_REPLAY_REPORT: report });
       expect(end).toMatchObject({ status: 1 });
       expect(await readFile(report, 'utf8')).toMatch(/<failure [^>]*/);
       expect(end.stdout).toContain('askForApproval');
@@ -150,7 +139,7 @@ describe('the check', () => {
   test('fails when there is nothing to prove it with', async () => {
     const empty = join(folder, 'empty');
     await mkdir(empty);
-    const end = await runScript(['check', empty]);
+    const end = await runExample(['check', empty]);
     expect(end).toMatchObject({ status: 1, stderr: expect.stringContaining('0 histories') });
   });
 
@@ -159,7 +148,7 @@ describe('the check', () => {
     ['a verb that is none', ['prove', 'x']],
     ['no folder', ['check', '']],
   ])('says how it is used when given %s', async (_what, args) => {
-    const { status, stderr } = await runScript(args);
+    const { status, stderr } = await runExample(args);
     expect({ status, stderr }).toEqual({
       status: 2,
       stderr: expect.stringContaining('export FOLDER'),
@@ -167,7 +156,7 @@ describe('the check', () => {
   });
 
   test('names what an export lacks', async () => {
-    const end = await runScript(['export', join(folder, 'none')]);
+    const end = await runExample(['export', join(folder, 'none')]);
     expect(end.status).not.toBe(0);
     expect(end.stderr).toContain('SLUICE_API_URL');
   });

@@ -19,6 +19,8 @@ export interface ResetOptions {
   readonly event?: string;
   readonly reason?: string;
   readonly yes?: boolean;
+  /** Nothing is asked and nothing is done. */
+  readonly preview?: boolean;
   readonly watch?: boolean;
   readonly idempotencyKey?: string;
 }
@@ -30,8 +32,12 @@ export async function resetPromotion(
   [id = '']: readonly string[],
 ): Promise<ExitCode> {
   assertPromotionId(id);
-  if (options.yes !== true && !canAsk(context)) {
-    const next = `Add --yes when you are sure; sluice promotion reset ${id} at a terminal shows what runs again.`;
+  if (options.yes === true && options.preview === true) {
+    const message = '--preview does nothing, and --yes does it at once: name one of them.';
+    throw new CliError(EXIT_CODES.usage, 'option-invalid', message);
+  }
+  if (options.preview !== true && options.yes !== true && !canAsk(context)) {
+    const next = `Add --yes when you are sure; sluice promotion reset ${id} --preview shows what runs again.`;
     throw new CliError(EXIT_CODES.usage, 'confirmation-missing', 'Nobody can be asked here.', next);
   }
   const wanted =
@@ -42,6 +48,10 @@ export async function resetPromotion(
     { promotion: id, event: wanted },
   );
   assertNotRefused<ResetPreviewView>(preview, 'ResetPreview');
+  if (options.preview === true) {
+    context.print(preview, () => describePreview(preview));
+    return EXIT_CODES.ok;
+  }
   if (context.options.json !== true) context.io.out(describePreview(preview));
   if (options.yes !== true)
     await confirm(context, `Begin ${id} again from event ${preview.event}?`);

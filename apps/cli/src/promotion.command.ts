@@ -114,6 +114,7 @@ export function addPromotionCommands(
     .description('show what would run again, ask, and begin it again from an event')
     .option('--event <number>', 'from there (default: where it last went on well)')
     .option('--reason <text>', 'shown to everyone')
+    .option('--preview', 'only show what would run again')
     .option('--yes', 'do not ask; needed without a terminal, and with --json')
     .option(...follow)
     .option(...key);

@@ -14,6 +14,8 @@ import {
 
 let code: string;
 let folder: string;
+/** In what each step's activity is given. */
+const STEP_ID = /stepId: step\.id\b/;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'sluice replayer '));
@@ -116,7 +118,7 @@ describe('a mismatch says where, what, and by which line', () => {
   }, 60_000);
 
   test('code that throws', async () => {
-    const changed = changeCode(code, 'stepId: step.id,', 'stepId: step.missing.id,');
+    const changed = changeCode(code, STEP_ID, 'stepId: step.missing.id');
     const { outcome, mismatch } = await replayChanged(changed, sample(planned));
     expect(outcome).toBe('mismatch');
     expect(mismatch?.actual).toMatch(/^an error: TypeError: .*undefined/);
@@ -138,7 +140,7 @@ describe('a mismatch says where, what, and by which line', () => {
 
 describe('what replay does not see, the comparison of inputs does', () => {
   test('a step renamed, and one argument more', async () => {
-    const changed = changeCode(code, 'stepId: step.id,', "stepId: step.id + '-2', more: [1],");
+    const changed = changeCode(code, STEP_ID, "stepId: step.id + '-2', more: [1]");
     const plain = await replayChanged(changed, sample('promotion-denied'));
     expect(plain.outcome).toBe('deterministic');
     const { outcome, inputs } = await replayChanged(changed, sample('promotion-denied'), true);
@@ -180,7 +182,7 @@ describe('what replay does not see, the comparison of inputs does', () => {
     );
     const same = await replayChanged(code, file, true);
     expect(same).toMatchObject({ outcome: 'deterministic', inputs: [] });
-    const changed = changeCode(code, 'stepId: step.id,', "stepId: step.id + '-2',");
+    const changed = changeCode(code, STEP_ID, "stepId: step.id + '-2'");
     const { inputs } = await replayChanged(changed, file, true);
     expect(inputs?.[0]).toMatchObject({ path: '0.stepId', now: 'scan-2' });
   }, 60_000);

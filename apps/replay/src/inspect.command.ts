@@ -5,6 +5,7 @@ import { readHistory } from './history-replayer.ts';
 import { payloadValues } from './payload-value.ts';
 import { outcomeOf } from './pending-at.ts';
 import type { Activation, PauseEvent } from './probe.ts';
+import { readCommandEvent } from './recorded-commands.ts';
 import { openReplayWorker } from './replay-worker.ts';
 import { describeMismatch } from './run-text.ts';
 import { printable, shortName } from './text.ts';
@@ -92,6 +93,9 @@ function describeEvents(events: readonly HistoryEvent[]): readonly PauseEvent[] 
     const update =
       event.workflowExecutionUpdateAcceptedEventAttributes?.acceptedRequest?.input?.name;
     const what = about.get(of == null ? id : String(of.scheduledEventId)) ?? update ?? signal;
-    return { event: Number(id), eventType: eventTypeOf(event), what: printable(what) };
+    const eventType = eventTypeOf(event);
+    const isCause =
+      !eventType.startsWith('WorkflowTask') && readCommandEvent(event, new Map()) === undefined;
+    return { event: Number(id), eventType, what: printable(what), isCause };
   });
 }

@@ -31,6 +31,8 @@ export interface PauseEvent {
   readonly event: number;
   readonly eventType: string;
   readonly what: string;
+  /** False for events of the workflow's own commands and tasks, which wake nobody. */
+  readonly isCause: boolean;
 }
 
 /** Frames that a stack keeps: from a command through the interceptors to the pipeline's step. */
@@ -134,9 +136,12 @@ function composePause(events: readonly PauseEvent[]): string {
       if (told !== null && told.event !== seen.pausedAt) {
         const news = EVENTS.filter((one) => one.event > (seen.pausedAt ?? 0) && one.event <= told.event);
         seen.pausedAt = told.event;
-        const cause = news.findLast(({ eventType }) => !eventType.startsWith('WorkflowTask'));
+        // An Update is recorded with the task that took it, so after its start.
+        const next = EVENTS.find((one) => one.event > told.event && !one.eventType.startsWith('WorkflowTask'));
+        const update = next?.eventType === 'WorkflowExecutionUpdateAccepted' ? next : undefined;
+        const cause = news.findLast(({ isCause }) => isCause) ?? update;
         const event = cause?.event ?? told.event;
-        const eventType = cause?.eventType ?? '';
+        const eventType = cause?.eventType ?? 'WorkflowTaskStarted';
         const what = cause?.what ?? '';
         const state = told.status?.state ?? null;
         const steps = Object.fromEntries((told.status?.steps ?? []).map((step) => [step.id, step.state]));

@@ -191,7 +191,7 @@ const UNAVAILABLE = {
   'engine-unreachable':
     'The engine can not be reached; send the same request with the same idempotencyKey again.',
   'approval-unanswered':
-    'No worker answered in time, and the decision may still come to count; send the same request with the same idempotencyKey again.',
+    'No worker answered, and the decision may still come to count; send the same request with the same idempotencyKey again, or look whether the promotion is stuck.',
 } as const;
 
 /** Names why it ended: who comes after the deadline must not take it for somebody's no. */

@@ -7,16 +7,19 @@
  *
  * Prints one JSON line when it is ready and stays up until Ctrl-C; the data stay.
  */
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { untilInterrupted } from '../demo/interruption.ts';
 import type { Stack } from '../stack/stack-types.ts';
 import { startStack } from '../stack/start-stack.ts';
 
-const USAGE = `usage: control-plane --config FILE --data FOLDER [--port PORT] [--no-ui]
+const USAGE = `usage: control-plane --config FILE --data FOLDER [--port PORT]
+                     [--workflow-bundle FILE] [--no-ui]
   --config  sluice.config.yaml, applied at this start
   --data    where keys, records, evidence and logs are kept; made when it is not there
   --port    of the API; 7070, or what it was the last time
+  --workflow-bundle  workflow code that the worker runs in place of this checkout's build
   --no-ui   without Temporal's web UI`;
 
 const say = (line: string): void => {
@@ -60,6 +63,7 @@ type Options = {
   readonly dataDir: string;
   readonly temporalUi: boolean;
   readonly ports: Readonly<Record<string, number>>;
+  readonly env: Readonly<Record<string, Readonly<Record<string, string>>>>;
 };
 
 function readOptions(args: readonly string[]): Options | string {
@@ -70,12 +74,16 @@ function readOptions(args: readonly string[]): Options | string {
         config: { type: 'string' },
         data: { type: 'string' },
         port: { type: 'string' },
+        'workflow-bundle': { type: 'string' },
         'no-ui': { type: 'boolean', default: false },
       },
     });
-    const { config, data, port } = values;
+    const { config, data, port, 'workflow-bundle': bundle } = values;
     if (config === undefined || data === undefined || data === '') {
       return '--config and --data are needed.';
+    }
+    if (bundle !== undefined && !existsSync(bundle)) {
+      return `There is no workflow code ${resolve(bundle)}.`;
     }
     if (port !== undefined && !/^\d{1,5}$/.test(port)) {
       return `--port is "${port}"; write a number.`;
@@ -85,6 +93,7 @@ function readOptions(args: readonly string[]): Options | string {
       dataDir: resolve(data),
       temporalUi: !values['no-ui'],
       ports: port === undefined ? {} : { api: Number(port) },
+      env: bundle === undefined ? {} : { worker: { SLUICE_WORKFLOW_BUNDLE: resolve(bundle) } },
     };
   } catch (error) {
     return (error as Error).message;

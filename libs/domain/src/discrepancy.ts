@@ -47,7 +47,8 @@ export const DISCREPANCY_RULES = {
   'history-lost': {
     action: 'raise',
     repairable: false,
-    remedy: 'Restore the engine from a backup, or accept the loss; look why the archiver was behind.',
+    remedy:
+      'Restore the engine from a backup, or accept the loss; look why the archiver was behind.',
   },
   /** A row names a history whose file is not in the evidence store, or is another. */
   'history-damaged': {

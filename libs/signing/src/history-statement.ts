@@ -14,8 +14,7 @@ import { canonicalJson } from '@sluice/pure';
 import { hasExactlyKeys, isJsonObject } from './strict-json.ts';
 
 /** What a history's statement says beside its subjects. */
-export interface HistoryPredicate
-  extends Omit<HistoryHead, 'tenantId' | 'historyDigest'> {
+export interface HistoryPredicate extends Omit<HistoryHead, 'tenantId' | 'historyDigest'> {
   /** Of the encrypted file. */
   readonly archiveDigest: string;
   /** Of what was sealed with it; null where there is no packet. */

@@ -62,7 +62,7 @@ test('a build that does not do what the history says is named with its event; th
   });
   await withBuild('second', quick, async () => {
     startWatch();
-    await send();
+    await poke();
     const problem = await untilProblem('nondeterminism');
     expect(problem).toMatchObject({
       workflowId: workflowId(),
@@ -196,8 +196,9 @@ async function start(mode: StuckMode): Promise<void> {
   expect(await engine.startWorkflow(body)).toBe('started');
 }
 
-async function send(): Promise<void> {
-  expect(await engine.signalWorkflow(workflowId(), 'go', {})).toBe('sent');
+/** Makes a task without an effect. */
+async function poke(): Promise<void> {
+  expect(await engine.signalWorkflow(workflowId(), 'nobody-listens', {})).toBe('sent');
 }
 
 function problems(): Promise<readonly WorkflowProblemRecord[]> {

@@ -207,7 +207,7 @@ export const EDITS: readonly CatalogedEdit[] = [
       {
         file: 'approval-update.ts',
         from: '  PROMOTION_MESSAGES.decideApproval,\n',
-        to: '  `${PROMOTION_MESSAGES.decideApproval}2`,\n',
+        to: "  PROMOTION_MESSAGES.decideApproval + '2',\n",
       },
     ],
     caughtBy: 'replay',
@@ -233,7 +233,7 @@ export const EDITS: readonly CatalogedEdit[] = [
       {
         file: 'step-execution.ts',
         from: '    stepId: step.id,\n    ...(run.round',
-        to: '    stepId: `${step.id}-step`,\n    ...(run.round',
+        to: "    stepId: step.id + '-step',\n    ...(run.round",
       },
     ],
     caughtBy: 'inputs',
@@ -261,7 +261,7 @@ export const EDITS: readonly CatalogedEdit[] = [
       {
         file: 'lease-wait.ts',
         from: '      resource: environmentLease(environment),\n',
-        to: '      resource: environmentLease(`${environment}-2`),\n',
+        to: "      resource: environmentLease(environment + '-2'),\n",
       },
     ],
     caughtBy: 'inputs',
@@ -316,7 +316,7 @@ export const EDITS: readonly CatalogedEdit[] = [
       {
         file: 'seal-epilogue.ts',
         from: '      state: ended?.state ?? state,\n',
-        to: '      state: ended?.state ?? (`${state}-2` as typeof state),\n',
+        to: "      state: ended?.state ?? ((state + '-2') as typeof state),\n",
       },
     ],
     caughtBy: 'inputs',

@@ -1,4 +1,4 @@
-import { Context } from '@temporalio/activity';
+import { CompleteAsyncError, Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { pause } from './waiting.ts';
 
@@ -81,6 +81,22 @@ async function meet(
       return result;
     }
   }
+}
+
+/**
+ * Wraps activities so that what runs in them when `death` comes is never answered, as when their process was killed: the engine gives
+ * the attempt up in its time.
+ * @param death of the process that is alive now; asked at the beginning of each call
+ */
+export function letDie<T extends Activities>(activities: T, death: () => Promise<void>): T {
+  return wrap(activities, (call) =>
+    Promise.race([
+      call(),
+      death().then(() => {
+        throw new CompleteAsyncError();
+      }),
+    ]),
+  );
 }
 
 /** Wraps activities so that each call is run twice. */

@@ -185,6 +185,8 @@ const settlementScenario: FaultScenario = {
     return {
       ...judged(promotion, handle, false),
       result: async () => (await handle.result()) as { readonly state: string },
+      // Nothing else would end such a promotion: the engine's cancellation changes nothing.
+      cancel: () => handle.cancel(),
     };
   },
 };

@@ -3,7 +3,9 @@ import type { ReleaseActivities } from '@sluice/temporal-contract';
 import type { Client } from '@temporalio/client';
 import { bundleSources, WORKFLOWS_ENTRY } from './bundle-workflows.ts';
 import type { PromotionActivities } from './fake-activities.ts';
+import { letDie } from './fault-injection.ts';
 import { routeByEnvironment } from './route-by-environment.ts';
+import { createPoint } from './waiting.ts';
 import type { StartedWorkers, WorkerChanges } from './workflow-environment.ts';
 import { openWorkflowEnvironment } from './workflow-environment.ts';
 
@@ -18,25 +20,29 @@ export interface FaultStage {
   readonly promotions: Map<string, PromotionActivities>;
   /** By source of the components. */
   readonly releases: Map<string, ReleaseActivities>;
-  /** Ends the workers without grace and starts others, which know nothing. */
+  /** Ends the workers, what runs in them is never answered, and starts others, which know nothing. */
   restartWorkers(): Promise<void>;
   /** Other workers that keep no workflow in memory: each task replays from the first event. */
   forgetWorkflows(): Promise<void>;
   close(): Promise<void>;
 }
 
-const NO_GRACE: WorkerChanges = { shutdownForceTime: '1ms' };
-
 /** Bundles the workflows with short attempts, connects to the dev server of the test run and starts workers. */
 export async function openFaultStage(): Promise<FaultStage> {
   const env = await openWorkflowEnvironment(await bundleSources(WORKFLOWS_ENTRY, [SHORT_ATTEMPTS]));
   const promotions = new Map<string, PromotionActivities>();
   const releases = new Map<string, ReleaseActivities>();
-  const activities = { ...routeByEnvironment(promotions), ...routeBySource(releases) };
-  let workers: StartedWorkers = await env.startWorkers(activities, NO_GRACE);
+  let life = createPoint();
+  const activities = letDie(
+    { ...routeByEnvironment(promotions), ...routeBySource(releases) },
+    () => life.reached,
+  );
+  let workers: StartedWorkers = await env.startWorkers(activities);
   const replaceWorkers = async (changes: WorkerChanges): Promise<void> => {
+    life.reach();
+    life = createPoint();
     await workers.end();
-    workers = await env.startWorkers(activities, { ...NO_GRACE, ...changes });
+    workers = await env.startWorkers(activities, changes);
   };
   return {
     client: env.client,

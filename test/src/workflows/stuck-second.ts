@@ -13,6 +13,6 @@ export async function promoteRelease({ mode }: { readonly mode: string }): Promi
     isAsked = true;
   });
   if (mode === 'sleep') await executeStep();
-  await condition(() => isAsked || mode === 'throw');
+  await condition(() => isAsked);
   return mode;
 }

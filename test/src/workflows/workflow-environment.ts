@@ -21,17 +21,16 @@ export interface WorkflowEnvironment {
   readonly codecKeys: CodecKeys;
   /** Runs work with workers for all task queues over these activities, and stops them after it. */
   withWorkers<T>(activities: object, work: () => Promise<T>): Promise<T>;
-  /** Starts workers that can be ended without any grace, as a kill would; each set has a connection of its own. */
+  /** Starts workers that serve until they are ended. */
   startWorkers(activities: object, options?: WorkerChanges): Promise<StartedWorkers>;
   close(): Promise<void>;
 }
 
 /** What a test changes about its workers. */
-export type WorkerChanges = Pick<WorkerOptions, 'maxCachedWorkflows' | 'shutdownForceTime'>;
+export type WorkerChanges = Pick<WorkerOptions, 'maxCachedWorkflows'>;
 
 /** Workers for all task queues that serve until they are ended. */
 export interface StartedWorkers {
-  /** Ends them; what runs in them is waited for no longer than their options say. */
   end(): Promise<void>;
 }
 
@@ -57,15 +56,11 @@ export async function openWorkflowEnvironment(
   });
   const client = await createTemporalClient({ address, namespace, codecKeys });
   const connection = await NativeConnection.connect({ address });
-  const createWorkers = (
-    activities: object,
-    changes: WorkerChanges = {},
-    over: NativeConnection = connection,
-  ): Promise<Worker[]> =>
+  const createWorkers = (activities: object, changes: WorkerChanges = {}): Promise<Worker[]> =>
     Promise.all(
       Object.values(TASK_QUEUES).map((taskQueue) =>
         Worker.create({
-          connection: over,
+          connection,
           namespace,
           taskQueue,
           activities,
@@ -96,17 +91,16 @@ export async function openWorkflowEnvironment(
       }
     },
     startWorkers: async (activities, changes) => {
-      const own = await NativeConnection.connect({ address });
-      const workers = await createWorkers(activities, changes, own);
-      // One that is ended by force says so by failing.
-      const running = Promise.allSettled(workers.map((worker) => worker.run()));
+      const workers = await createWorkers(activities, changes);
+      const running = Promise.all(workers.map((worker) => worker.run()));
+      // A failure is told when they are ended.
+      running.catch(() => undefined);
       return {
         end: async () => {
           for (const worker of workers) {
             if (worker.getState() === 'RUNNING') worker.shutdown();
           }
           await running;
-          await own.close().catch(() => undefined);
         },
       };
     },

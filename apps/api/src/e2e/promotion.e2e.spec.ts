@@ -264,3 +264,37 @@ test('the token says who asks, and the trust root is handed out', async () => {
   expect(data?.viewer).toEqual({ name: 'approver', tenant: 'acme', role: 'approver' });
   expect(JSON.parse(data?.trustRoot.document).schema).toBe('sluice.trust-root/v1');
 });
+
+test('promotions are listed by state, place, release, kind and time, each narrowing further', async () => {
+  const shipped = await addRelease(api, '9.9.9');
+  const first = await addPromotion(api, shipped);
+  const second = await addPromotion(api, shipped);
+  await withTenant(api.workerPool, TENANT, (tx) =>
+    setPromotionState(tx, { promotionId: second, state: 'running' }),
+  );
+  const query = `query ($filter: PromotionFilter, $first: Int, $after: String) {
+    promotions(filter: $filter, first: $first, after: $after) {
+      edges { node { id } } pageInfo { hasNextPage endCursor } } }`;
+  const list = async (filter: Json, page: Json = {}): Promise<Json> => {
+    const { data, errors } = await api.ask(query, { filter, ...page }, tokenOf('viewer'));
+    expect(errors).toEqual([]);
+    return data?.promotions;
+  };
+  const idsOf = async (filter: Json): Promise<readonly string[]> =>
+    (await list({ release: shipped, ...filter })).edges.map(({ node }: Json) => node.id);
+  expect(await idsOf({})).toEqual([second, first]);
+  expect(await idsOf({ states: ['RUNNING', 'WAITING'] })).toEqual([second]);
+  expect(await idsOf({ environment: 'dev', kind: 'PROMOTE', states: null })).toHaveLength(2);
+  expect(await idsOf({ environment: 'prod' })).toEqual([]);
+  expect(await idsOf({ kind: 'ROLLBACK' })).toEqual([]);
+  expect(await idsOf({ since: '2020-01-01T00:00:00Z' })).toHaveLength(2);
+  expect(await idsOf({ until: '2020-01-01T00:00:00Z' })).toEqual([]);
+  const page = await list({ release: shipped }, { first: 1 });
+  expect(page.pageInfo.hasNextPage).toBe(true);
+  const after = page.pageInfo.endCursor;
+  const rest = await list({ release: shipped }, { first: 1, after });
+  expect(rest).toMatchObject({
+    edges: [{ node: { id: first } }],
+    pageInfo: { hasNextPage: false },
+  });
+});

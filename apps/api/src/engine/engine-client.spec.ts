@@ -217,7 +217,71 @@ describe.each([
     const absent = { tenantId: TEST_TENANT, promotionId: 'nowhere/1' };
     expect(await scene.engine.decideApproval(absent, input)).toEqual({ kind: 'not-started' });
   });
+
+  test('says what a reset would do, of runs that go on and of closed ones', async () => {
+    const { engine } = scene;
+    const { promotion } = await scene.waiting(RULE);
+    for (const one of [promotion, await scene.ended()]) {
+      const whole = await engine.previewReset(one, undefined);
+      if (whole.kind !== 'preview') throw new Error(whole.kind);
+      const { event, lastEvent, possibleEvents } = whole.preview;
+      expect(possibleEvents.at(-1)).toBe(event);
+      expect(lastEvent).toBeGreaterThanOrEqual(event);
+      expect(await engine.previewReset(one, possibleEvents[0])).toMatchObject({
+        kind: 'preview',
+        runId: whole.runId,
+        preview: { event: possibleEvents[0] },
+      });
+      expect(await engine.previewReset(one, 1)).toMatchObject({ kind: 'impossible' });
+    }
+    const absent = { tenantId: TEST_TENANT, promotionId: 'nowhere/1' };
+    expect(await engine.previewReset(absent, undefined)).toEqual({ kind: 'unknown' });
+  });
 });
+
+test('what a preview says is what Temporal does', async () => {
+  const env = await openWorkflowEnvironment(await bundleSources());
+  const stage = createPromotionStage(env);
+  const { namespace, codecKeys, client } = env;
+  const address = process.env.SLUICE_TEST_TEMPORAL_ADDRESS ?? '';
+  const engine = createTemporalEngine({ address, namespace, codecKeys });
+  try {
+    const played = await stage.start({ rules: composeApprovedRules(RULE) });
+    await untilAsked(played);
+    const { promotion } = played.input;
+    const first = await engine.previewReset(promotion, undefined);
+    if (first.kind !== 'preview') throw new Error(first.kind);
+    // After the rules were frozen, before the first step.
+    const middle = await engine.previewReset(promotion, first.preview.possibleEvents[1]);
+    if (middle.kind !== 'preview') throw new Error(middle.kind);
+    const { runId, preview } = middle;
+    expect(preview.runsAgain.map(({ step }) => step)).toContain('gate');
+    const workflowId = played.handle.workflowId;
+    const { runId: newRun } = await client.workflowService.resetWorkflowExecution({
+      namespace,
+      workflowExecution: { workflowId, runId },
+      workflowTaskFinishEventId: preview.event as never,
+      reason: 'test',
+      requestId: randomUUID(),
+    });
+    const again = preview.runsAgain.map(({ activity }) => activity);
+    await until(async () => {
+      const { history } = await client.workflowService.getWorkflowExecutionHistory({
+        namespace,
+        execution: { workflowId, runId: newRun },
+      });
+      const scheduled = (history?.events ?? [])
+        .filter(({ eventId }) => Number(eventId) > preview.event)
+        .map((event) => event.activityTaskScheduledEventAttributes?.activityType?.name)
+        .filter((name) => name !== undefined);
+      return JSON.stringify(scheduled) === JSON.stringify(again);
+    });
+    await client.workflow.getHandle(workflowId).terminate();
+  } finally {
+    await engine.close();
+    await stage.close();
+  }
+}, 60_000);
 
 describe('an engine that does not answer', () => {
   const input = ballot({ releaseDigest, planDigest: digestOf('plan') }, 'otto');
@@ -239,6 +303,10 @@ describe('an engine that does not answer', () => {
     engines.push(away, engine);
     const promotion = { tenantId: TEST_TENANT, promotionId: 'lonely/1' };
     expect(await away.decideApproval(promotion, input)).toEqual({
+      kind: 'unavailable',
+      code: 'engine-unreachable',
+    });
+    expect(await away.previewReset(promotion, undefined)).toEqual({
       kind: 'unavailable',
       code: 'engine-unreachable',
     });

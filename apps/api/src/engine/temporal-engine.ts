@@ -111,6 +111,10 @@ export function createTemporalEngine(options: TemporalEngineOptions): TemporalEn
         const isSilence =
           isNamed(error, 'WorkflowUpdateRPCTimeoutOrCancelledError') || hasGrpcCode(error, SILENCE);
         if (isSilence) return explainSilence(client);
+        // Its workflow's code fails in every task: nobody is there to take it until that is mended.
+        if (hasGrpcCode(error, ['FAILED_PRECONDITION'])) {
+          return { kind: 'unavailable', code: 'approval-unanswered' };
+        }
         throw error;
       }
     },

@@ -53,7 +53,7 @@ export async function listRuns(
         `Workflow ${workflowId} has more than ${MAX_RUNS} runs; look what restarts it.`,
       );
     }
-    waiting.push(...(await findRunsBefore(client, workflowId, found)));
+    waiting.push(...(await findRunsBefore(client, workflowId, found).catch(noneWhereForgotten)));
   }
   return [...runs.values()].sort(
     (a, b) => compare(a.startedAt, b.startedAt) || compare(a.closedAt ?? '~', b.closedAt ?? '~'),
@@ -87,9 +87,15 @@ async function describeRun(
     };
     return { run, wasReset: extended?.lastResetTime != null };
   } catch (error) {
-    if ((error as { code?: unknown }).code === NOT_FOUND) return undefined;
-    throw error;
+    noneWhereForgotten(error);
+    return undefined;
   }
+}
+
+/** The engine may forget a run, or what it points to, between two questions. */
+function noneWhereForgotten(error: unknown): readonly string[] {
+  if ((error as { code?: unknown }).code === NOT_FOUND) return [];
+  throw error;
 }
 
 async function findRunsBefore(
