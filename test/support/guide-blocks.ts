@@ -5,13 +5,15 @@ export interface GuideBlock {
   /** The program without which it cannot run: the word behind `bash`. */
   readonly needs: string | undefined;
   readonly commands: string;
+  /** What the `text` block below it says that it prints: lines in order, with `…` for what differs. */
+  readonly prints: readonly string[];
 }
 
-/** All `bash` blocks of a Markdown text, in order; blocks in other languages are refused. */
+/** All `bash` blocks of a Markdown text, in order; blocks in languages other than these and `text` are refused. */
 export function readGuideBlocks(markdown: string): readonly GuideBlock[] {
   const blocks: GuideBlock[] = [];
   let heading = '';
-  for (const [, title, info = '', commands = ''] of markdown.matchAll(
+  for (const [, title, info = '', content = ''] of markdown.matchAll(
     /^(?:#+ (.+)|```(.*)\n([\s\S]*?)^```)$/gm,
   )) {
     if (title !== undefined) {
@@ -19,9 +21,39 @@ export function readGuideBlocks(markdown: string): readonly GuideBlock[] {
       continue;
     }
     const [language, needs] = info.split(' ');
-    if (language !== 'bash') throw new Error(`A block below "${heading}" is ${info}, not bash.`);
-    const [first = ''] = commands.split('\n');
-    blocks.push({ title: `${heading}: ${first}`, needs, commands });
+    const lines = content.split('\n').filter((line) => line.trim() !== '');
+    const last = blocks.at(-1);
+    if (language === 'text' && last?.prints.length === 0) {
+      blocks[blocks.length - 1] = { ...last, prints: lines };
+      continue;
+    }
+    if (language !== 'bash') {
+      throw new Error(`A block below "${heading}" is ${info}, neither bash nor its output.`);
+    }
+    const [first = ''] = lines;
+    blocks.push({ title: `${heading}: ${first}`, needs, commands: content, prints: [] });
   }
   return blocks;
+}
+
+/**
+ * The first line that an output does not have behind those before it; undefined when all are there. However an output is
+ * broken into lines, only its words count.
+ */
+export function findUnprinted(output: string, lines: readonly string[]): string | undefined {
+  let rest = squeeze(output);
+  for (const line of lines) {
+    const pattern = squeeze(line)
+      .split('…')
+      .map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+      .join('.*?');
+    const match = new RegExp(pattern).exec(rest);
+    if (match === null) return line;
+    rest = rest.slice(match.index + match[0].length);
+  }
+  return undefined;
+}
+
+function squeeze(text: string): string {
+  return text.replaceAll(/\s+/g, ' ').trim();
 }

@@ -108,8 +108,8 @@ test('an ended promotion asks nobody', async () => {
   });
 });
 
-test('a decision is signed as the API stored it, and recorded once', async () => {
-  await openApproval({ ...round, deadline });
+test('a decision is signed as the API stored it, recorded once, and stands for a run that was reset', async () => {
+  expect(await openApproval({ ...round, deadline })).toEqual({ votes: [] });
   const ballot = await decide();
   const decidedAt = '2026-11-21T12:00:00.000Z';
   await recordApproval({ ...round, ballot, decidedAt });
@@ -145,6 +145,8 @@ test('a decision is signed as the API stored it, and recorded once', async () =>
     },
   });
   expect((await types()).filter((type) => type === 'approval.recorded')).toHaveLength(1);
+  const votes = [{ personId: 'bob', decision: 'approve' }];
+  expect(await openApproval({ ...round, deadline })).toEqual({ votes });
 });
 
 test('two attempts at the same instant record one decision', async () => {

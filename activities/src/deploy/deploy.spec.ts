@@ -106,6 +106,23 @@ test('the relay settles the activity by the report, and an agent’s own revert 
   expect(await settleReportedActivity(scene.worker, { ...place, runId: 'other' })).toBeUndefined();
 });
 
+test('after a reset the report completes the activity of the new run, and nothing is dispatched again', async () => {
+  const before = { activityId: 'deploy-1', runId: 'run-1' };
+  const after = { activityId: 'deploy-2', runId: 'run-2' };
+  await expect(deploy('dev-1', before)).rejects.toMatchObject({ name: 'CompleteAsyncError' });
+  await expect(deploy('dev-1', after)).rejects.toMatchObject({ name: 'CompleteAsyncError' });
+  const [command, ...others] = await commands();
+  expect(others).toEqual([]);
+  expect(signer.commands).toHaveLength(1);
+  expect(command).toMatchObject(after);
+  await scene.report(must(command), 'confirmed', release);
+  const workflowId = `promotion/acme/${promotion.promotionId}`;
+  const settled = (run: typeof after) =>
+    settleReportedActivity(scene.worker, { tenantId: SCENE_TENANT, workflowId, ...run });
+  expect(await settled(before)).toBeUndefined();
+  expect(await settled(after)).toMatchObject({ outcome: 'succeeded' });
+});
+
 test('a step that the interpreter has ended dispatches nothing', async () => {
   const { recordStep, listDeployments } = createStateActivities(parts());
   await expect(deploy('dev-1')).rejects.toMatchObject({ name: 'CompleteAsyncError' });

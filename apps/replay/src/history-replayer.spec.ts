@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { redactedHistoryText, redactHistory } from '@sluice/temporal-client';
-import { type FileReplay, openHistoryReplayer } from './history-replayer.ts';
+import type { FileReplay } from './file-replay.ts';
+import { openHistoryReplayer } from './history-replayer.ts';
 import {
   asWorkflowCode,
   bundleSampleCode,

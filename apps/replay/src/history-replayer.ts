@@ -2,20 +2,11 @@ import { readFile, stat } from 'node:fs/promises';
 import type { CodecKeys, ReadHistory } from '@sluice/temporal-client';
 import { MAX_HISTORY_FILE_BYTES, readHistoryFile } from '@sluice/temporal-client';
 import { findChangedInputs } from './changed-inputs.ts';
-import { type FoundMismatch, findMismatch } from './first-mismatch.ts';
+import { type FileReplay, unreadable } from './file-replay.ts';
+import { findMismatch } from './first-mismatch.ts';
 import type { ProbeOptions } from './probe.ts';
-import type { ReplayResult } from './replay-result.ts';
 import { openReplayWorker, type Replayed, type ReplayWorker } from './replay-worker.ts';
 import { readWorkflowBundle, type WorkflowCode } from './workflow-bundle.ts';
-
-/** A result whose mismatch nobody looked for a build for, and what that search needs to know. */
-export interface FileReplay {
-  readonly result: Omit<ReplayResult, 'mismatch'> & { readonly mismatch?: FoundMismatch };
-  readonly recordedBy: {
-    readonly buildIds: readonly string[];
-    readonly bundleDigests: readonly string[];
-  };
-}
 
 /** How histories are replayed. */
 export interface ReplayerOptions {
@@ -143,28 +134,6 @@ export async function readHistory(file: string, keys: CodecKeys | undefined): Pr
 function hasTasks({ history }: ReadHistory): boolean {
   const events = history.events ?? [];
   return events.some((event) => event.workflowTaskStartedEventAttributes != null);
-}
-
-/** The result of a file that could not be read or replayed. */
-export function unreadable(file: string, error: unknown, seconds: number): FileReplay {
-  const { code = 'replay-failed', message = String(error) } = error as {
-    code?: string;
-    message?: string;
-  };
-  return {
-    recordedBy: { buildIds: [], bundleDigests: [] },
-    result: {
-      file,
-      workflowId: null,
-      runId: null,
-      workflowType: null,
-      status: null,
-      events: 0,
-      outcome: 'unreadable',
-      seconds,
-      problem: { code, message: message.slice(0, 1000) },
-    },
-  };
 }
 
 function secondsSince(started: number): number {

@@ -1,4 +1,4 @@
-import type { FileReplay } from './history-replayer.ts';
+import type { FileReplay } from './file-replay.ts';
 
 /** What a lane is told first. */
 export interface LaneSettings {

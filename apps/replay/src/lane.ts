@@ -1,7 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { FileReplay } from './history-replayer.ts';
-import { unreadable } from './history-replayer.ts';
+import { type FileReplay, unreadable } from './file-replay.ts';
 import type { LaneAnswer, LaneRequest, LaneSettings } from './lane-messages.ts';
 
 /** Replays one file at a time, apart from everything else. */

@@ -1,8 +1,5 @@
 import { availableParallelism, constants } from 'node:os';
-import { atCommand } from './at.command.ts';
 import { parseCommandLine, USAGE } from './command-line.ts';
-import { inspectCommand } from './inspect.command.ts';
-import { runCommand } from './run.command.ts';
 import { printable } from './text.ts';
 import type { ToolIo } from './tool-io.ts';
 
@@ -26,9 +23,15 @@ async function main(args: readonly string[]): Promise<number> {
     }
     if (parsed.verb === 'run') {
       endWithLanes();
+      const { runCommand } = await import('./run.command.ts');
       return await runCommand(parsed.command, io);
     }
-    if (parsed.verb === 'at') return await atCommand(parsed.command, io);
+    // These load the engine's library into this process; `run` leaves that to its lanes.
+    if (parsed.verb === 'at') {
+      const { atCommand } = await import('./at.command.ts');
+      return await atCommand(parsed.command, io);
+    }
+    const { inspectCommand } = await import('./inspect.command.ts');
     return await inspectCommand(parsed.command, io);
   } catch (error) {
     const { code = '', message } = error as { code?: string; message: string };

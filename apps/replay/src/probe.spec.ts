@@ -105,7 +105,7 @@ test('no line of the bundle moves, and its source map stays the last', () => {
 });
 
 test('the script is one, also when a history tries to end it', () => {
-  const hostile = "'`$&$'*/ </script> \u2028 ${process.exit()}";
+  const hostile = "'`$&$'*/ </script> \u2028 $" + '{process.exit()}';
   const pauseAt = [{ event: 1, eventType: hostile, what: hostile, isCause: true }];
   const script = composeProbe({ watch: 'sources', pauseAt });
   expect(() => new Function(script)).not.toThrow();

@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { type BuildName, findBreakingBuild } from './bisect.ts';
+import type { FileReplay } from './file-replay.ts';
 import type { FoundMismatch } from './first-mismatch.ts';
-import type { FileReplay } from './history-replayer.ts';
 import type { KeptBuilds } from './kept-builds.ts';
 import type { Lane } from './lane.ts';
 import type { ReplayReport, ReplayResult } from './replay-result.ts';

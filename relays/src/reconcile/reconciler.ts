@@ -55,17 +55,17 @@ export function startReconciler(options: ReconcilerOptions): Relay {
   const loop = repeat(
     async () => {
       let isRepaired = false;
-      let firstError: unknown;
+      const errors: unknown[] = [];
       for (const tenantId of await listTenantIds(options.pool)) {
         if (stopping.signal.aborted) break;
         try {
           if (await reconcileTenant(options, sources, tenantId, stopping.signal)) isRepaired = true;
         } catch (error) {
           // One tenant that cannot be looked at holds up no other.
-          firstError ??= error;
+          errors.push(error);
         }
       }
-      if (firstError !== undefined) throw firstError;
+      if (errors.length > 0) throw errors[0];
       return (isRepaired ? Math.min(AFTER_REPAIR_SECONDS, periodSeconds) : periodSeconds) * 1000;
     },
     (error, failures) => logger.warn({ err: error, failures }, 'reconciler: the round failed'),

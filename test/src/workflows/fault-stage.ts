@@ -27,6 +27,9 @@ export interface FaultStage {
   close(): Promise<void>;
 }
 
+/** Nothing that runs in dying workers is waited for, but a busy machine may take long to end them. */
+const PATIENT: WorkerChanges = { shutdownForceTime: '2 minutes' };
+
 /** Bundles the workflows with short attempts, connects to the dev server of the test run and starts workers. */
 export async function openFaultStage(): Promise<FaultStage> {
   const env = await openWorkflowEnvironment(await bundleSources(WORKFLOWS_ENTRY, [SHORT_ATTEMPTS]));
@@ -37,12 +40,12 @@ export async function openFaultStage(): Promise<FaultStage> {
     { ...routeByEnvironment(promotions), ...routeBySource(releases) },
     () => life.reached,
   );
-  let workers: StartedWorkers = await env.startWorkers(activities);
+  let workers: StartedWorkers = await env.startWorkers(activities, PATIENT);
   const replaceWorkers = async (changes: WorkerChanges): Promise<void> => {
     life.reach();
     life = createPoint();
     await workers.end();
-    workers = await env.startWorkers(activities, changes);
+    workers = await env.startWorkers(activities, { ...PATIENT, ...changes });
   };
   return {
     client: env.client,

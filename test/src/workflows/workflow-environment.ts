@@ -27,7 +27,7 @@ export interface WorkflowEnvironment {
 }
 
 /** What a test changes about its workers. */
-export type WorkerChanges = Pick<WorkerOptions, 'maxCachedWorkflows'>;
+export type WorkerChanges = Pick<WorkerOptions, 'maxCachedWorkflows' | 'shutdownForceTime'>;
 
 /** Workers for all task queues that serve until they are ended. */
 export interface StartedWorkers {
