@@ -92,6 +92,21 @@ test('nothing is reset without a yes', async () => {
   expect(nobody.asked).toEqual([]);
 });
 
+test('--preview shows what runs again, without a terminal, and does nothing', async () => {
+  const text = fakeIo(answers);
+  expect(await runCli(['promotion', 'reset', 'staging/6', '--preview'], text)).toBe(0);
+  expect(text.outText()).toContain(
+    '27  deploy on staging-host: The report of the agent answers it.',
+  );
+  const json = fakeIo(answers);
+  expect(await runCli(['promotion', 'reset', 'staging/6', '--preview', '--json'], json)).toBe(0);
+  expect(JSON.parse(json.outText())).toEqual(preview);
+  const both = fakeIo(answers);
+  expect(await runCli(['promotion', 'reset', 'staging/6', '--preview', '--yes'], both)).toBe(2);
+  expect(both.asked).toEqual([]);
+  for (const io of [text, json]) expect(inputOf(io, 'resetPromotion')).toBeUndefined();
+});
+
 test.each(['promotion-sealed', 'reset-impossible', 'promotion-not-started', 'engine-unavailable'])(
   'the refusal %s keeps its code',
   async (code) => {

@@ -19,6 +19,7 @@ export interface SourceFinder {
 
 const FRAME = /^\s+at (?:.* \()?(.+?):(\d+):(\d+)\)?$/;
 const MAX_PLACES = 6;
+const WORKFLOWS_ENTRY = '/workflows/src/index.ts';
 
 /** @throws Error when the bundle has no readable source map */
 export function openSources(code: string): SourceFinder {
@@ -59,8 +60,10 @@ function isOwn(file: string): boolean {
   return !file.includes('node_modules/') && !file.includes('webpack') && /\.[jt]s$/.test(file);
 }
 
-/** The folder that packages were installed in is the repository's. */
+/** Where the workflows lie in it, or else the folder that packages were installed in, is the repository's. */
 function rootOf(sources: readonly string[]): string {
+  const own = sources.find((file) => file.endsWith(WORKFLOWS_ENTRY));
+  if (own !== undefined) return own.slice(0, 1 - WORKFLOWS_ENTRY.length);
   const library = sources.find((file) => file.includes('/node_modules/@temporalio/'));
   return library === undefined
     ? ''

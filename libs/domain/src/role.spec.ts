@@ -12,6 +12,8 @@ const GRANTED: Readonly<Record<Role, readonly string[]>> = {
     'promotion.request',
     'promotion.cancel',
     'environment.rollback',
+    'history.read',
+    'promotion.reset',
   ],
   approver: ['read', 'promotion.decide'],
   admin: [
@@ -21,6 +23,9 @@ const GRANTED: Readonly<Record<Role, readonly string[]>> = {
     'promotion.cancel',
     'promotion.decide',
     'environment.rollback',
+    'history.read',
+    'promotion.reset',
+    'estate.reconcile',
   ],
 };
 
