@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
+import { childEnvironment } from '@sluice/pure';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** Kept of what a captured program prints. Characters. */
@@ -78,8 +79,12 @@ export function runNode({ flags, program, args, isCaptured, answer }: NodeRun): 
   });
 }
 
-/** What it runs may be a stranger's build: the token stays here. */
+/** How packages of another build are reached; the programs that need it pass it on to `npm ci` and to nothing else. */
+const NETWORK =
+  /^(?:(?:https?|no)_proxy|NODE_EXTRA_CA_CERTS|SSL_CERT_(?:FILE|DIR)|npm_config_(?:registry|cache|cafile|userconfig))$/i;
+
+/** What it runs may be a stranger's build: tokens and credentials stay here. */
 function environment(isAnswering: boolean): NodeJS.ProcessEnv {
-  const { SLUICE_TOKEN: _token, SLUICE_TOKEN_FILE: _file, ...rest } = process.env;
-  return isAnswering ? { ...rest, SLUICE_PARENT_ANSWERS: 'yes' } : rest;
+  const { SLUICE_PARENT_ANSWERS: _inherited, ...kept } = childEnvironment(process.env, NETWORK);
+  return isAnswering ? { ...kept, SLUICE_PARENT_ANSWERS: 'yes' } : kept;
 }

@@ -119,6 +119,7 @@ async function givePackages(input: BuildRefInput, tree: string): Promise<void> {
   await run(input, `Installing the packages of ${ref} failed`, 'npm', args, {
     cwd: tree,
     timeoutMs: INSTALL_TIMEOUT_MS,
+    env: childEnvironment(process.env, NETWORK),
   });
 }
 
@@ -172,10 +173,7 @@ async function run(
   }
 }
 
-/** Without what a git hook sets, which would make every git here speak of another repository. */
+/** With the user's settings, and without what a git hook sets, which would make every git here speak of another repository. */
 function gitEnvironment(): NodeJS.ProcessEnv {
-  const entries = Object.entries(process.env).filter(
-    ([name]) => !/^GIT_(DIR|WORK_TREE|INDEX_FILE|COMMON_DIR|PREFIX)$/.test(name),
-  );
-  return Object.fromEntries(entries);
+  return childEnvironment(process.env, /^GIT_CONFIG_(GLOBAL|SYSTEM|NOSYSTEM)$/);
 }

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { childEnvironment } from '@sluice/pure';
 
 /** Kept of what a child says, for its error. */
 const MAX_OUTPUT = 64 * 1024;
@@ -11,6 +12,7 @@ export interface ChildOptions {
   readonly cwd: string;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
+  /** Default: what any program needs, and no credential. */
   readonly env?: NodeJS.ProcessEnv;
 }
 
@@ -34,7 +36,7 @@ export class ChildCommandError extends Error {
 export function runChild(
   program: string,
   args: readonly string[],
-  { cwd, timeoutMs, signal, env = process.env }: ChildOptions,
+  { cwd, timeoutMs, signal, env = childEnvironment(process.env) }: ChildOptions,
 ): Promise<string> {
   return new Promise((resolve, reject) => {
     const what = `${program} ${args.slice(0, 3).join(' ')}`;

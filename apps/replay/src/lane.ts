@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { childEnvironment } from '@sluice/pure';
 import { type FileReplay, unreadable } from './file-replay.ts';
 import type { LaneAnswer, LaneRequest, LaneSettings } from './lane-messages.ts';
 
@@ -102,7 +103,10 @@ class LaneProcess {
   constructor(program: string) {
     // The debugger's flags are for this process; a lane that waits for a debugger would never answer.
     const execArgv = process.execArgv.filter((flag) => !flag.startsWith('--inspect'));
-    this.#child = fork(program, [], { execArgv, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+    // Only this process's parent answers, and only to this process.
+    const { SLUICE_PARENT_ANSWERS: _answers, ...env } = childEnvironment(process.env);
+    const stdio = ['ignore', 'ignore', 'pipe', 'ipc'] as const;
+    this.#child = fork(program, [], { execArgv, env, stdio: [...stdio] });
     living.add(this.#child);
     this.#child.once('close', () => living.delete(this.#child));
     this.#child.stderr?.on('data', (chunk: Buffer) => {

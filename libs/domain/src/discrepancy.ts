@@ -37,7 +37,7 @@ export const DISCREPANCY_RULES = {
     repairable: true,
     remedy: 'The request is refused; ask for the release again.',
   },
-  /** A closed workflow without an archived history for a while. */
+  /** A closed workflow without an archived history for a while, or one that is marked as archived and is not. */
   'history-missing': {
     action: 'repair',
     repairable: true,
@@ -50,11 +50,11 @@ export const DISCREPANCY_RULES = {
     remedy:
       'Restore the engine from a backup, or accept the loss; look why the archiver was behind.',
   },
-  /** A row names a history whose file is not in the evidence store, or is another. */
+  /** A row names a history whose file is not in the evidence store, is another, or cannot be read. */
   'history-damaged': {
     action: 'raise',
     repairable: false,
-    remedy: 'Restore the file from a backup of the evidence store.',
+    remedy: 'Restore the file from a backup of the evidence store, or the right to read it.',
   },
   /** A workflow that does not go on (see its problem). */
   'workflow-stuck': {

@@ -9,6 +9,31 @@ export const HISTORY_ARCHIVE_SCHEMA = 'sluice.history-archive/v1';
 /** The schema tag of an exported history: redacted, readable JSON, one workflow run a file. */
 export const HISTORY_EXPORT_SCHEMA = 'sluice.history-export/v1';
 
+/** Seconds that a closed workflow waits for the packet of its promotion before it is archived without one. */
+export const PACKET_WAIT_SECONDS = {
+  /** From its close, or from the end of the promotion where that is later: what ends a promotion seals it soon after. */
+  ended: 3600,
+  /**
+   * From its close on at most. While a promotion is open, a settlement is still to end and seal it; but an engine may forget
+   * what closed a day ago, and a history without a packet is better than none. The rest of the day is for the archiver.
+   */
+  longest: 72_000,
+} as const;
+
+/**
+ * Until when a closed workflow whose promotion has no packet waits for one.
+ * @param closedAt of its last run; RFC 3339
+ * @param promotionEndedAt RFC 3339; null while the promotion is open
+ * @returns milliseconds since 1970
+ */
+export function packetAwaitedUntil(closedAt: string, promotionEndedAt: string | null): number {
+  const closed = Date.parse(closedAt);
+  const longest = closed + PACKET_WAIT_SECONDS.longest * 1000;
+  if (promotionEndedAt === null) return longest;
+  const from = Math.max(closed, Date.parse(promotionEndedAt));
+  return Math.min(longest, from + PACKET_WAIT_SECONDS.ended * 1000);
+}
+
 /** How a workflow run closed. */
 export const WORKFLOW_RUN_STATUSES = [
   'completed',

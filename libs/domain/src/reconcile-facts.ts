@@ -39,6 +39,17 @@ export interface UnarchivedFact {
   readonly workflowId: string;
   /** When the engine was found to have forgotten it; null while it is to be archived. */
   readonly lostAt: string | null;
+  /** True when it is of a promotion that is not sealed: it waits for the packet. */
+  readonly awaitsPacket: boolean;
+  /** Null while its promotion is open, or where it is of none. */
+  readonly promotionEndedAt: string | null;
+}
+
+/** A workflow that is marked as archived although no run of it is. */
+export interface EmptyArchiveFact {
+  readonly workflowId: string;
+  /** When it was marked. */
+  readonly archivedAt: string;
 }
 
 /** An archived history whose file was looked for. */
@@ -46,7 +57,9 @@ export interface HistoryFact {
   readonly workflowId: string;
   readonly runId: string;
   readonly archiveDigest: string;
-  readonly file: 'there' | 'missing' | 'damaged';
+  readonly file: 'there' | 'missing' | 'damaged' | 'unreadable';
+  /** Code of what stands in the way where it is `unreadable`, such as `EIO`; else null. */
+  readonly error: string | null;
 }
 
 /** A workflow that does not go on. */
@@ -102,6 +115,7 @@ export interface ReconcileFacts {
   readonly endedHolders: readonly EndedHolderFact[];
   readonly releaseRequests: readonly ReleaseRequestFact[];
   readonly unarchived: readonly UnarchivedFact[];
+  readonly emptyArchives: readonly EmptyArchiveFact[];
   readonly histories: readonly HistoryFact[];
   readonly stuck: readonly StuckFact[];
   readonly targets: readonly TargetFact[];

@@ -1,5 +1,6 @@
 import { type Discrepancy, type DiscrepancyCode, discrepancyId } from './discrepancy.ts';
-import type { ReconcileFacts, WorkflowFact } from './reconcile-facts.ts';
+import { packetAwaitedUntil } from './history.ts';
+import type { HistoryFact, ReconcileFacts, UnarchivedFact, WorkflowFact } from './reconcile-facts.ts';
 
 /** Seconds after which a state that is right for a moment counts as a discrepancy. */
 export const RECONCILE_GRACE_SECONDS = {
@@ -7,7 +8,7 @@ export const RECONCILE_GRACE_SECONDS = {
   start: 5,
   /** From the end of a promotion on: its workflow gives the lease back and closes. */
   outlive: 120,
-  /** From the close of a workflow on: it is archived. */
+  /** From the close of a workflow on, or from when it no longer waits for a packet: it is archived. */
   archive: 120,
   /** From the moment a message was stored. */
   message: 60,
@@ -17,6 +18,12 @@ export const RECONCILE_GRACE_SECONDS = {
 
 /** Days that a lost history is shown: nothing makes it come back. */
 export const LOST_SHOWN_DAYS = 30;
+
+const FILE_WORDS: Readonly<Record<Exclude<HistoryFact['file'], 'there'>, string>> = {
+  missing: 'is not in the evidence store',
+  damaged: 'has other bytes than its digest says',
+  unreadable: 'cannot be read',
+};
 
 type Rule = (facts: ReconcileFacts) => readonly Omit<Discrepancy, 'code'>[];
 
@@ -91,14 +98,15 @@ const RULES: Readonly<Record<DiscrepancyCode, Rule>> = {
       ];
     }),
 
-  'history-missing': (facts) =>
-    facts.unarchived.flatMap(({ workflowId, lostAt }) => {
+  'history-missing': (facts) => [
+    ...facts.unarchived.flatMap((one) => {
+      const { workflowId, lostAt } = one;
       const closedAt = facts.workflows.get(workflowId)?.closedAt ?? null;
       const isLeftAlone =
         lostAt !== null ||
         closedAt === null ||
         facts.pendingStarts.has(workflowId) ||
-        !isOlder(facts, closedAt, RECONCILE_GRACE_SECONDS.archive);
+        !isOlder(facts, archivableFrom(one, closedAt), RECONCILE_GRACE_SECONDS.archive);
       if (isLeftAlone) return [];
       return [
         {
@@ -108,6 +116,12 @@ const RULES: Readonly<Record<DiscrepancyCode, Rule>> = {
         },
       ];
     }),
+    ...facts.emptyArchives.map(({ workflowId, archivedAt }) => ({
+      subject: `workflow:${workflowId}`,
+      message: `Workflow ${workflowId} is marked as archived since ${archivedAt}, but no history of it is.`,
+      detail: { workflowId, archivedAt },
+    })),
+  ],
 
   'history-lost': (facts) =>
     facts.unarchived.flatMap(({ workflowId, lostAt }) => {
@@ -122,17 +136,14 @@ const RULES: Readonly<Record<DiscrepancyCode, Rule>> = {
     }),
 
   'history-damaged': ({ histories }) =>
-    histories.flatMap(({ workflowId, runId, archiveDigest, file }) => {
+    histories.flatMap(({ workflowId, runId, archiveDigest, file, error }) => {
       if (file === 'there') return [];
-      const what =
-        file === 'missing'
-          ? 'is not in the evidence store'
-          : 'has other bytes than its digest says';
+      const what = FILE_WORDS[file];
       return [
         {
           subject: `workflow:${workflowId}/${runId}`,
-          message: `The archived history of ${workflowId}, run ${runId}, ${what}.`,
-          detail: { workflowId, runId, archiveDigest, file },
+          message: `The archived history of ${workflowId}, run ${runId}, ${what}${error === null ? '' : ` (${error})`}.`,
+          detail: { workflowId, runId, archiveDigest, file, error },
         },
       ];
     }),
@@ -192,8 +203,17 @@ export function findDiscrepancies(facts: ReconcileFacts): readonly Discrepancy[]
   return [...found.values()];
 }
 
-function isOlder({ now }: ReconcileFacts, since: string, seconds: number): boolean {
-  return Date.parse(now) - Date.parse(since) > seconds * 1000;
+function isOlder({ now }: ReconcileFacts, since: string | number, seconds: number): boolean {
+  const from = typeof since === 'string' ? Date.parse(since) : since;
+  return Date.parse(now) - from > seconds * 1000;
+}
+
+/** From when on the archiver does not wait for anything, in milliseconds since 1970. */
+function archivableFrom(one: UnarchivedFact, closedAt: string): number {
+  const { awaitsPacket, promotionEndedAt } = one;
+  if (awaitsPacket) return packetAwaitedUntil(closedAt, promotionEndedAt);
+  // It was sealed when it ended, or soon after.
+  return Math.max(Date.parse(closedAt), Date.parse(promotionEndedAt ?? closedAt));
 }
 
 function wordOf({ state }: WorkflowFact): string {

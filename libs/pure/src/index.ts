@@ -1,4 +1,5 @@
 export * from './canonical-json.ts';
+export * from './child-environment.ts';
 export * from './decision-hash.ts';
 export * from './digest.ts';
 export * from './enrolment-token.ts';

@@ -1,3 +1,4 @@
+import { packetAwaitedUntil } from '@sluice/domain';
 import type { Logger } from '@sluice/observability';
 import {
   type ClaimedExecution,
@@ -38,12 +39,6 @@ const CLAIM_SECONDS = 120;
 
 /** A workflow that the engine does not know is given up when it was asked for longer ago than this. Seconds. */
 const LOST_SECONDS = 3600;
-
-/**
- * What closed waits for the packet of its promotion, which a settlement may still have to seal; longer than this and it is
- * archived without. Seconds; less than the engine remembers.
- */
-const PACKET_SECONDS = 3600;
 
 /** Bounds of the pause between two looks. Seconds. */
 const PAUSES = { shortest: 1, first: 2, afterFailure: 5, longest: 60 };
@@ -86,9 +81,10 @@ async function archiveClaimed(
   if (state === 'running') return 'later';
   if (state === 'unknown') return loseExecution(parts, tenantId, claim);
   const runs = await parts.engine.listRuns(workflowId);
-  const packetDigest = await readPacket(parts.workerPool, tenantId, claim);
   if (runs.length === 0 || runs.some(({ status }) => status === 'running')) return 'later';
-  if (claim.promotionId !== null && packetDigest === null && !isLongClosed(runs)) return 'later';
+  const { packetDigest, endedAt } = await readEnd(parts.workerPool, tenantId, claim);
+  const awaitsPacket = claim.promotionId !== null && packetDigest === null;
+  if (awaitsPacket && Date.now() < packetAwaitedUntil(closeOf(runs), endedAt)) return 'later';
 
   const known = await withTenant(parts.workerPool, tenantId, (tx) =>
     listHistoriesOfWorkflow(tx, workflowId),
@@ -107,20 +103,22 @@ async function archiveClaimed(
   return isDone ? 'archived' : 'taken';
 }
 
-/** Read after the runs: what sealed it has committed before its workflow closed. */
-async function readPacket(
+/** Packet and end of its promotion. Read after the runs: what sealed it has committed before its workflow closed. */
+async function readEnd(
   workerPool: Pool,
   tenantId: string,
   { promotionId, packetDigest }: ClaimedExecution,
-): Promise<string | null> {
-  if (promotionId === null || packetDigest !== null) return packetDigest;
+): Promise<{ readonly packetDigest: string | null; readonly endedAt: string | null }> {
+  if (promotionId === null || packetDigest !== null) return { packetDigest, endedAt: null };
   const promotion = await withTenant(workerPool, tenantId, (tx) => findPromotion(tx, promotionId));
-  return promotion?.packetDigest ?? null;
+  return {
+    packetDigest: promotion?.packetDigest ?? null,
+    endedAt: promotion?.endedAt ?? null,
+  };
 }
 
-function isLongClosed(runs: readonly WorkflowRun[]): boolean {
-  const closed = Math.max(...runs.map(({ closedAt }) => Date.parse(closedAt ?? '')));
-  return Date.now() - closed > PACKET_SECONDS * 1000;
+function closeOf(runs: readonly WorkflowRun[]): string {
+  return runs.map(({ closedAt }) => closedAt ?? '').reduce((last, one) => (one > last ? one : last));
 }
 
 async function loseExecution(

@@ -25,7 +25,7 @@ export interface FactSources {
 
 /**
  * Asks records, engine, agents' words and archive about one tenant, in the order that {@link ReconcileFacts} wants.
- * @throws when the engine or a file could not be asked: nothing is concluded from half of the facts
+ * @throws when the engine or the records could not be asked: nothing is concluded from half of the facts
  */
 export async function gatherFacts(
   { workerPool, engine, checkHistoryFiles }: FactSources,

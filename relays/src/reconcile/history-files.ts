@@ -43,8 +43,7 @@ export function createHistoryFileCheck(
   return async (tenantId) => {
     const facts = new Map<string, HistoryFact>();
     for (const history of await readNext(tenantId, 'look', LOOKED_FOR)) {
-      const isThere = await evidence.has(history.archiveDigest);
-      facts.set(history.runId, factOf(history, isThere ? 'there' : 'missing'));
+      facts.set(history.runId, factOf(history, await findFile(evidence, history.archiveDigest)));
     }
     const toRead = [
       ...(await readNext(tenantId, 'read', READ)),
@@ -71,25 +70,37 @@ function listSuspects(pool: Pool, tenantId: string): Promise<readonly KeptHistor
   );
 }
 
-async function readFile(
-  evidence: Pick<EvidenceStore, 'get'>,
-  digest: string,
-): Promise<HistoryFact['file']> {
+type FileState = Pick<HistoryFact, 'file' | 'error'>;
+
+async function findFile(evidence: Pick<EvidenceStore, 'has'>, digest: string): Promise<FileState> {
+  try {
+    return { file: (await evidence.has(digest)) ? 'there' : 'missing', error: null };
+  } catch (error) {
+    return failureOf(error);
+  }
+}
+
+async function readFile(evidence: Pick<EvidenceStore, 'get'>, digest: string): Promise<FileState> {
   try {
     // Verified while it is read; nothing is kept.
     for await (const _chunk of await evidence.get(digest));
-    return 'there';
+    return { file: 'there', error: null };
   } catch (error) {
-    const { code } = error as { readonly code?: unknown };
-    if (code === 'evidence-not-found') return 'missing';
-    if (code === 'evidence-corrupt') return 'damaged';
-    throw error;
+    return failureOf(error);
   }
+}
+
+/** One file that cannot be read holds up no other comparison. Its code is told, not its text, which names paths. */
+function failureOf(error: unknown): FileState {
+  const { code, name } = error as { readonly code?: unknown; readonly name?: unknown };
+  if (code === 'evidence-not-found') return { file: 'missing', error: null };
+  if (code === 'evidence-corrupt') return { file: 'damaged', error: null };
+  return { file: 'unreadable', error: String(code ?? name ?? 'unknown') };
 }
 
 function factOf(
   { workflowId, runId, archiveDigest }: KeptHistoryRecord,
-  file: HistoryFact['file'],
+  state: FileState,
 ): HistoryFact {
-  return { workflowId, runId, archiveDigest, file };
+  return { workflowId, runId, archiveDigest, ...state };
 }

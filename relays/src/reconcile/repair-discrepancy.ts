@@ -6,6 +6,7 @@ import {
   insertEvent,
   lookNow,
   type Pool,
+  reopenEmptyArchive,
   settleReleaseRequest,
   withTenant,
 } from '@sluice/persistence';
@@ -66,7 +67,9 @@ const REPAIRS: Readonly<Partial<Record<DiscrepancyCode, Repair>>> = {
 
   'history-missing': ({ workerPool }, tenantId, { detail }) =>
     withTenant(workerPool, tenantId, async (tx) => {
-      await lookNow(tx, String(detail['workflowId']));
+      const workflowId = String(detail['workflowId']);
+      if (detail['archivedAt'] !== undefined) return reopenEmptyArchive(tx, workflowId);
+      await lookNow(tx, workflowId);
       return true;
     }),
 };

@@ -128,6 +128,22 @@ export async function lookNow(tx: Tx, workflowId: string): Promise<void> {
 }
 
 /**
+ * Takes back that a workflow is archived where no run of it is, and has the archiver look at it as {@link lookNow} does.
+ * @returns false when it was right, or not archived
+ */
+export async function reopenEmptyArchive(tx: Tx, workflowId: string): Promise<boolean> {
+  const { rowCount } = await tx.query(
+    `update sluice.workflow_executions e set archived_at = null
+      where tenant_id = $1 and workflow_id = $2 and archived_at is not null
+        and not exists (select from sluice.workflow_histories h
+              where h.tenant_id = $1 and h.workflow_id = e.workflow_id)`,
+    [tx.tenantId, workflowId],
+  );
+  if (rowCount === 1) await lookNow(tx, workflowId);
+  return rowCount === 1;
+}
+
+/**
  * Notes that every run of a workflow is archived.
  * @param claim as {@link claimExecution} gave it, when the runs were listed after that; when the workflow was started or
  * reset once more since, nothing is noted

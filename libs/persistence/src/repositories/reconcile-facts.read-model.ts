@@ -1,4 +1,5 @@
 import type {
+  EmptyArchiveFact,
   MessageFact,
   PromotionState,
   StuckFact,
@@ -26,6 +27,7 @@ export interface ReconcileRecords {
   /** Those that resolve. */
   readonly releaseRequests: readonly { readonly requestId: string; readonly createdAt: string }[];
   readonly unarchived: readonly UnarchivedFact[];
+  readonly emptyArchives: readonly EmptyArchiveFact[];
   readonly stuck: readonly StuckFact[];
   readonly targets: readonly TargetFact[];
   readonly unsettledDeployments: readonly UnsettledDeploymentFact[];
@@ -78,10 +80,20 @@ export async function readReconcileRecords(tx: Tx): Promise<ReconcileRecords> {
         order by created_at, request_id`,
     ),
     unarchived: await rows(
-      `select workflow_id as "workflowId", lost_at as "lostAt" from sluice.workflow_executions
-        where tenant_id = $1 and archived_at is null
-          and (lost_at is null or lost_at > now() - make_interval(days => ${LOST_DAYS}))
-        order by requested_at, workflow_id`,
+      `select e.workflow_id as "workflowId", e.lost_at as "lostAt", p.ended_at as "promotionEndedAt",
+              p.promotion_id is not null and p.packet_digest is null as "awaitsPacket"
+         from sluice.workflow_executions e
+         left join sluice.promotions p on p.tenant_id = $1 and p.promotion_id = e.promotion_id
+        where e.tenant_id = $1 and e.archived_at is null
+          and (e.lost_at is null or e.lost_at > now() - make_interval(days => ${LOST_DAYS}))
+        order by e.requested_at, e.workflow_id`,
+    ),
+    emptyArchives: await rows(
+      `select e.workflow_id as "workflowId", e.archived_at as "archivedAt" from sluice.workflow_executions e
+        where e.tenant_id = $1 and e.archived_at is not null
+          and not exists (select from sluice.workflow_histories h
+                where h.tenant_id = $1 and h.workflow_id = e.workflow_id)
+        order by e.archived_at, e.workflow_id`,
     ),
     stuck: await rows(
       `select workflow_id as "workflowId", code, message from sluice.workflow_problems
