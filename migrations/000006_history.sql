@@ -128,6 +128,9 @@ begin
 end $$;
 grant select, insert, update (look_at, archived_at, lost_at) on sluice.workflow_executions to sluice_worker;
 grant select, insert, update (look_at, archived_at, lost_at) on sluice.workflow_executions to sluice_app;
+-- Who asks for a start or a reset says that a history is owed once more, and never that none is: that would hide the workflow.
+create policy only_owes on sluice.workflow_executions as restrictive for all to sluice_app
+  using (true) with check (archived_at is null and lost_at is null);
 grant select, insert, update (expired_at) on sluice.workflow_histories to sluice_worker;
 grant select on sluice.workflow_histories to sluice_app, sluice_signer;
 -- The signer signs for workflows only that somebody asked for.
@@ -135,7 +138,6 @@ grant select on sluice.workflow_executions to sluice_signer;
 grant select, insert, delete on sluice.workflow_problems to sluice_worker;
 grant update (code, message, cause, attempt, event_number, activity, build_id, first_seen_at, last_seen_at)
   on sluice.workflow_problems to sluice_worker;
-grant select on sluice.workflow_problems to sluice_app;
 grant select on sluice.workflow_problems to sluice_app;
 grant select, insert, delete on sluice.discrepancies to sluice_worker;
 grant update (message, action, remedy, detail, last_seen_at, repair_requested_by, repair_requested_at, repair_error)
@@ -163,7 +165,7 @@ grant select on sluice.tenants to sluice_worker;
 alter table sluice.promotions add column bundle_digest text check (bundle_digest ~ '^sha256:[0-9a-f]{64}$');
 grant update (bundle_digest) on sluice.promotions to sluice_worker;
 
--- Only the files of histories are ever removed again.
+-- Only the files of histories are ever removed again, by rule or because no row came to name them.
 grant delete on sluice.evidence to sluice_worker;
 create policy only_histories_expire on sluice.evidence as restrictive for delete to sluice_worker
   using (media_type = 'application/vnd.sluice.history.v1');

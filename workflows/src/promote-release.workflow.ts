@@ -18,6 +18,7 @@
  * Compensation: when a promotion that may have touched targets does not succeed, every target that a deployment was
  * dispatched to is reverted; what could not be reverted makes the promotion `failed` and is named in its reason. A rollback
  * takes the lease first, from whoever holds it, and is never reverted.
+ * After a reset the records say at the seal what was deployed before it: that is reverted as well.
  * Rules without `form: 2` are of promotions that began before all this: they run as they did then.
  */
 import { assertPipeline, cutText, DEFAULT_DEADLINES } from '@sluice/domain';

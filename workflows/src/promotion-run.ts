@@ -38,7 +38,10 @@ export class PromotionRun {
   leaseSought = false;
   /** Counts `leaseGranted`; the waiter asks again whenever it grew. */
   leaseSignals = 0;
-  /** Set before the first step with effects is executed: from then on an unhappy end looks for targets to revert. */
+  /**
+   * Set before the first step with effects is executed, or when the records say that a run before a reset has done so:
+   * from then on an unhappy end looks for targets to revert.
+   */
   effectsBegun = false;
   /** Counts `targetsChanged`, and how many of them were there when the plan was asked for. */
   targetChanges = 0;

@@ -7,11 +7,14 @@ import { meaningOfFailure } from './failure-reason.ts';
 import type { Ending } from './interpret-pipeline.ts';
 import type { PromotionRun } from './promotion-run.ts';
 import { revertDeployedTargets, type SettledEnding } from './revert-targets.ts';
-import { settleEnding } from './settle-ending.ts';
+import { fenceSkippedDeployments, settleEnding } from './settle-ending.ts';
 import { recordStepState } from './step-records.ts';
 
 /** After this long without a seal the environment is given free for others, unless it would be with stale records. */
 const SEAL_PATIENCE = '15 minutes';
+
+/** What a seal answers that has found targets to be put back first. */
+const REVERT_FIRST = 'revert-first';
 
 /** A sealed reason's text; what a failed revert says of many targets is cut. */
 const MAX_REASON = 8000;
@@ -30,37 +33,65 @@ export async function sealEnding(run: PromotionRun, ending: Ending): Promise<Pro
   }
   const pending = run.steps().filter(({ state }) => state === 'pending');
   await Promise.all(pending.map(({ id }) => recordStepState(run, id, 'skipped', settled.reason)));
-  // A promotion that ends out of its queue passes through running where the table wants it.
-  if (!isPromotionTransition(run.state, settled.state)) await run.enterState('running');
-  return sealAndRelease(run, settled);
+  await passThroughRunning(run, settled);
+  return sealAndRelease(run, ending, settled);
 }
 
-/** Seals an end, and gives the lease or the place in its queue back. */
+/**
+ * Seals an end, and gives the lease or the place in its queue back. The run before a reset may have deployed where this one
+ * has not: the records say so, and then targets are put back before anything is sealed.
+ */
 export async function sealAndRelease(
   run: PromotionRun,
+  ending: Ending,
   settled: SettledEnding,
 ): Promise<PromotionResult> {
   const sealed = seal(run, settled);
   await releaseLeaseAfter(run, settled, sealed);
   const result = await sealed;
+  if (result === REVERT_FIRST) {
+    run.effectsBegun = true;
+    run.leaseSought = true;
+    await fenceSkippedDeployments(run, settled.reason);
+    const reverted = await settleEnding(run, ending);
+    await passThroughRunning(run, reverted);
+    return sealAndRelease(run, ending, reverted);
+  }
   run.showState(result.state);
   return result;
 }
 
+/** A promotion that ends out of its queue passes through running where the table wants it. */
+async function passThroughRunning(run: PromotionRun, { state }: SettledEnding): Promise<void> {
+  if (!isPromotionTransition(run.state, state)) await run.enterState('running');
+}
+
+/** Whether nothing of this promotion can be on targets that this run does not know of. */
+function areTargetsSettled(run: PromotionRun, { state }: SettledEnding): boolean {
+  if (state === 'succeeded' || run.input.kind === 'rollback') return true;
+  return run.effectsBegun || run.supersededBy !== undefined;
+}
+
 /** @throws ApplicationFailure `SealingFailed` when no retry can mend it; the run can be reset once its cause is mended */
-async function seal(run: PromotionRun, { state, reason }: SettledEnding): Promise<PromotionResult> {
+async function seal(
+  run: PromotionRun,
+  settled: SettledEnding,
+): Promise<PromotionResult | typeof REVERT_FIRST> {
+  const { state, reason } = settled;
   const { promotion, traceparent } = run.input;
   const endedAt = new Date(Date.now()).toISOString();
   // A message may come from a tool or a host, cut anywhere: half a character could never be signed.
   const sealed = reason && { ...reason, message: cutText(reason.message, MAX_REASON) };
   try {
-    const { packetDigest, ended } = await sealing.sealPromotion({
+    const { packetDigest, revertFirst, ended } = await sealing.sealPromotion({
       promotion,
       state,
       reason: sealed,
       endedAt,
       traceparent,
+      targetsSettled: areTargetsSettled(run, settled),
     });
+    if (revertFirst === true) return REVERT_FIRST;
     // The records have the last word: it was sealed before, or a rollback was faster than a success.
     return {
       state: ended?.state ?? state,
@@ -81,7 +112,7 @@ async function seal(run: PromotionRun, { state, reason }: SettledEnding): Promis
 /**
  * Gives the lease, or the place in its queue, back once the seal is there or has failed for good; after a long wait
  * also without it. Not so after a success: its seal writes what runs on the targets, and the next
- * promotion plans against that.
+ * promotion plans against that. Nor while targets have to be put back: that needs the lease.
  */
 async function releaseLeaseAfter(
   run: PromotionRun,
@@ -89,11 +120,18 @@ async function releaseLeaseAfter(
   sealed: Promise<unknown>,
 ): Promise<void> {
   const settledSeal = sealed.then(
-    () => undefined,
-    () => undefined,
+    (answer) => answer === REVERT_FIRST,
+    () => false,
   );
-  if (!run.leaseSought) return settledSeal;
-  await (state === 'succeeded' ? settledSeal : Promise.race([settledSeal, sleep(SEAL_PATIENCE)]));
+  const patience = (): Promise<false> => sleep(SEAL_PATIENCE).then(() => false);
+  if (!run.leaseSought) {
+    await settledSeal;
+    return;
+  }
+  const isOpen = await (state === 'succeeded'
+    ? settledSeal
+    : Promise.race([settledSeal, patience()]));
+  if (isOpen) return;
   const { promotion, environment } = run.input;
   try {
     await records.releaseLease({ promotion, resource: environmentLease(environment) });

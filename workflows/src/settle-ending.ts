@@ -1,7 +1,10 @@
+import { parseStepType } from '@sluice/domain';
+import { LEASED_STEPS, type Reason } from '@sluice/temporal-contract';
 import { CancellationScope, condition } from '@temporalio/workflow';
 import type { Ending } from './interpret-pipeline.ts';
 import type { PromotionRun } from './promotion-run.ts';
 import { revertDeployedTargets, type SettledEnding } from './revert-targets.ts';
+import { recordStepState } from './step-records.ts';
 
 /** So long a run that lost its lease waits for the word of who took it. */
 const SUPERSESSION_PATIENCE = '5s';
@@ -29,6 +32,22 @@ async function putBack(run: PromotionRun, ending: Ending): Promise<SettledEnding
   run.compensation = new CancellationScope();
   const scope = run.compensation;
   return scope.run(() => revertDeployedTargets(run, ending));
+}
+
+/**
+ * An attempt of the run before a reset may still be at work on a step that this run never came to. A dispatch looks at the
+ * step's state under the same lock: from here on the list of deployments is complete.
+ */
+export async function fenceSkippedDeployments(
+  run: PromotionRun,
+  reason: Reason | null,
+): Promise<void> {
+  for (const { id, type } of run.rules?.pipeline.steps ?? []) {
+    const isSkipped = run.stepStates().get(id) === 'skipped';
+    if (isSkipped && LEASED_STEPS.has(parseStepType(type).type)) {
+      await recordStepState(run, id, 'cancelled', reason);
+    }
+  }
 }
 
 /** Only with rules of the present form is a lease lost to anybody. */

@@ -65,7 +65,7 @@ export async function settlePromotion(
     // What its workflow had begun is unknown: the records are asked.
     run.effectsBegun = !isSuperseded;
     const ending: Ending = { state: isSuperseded ? 'cancelled' : 'failed', reason: input.reason };
-    return sealAndRelease(run, await settleEnding(run, ending));
+    return sealAndRelease(run, ending, await settleEnding(run, ending));
   });
 }
 

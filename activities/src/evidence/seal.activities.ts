@@ -1,4 +1,9 @@
-import { isPromotionEnd, isPromotionTransition, PREDICATE_TYPES } from '@sluice/domain';
+import {
+  isPromotionEnd,
+  isPromotionTransition,
+  PREDICATE_TYPES,
+  parseStepType,
+} from '@sluice/domain';
 import {
   askedRollbackOf,
   findPromotion,
@@ -19,6 +24,7 @@ import {
 import {
   FAILURES,
   type InterpreterActivities,
+  LEASED_STEPS,
   promotionWorkflowId,
 } from '@sluice/temporal-contract';
 import type { ActivityDependencies } from '../dependencies.ts';
@@ -87,6 +93,10 @@ export function createSealActivities(
             (tx) => gatherEvidence(tx, promotionId),
             { isolation: 'repeatable read', readOnly: true },
           );
+          if (mustRevertFirst(input, facts)) {
+            log.info({ state: input.state }, 'not sealed: targets of an earlier run are put back');
+            return { packetDigest: '', revertFirst: true };
+          }
           const ending = endingOf(input, facts.promotion);
           const sealed = await makePacket(parts, { ...input, ...ending }, facts).catch((error) =>
             explainRefusal(parts, input, facts, error),
@@ -103,6 +113,22 @@ export function createSealActivities(
         },
       ),
   };
+}
+
+/**
+ * Whether a run that has not looked for targets would leave a release on some that an earlier one, before a reset, has
+ * brought there, or is about to.
+ */
+function mustRevertFirst(
+  { state, targetsSettled }: SealInput,
+  { promotion, steps, deployments }: PromotionEvidence,
+): boolean {
+  if (targetsSettled !== false || state === 'succeeded') return false;
+  if (promotion.kind === 'rollback' || promotion.supersededBy !== null) return false;
+  const isAtWork = steps.some(
+    (step) => step.state === 'running' && LEASED_STEPS.has(parseStepType(step.type).type),
+  );
+  return isAtWork || deployments.some((one) => one.state === 'confirmed' || one.state === 'lost');
 }
 
 async function makePacket(

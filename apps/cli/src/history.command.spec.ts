@@ -265,3 +265,40 @@ test('--bundles writes the kept code beside the histories', async () => {
   );
   expect(readFileSync(join(root, 'bundles', `${name}.js`), 'utf8')).toBe(code);
 });
+
+test('kept code that lies there already is looked at, and nothing is written through links', async () => {
+  const code = 'code();';
+  const digest = digestOf(code);
+  const bundle = { digest, buildId: 'b1', sdkVersion: '1', size: 7, firstSeenAt: 'x' };
+  const io = fakeIo({
+    exportHistories: () => exported([document('dev-1.r1.json')]),
+    workflowBundles: () => ({ data: { workflowBundles: [bundle] } }),
+    workflowCode: () => ({
+      data: { workflowCode: { bundle, content: gzipSync(code).toString('base64') } },
+    }),
+  });
+  const to = join(root, 'to');
+  const bundles = join(to, 'bundles');
+  const path = join(bundles, `${digest.slice(7)}.js`);
+  const elsewhere = join(root, 'elsewhere');
+  const run = () => runCli(['history', 'export', 'dev/1', '--to', to, '--bundles'], io);
+  mkdirSync(bundles, { recursive: true });
+  writeFileSync(path, 'another();');
+  expect(await run()).toBe(0);
+  expect(readFileSync(path, 'utf8')).toBe(code);
+  // Right as they are, but they can be changed from elsewhere.
+  for (const name of [`${digest.slice(7)}.js`, `${digest.slice(7)}.json`, 'bundles.json']) {
+    rmSync(join(bundles, name));
+    writeFileSync(elsewhere, code);
+    symlinkSync(elsewhere, join(bundles, name));
+    if (name.endsWith('.json')) rmSync(path, { force: true });
+    expect(await run()).toBe(0);
+    expect(lstatSync(join(bundles, name)).isFile()).toBe(true);
+    expect(readFileSync(elsewhere, 'utf8')).toBe(code);
+  }
+  rmSync(bundles, { recursive: true });
+  mkdirSync(join(root, 'other'));
+  symlinkSync(join(root, 'other'), bundles);
+  expect(await run()).toBe(2);
+  expect(readdirSync(join(root, 'other'))).toEqual([]);
+});

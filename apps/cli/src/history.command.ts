@@ -107,13 +107,14 @@ async function exportHistories(
   const input = { form, reason, folder } as const;
   const outcome = await saveFound(context, promotions, input);
   const bundles = options.bundles === true ? await exportBundles(context, folder) : 0;
+  const withCode = bundles > 0 ? ` --bundles ${join(options.to, 'bundles')}` : '';
   context.print({ folder, form, ...outcome, bundles, isMore }, () =>
     [
       wrapped(`${countOf(outcome.saved.length, 'history', 'histories')} written to ${folder}`, 2),
       bundles > 0 ? `${countOf(bundles, 'build', 'builds')} of workflow code beside them\n` : '',
       describeSkipped(outcome),
       isMore ? 'There are more: narrow the query, or raise limit=.\n' : '',
-      `Replay them: sluice replay ${options.to}${form === 'ENCRYPTED' ? ' --key FILE' : ''}\n`,
+      `Replay them: sluice replay ${options.to}${form === 'ENCRYPTED' ? ' --key FILE' : ''}${withCode}\n`,
     ].join(''),
   );
   return hasFault(outcome) ? EXIT_CODES.failed : EXIT_CODES.ok;

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { createHash, randomUUID } from 'node:crypto';
+import { lstatSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { isDigest } from '@sluice/domain';
@@ -7,6 +7,7 @@ import type { ApiClient } from './api-client.ts';
 import { CliError, EXIT_CODES } from './exit-codes.ts';
 import type { BundleView } from './history-operations.ts';
 import { OPERATIONS } from './operations.ts';
+import { clause } from './text-layout.ts';
 
 const MAX_CODE_BYTES = 64 * 1024 * 1024;
 
@@ -21,28 +22,29 @@ export async function listKeptBundles(api: ApiClient): Promise<readonly BundleVi
   return workflowBundles;
 }
 
-/** Writes what the replay tool finds kept builds by; their code comes when it is asked for. */
+/**
+ * Writes what the replay tool finds kept builds by; their code comes when it is asked for.
+ * @throws CliError `file-unwritable`
+ */
 export function writeBundleList(folder: string, bundles: readonly BundleView[]): void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
   const rows = bundles.map(({ digest, buildId, firstSeenAt }) => ({
     digest,
     buildId,
     firstSeenAt,
   }));
-  const path = join(folder, 'bundles.json');
-  writeFileSync(path, `${JSON.stringify(rows, null, 2)}\n`, { mode: 0o600 });
+  writeBeside(folder, 'bundles.json', `${JSON.stringify(rows, null, 2)}\n`);
 }
 
 /**
- * Brings kept code into a folder, unless it lies there already.
+ * Brings kept code into a folder, unless a file that is what its name says lies there already.
  * @returns its path: `<hex of the digest>.js`, with `{digest, buildId}` in a `.json` beside it
- * @throws CliError `bundle-not-kept`, `digest-differs`
+ * @throws CliError `bundle-not-kept`, `digest-differs`, `file-unwritable`
  */
 export async function fetchCode(api: ApiClient, digest: string, folder: string): Promise<string> {
   if (!isDigest(digest)) throw notKept(digest);
   const name = digest.slice('sha256:'.length);
   const path = join(folder, `${name}.js`);
-  if (existsSync(path)) return path;
+  if (isCode(path, digest)) return path;
   const { workflowCode } = await api.run<{
     workflowCode: { readonly bundle: BundleView; readonly content: string } | null;
   }>(OPERATIONS.workflowCode, { digest });
@@ -52,11 +54,37 @@ export async function fetchCode(api: ApiClient, digest: string, folder: string):
     const message = `The workflow code ${digest} is not what its digest says.`;
     throw new CliError(EXIT_CODES.failed, 'digest-differs', message, 'Ask again.');
   }
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
   const { buildId } = workflowCode.bundle;
-  writeFileSync(join(folder, `${name}.json`), `${JSON.stringify({ digest: name, buildId })}\n`);
-  writeFileSync(path, code, { mode: 0o600 });
+  writeBeside(folder, `${name}.json`, `${JSON.stringify({ digest: name, buildId })}\n`);
+  writeBeside(folder, `${name}.js`, code);
   return path;
+}
+
+/** A link is none, whatever it leads to: it could lead elsewhere when the code is loaded. */
+function isCode(path: string, digest: string): boolean {
+  try {
+    const found = lstatSync(path);
+    if (!found.isFile() || found.size > MAX_CODE_BYTES) return false;
+    return digestOfCode(readFileSync(path, 'utf8')) === digest;
+  } catch {
+    return false;
+  }
+}
+
+/** Whole or not at all; never through a link that lies there, nor into a folder that is one. */
+function writeBeside(folder: string, fileName: string, content: string): void {
+  const path = join(folder, fileName);
+  const aside = join(folder, `.${fileName}.${randomUUID()}`);
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    if (!lstatSync(folder).isDirectory()) throw new Error('its folder is a link');
+    writeFileSync(aside, content, { flag: 'wx', mode: 0o600 });
+    renameSync(aside, path);
+  } catch (error) {
+    rmSync(aside, { force: true });
+    const message = `${path} cannot be written: ${clause((error as Error).message)}.`;
+    throw new CliError(EXIT_CODES.usage, 'file-unwritable', message, 'Look at that folder.');
+  }
 }
 
 /**

@@ -35,13 +35,19 @@ test('a program that a signal ended has 128 and its number', async () => {
   expect(await runNode({ program: path, args: [] })).toEqual({ status: 143, stdout: '' });
 });
 
-test('it never sees the token', async () => {
-  const path = program('console.log(Object.keys(process.env).filter((n) => n.includes("TOKEN")));');
-  process.env['SLUICE_TOKEN'] = 'secret';
+test('it sees no token and no credential of anything, and what it needs to run', async () => {
+  const path = program('console.log(JSON.stringify(process.env));');
+  const secrets = ['SLUICE_TOKEN', 'SLUICE_TOKEN_OTHER', 'AWS_SECRET_ACCESS_KEY', 'GITHUB_TOKEN'];
+  for (const name of [...secrets, 'HTTPS_PROXY']) process.env[name] = 'secret';
   try {
-    const { stdout } = await runNode({ program: path, args: [], isCaptured: true });
-    expect(stdout).not.toContain('SLUICE_TOKEN');
+    const run = { program: path, args: [], isCaptured: true };
+    const { stdout } = await runNode(run);
+    expect(stdout).not.toContain('secret');
+    expect(JSON.parse(stdout)).toMatchObject({ PATH: process.env['PATH'] });
+    const installer = await runNode({ ...run, isInstaller: true });
+    expect(JSON.parse(installer.stdout)).toMatchObject({ HTTPS_PROXY: 'secret' });
+    expect(installer.stdout).not.toContain('TOKEN');
   } finally {
-    delete process.env['SLUICE_TOKEN'];
+    for (const name of [...secrets, 'HTTPS_PROXY']) delete process.env[name];
   }
 });

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
-import { childEnvironment } from '@sluice/pure';
+import { childEnvironment, INSTALLER_VARIABLES } from '@sluice/pure';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** Kept of what a captured program prints. Characters. */
@@ -15,6 +15,8 @@ export interface NodeRun {
   readonly args: readonly string[];
   /** True when its standard output is a result for this command, not for the reader. */
   readonly isCaptured?: boolean;
+  /** True for one that starts git and npm, which need their servers. */
+  readonly isInstaller?: boolean;
   /** Answers a message of the program; what it returns is sent back. */
   readonly answer?: (message: unknown) => Promise<unknown>;
 }
@@ -38,7 +40,8 @@ export function isProgramRunning(): boolean {
  * Runs a program of Node at this terminal until it has ended, however many signals arrive meanwhile: they go to it.
  * @throws the error of the operating system when it cannot be started
  */
-export function runNode({ flags, program, args, isCaptured, answer }: NodeRun): Promise<NodeEnd> {
+export function runNode(run: NodeRun): Promise<NodeEnd> {
+  const { flags, program, args, isCaptured, answer } = run;
   return new Promise((resolve, reject) => {
     const out = isCaptured === true ? 'pipe' : 'inherit';
     const child = spawn(
@@ -46,7 +49,7 @@ export function runNode({ flags, program, args, isCaptured, answer }: NodeRun): 
       ['--enable-source-maps', ...(flags ?? []), program, ...args],
       {
         stdio: ['inherit', out, 'inherit', ...(answer === undefined ? [] : ['ipc' as const])],
-        env: environment(answer !== undefined),
+        env: environment(run),
       },
     );
     running += 1;
@@ -79,12 +82,8 @@ export function runNode({ flags, program, args, isCaptured, answer }: NodeRun): 
   });
 }
 
-/** How packages of another build are reached; the programs that need it pass it on to `npm ci` and to nothing else. */
-const NETWORK =
-  /^(?:(?:https?|no)_proxy|NODE_EXTRA_CA_CERTS|SSL_CERT_(?:FILE|DIR)|npm_config_(?:registry|cache|cafile|userconfig))$/i;
-
 /** What it runs may be a stranger's build: tokens and credentials stay here. */
-function environment(isAnswering: boolean): NodeJS.ProcessEnv {
-  const { SLUICE_PARENT_ANSWERS: _inherited, ...kept } = childEnvironment(process.env, NETWORK);
-  return isAnswering ? { ...kept, SLUICE_PARENT_ANSWERS: 'yes' } : kept;
+function environment({ isInstaller, answer }: Partial<NodeRun>): NodeJS.ProcessEnv {
+  const kept = childEnvironment(process.env, isInstaller === true ? INSTALLER_VARIABLES : undefined);
+  return answer === undefined ? kept : { ...kept, SLUICE_PARENT_ANSWERS: 'yes' };
 }

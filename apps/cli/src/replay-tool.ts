@@ -39,6 +39,7 @@ export async function buildOfRef(io: CliIo, ref: string, folder: string): Promis
   const { status, stdout } = await runReplayTool(io, 'build-ref-main.js', {
     args,
     isCaptured: true,
+    isInstaller: true,
   });
   const { bundle, error } = readLine(stdout);
   if (status === 0 && bundle !== undefined) return bundle;

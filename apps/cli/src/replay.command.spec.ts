@@ -132,7 +132,13 @@ test('a folder and a key need neither API nor token', async () => {
   mkdirSync(join(root, 'bundles'));
   writeFileSync(join(root, 'bundles', 'bundles.json'), '[]');
   expect(await runCli(['replay', root], io)).toBe(0);
-  expect(optionOf(io.runs[1]?.args ?? [], '--bundles')).toBe(join(root, 'bundles'));
+  // A stranger's code that lies beside histories must not run because of where it lies.
+  expect(io.runs[1]?.args).not.toContain('--bundles');
+  expect(io.errText()).toContain(`not used unasked, for it would run: ${join(root, 'bundles')}\n`);
+  const given = ['--bundles', join(root, 'bundles')];
+  expect(await runCli(['replay', root, ...given], io)).toBe(0);
+  expect(optionOf(io.runs[2]?.args ?? [], '--bundles')).toBe(join(root, 'bundles'));
+  expect(io.errText().match(/not used/g)).toHaveLength(1);
   expect(io.asked).toEqual([]);
 });
 

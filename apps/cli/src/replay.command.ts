@@ -9,6 +9,7 @@ import { fetchCode, findBuild, listKeptBundles, writeBundleList } from './kept-c
 import { withPrivateFolder } from './private-folder.ts';
 import { isQueryWord } from './promotion-query.ts';
 import { buildOfRef, exitCodeOf, newestRun, runReplayTool } from './replay-tool.ts';
+import { printable } from './text-layout.ts';
 
 interface ReplayOptions {
   readonly key?: string;
@@ -53,7 +54,7 @@ export function addReplayCommand(
     .option('--bundle <file>', "workflow code to try (default: this checkout's build)")
     .option('--ref <ref>', 'build and try the workflow code of a git ref')
     .option('--build <id>', 'try the kept code of a build')
-    .option('--bundles <folder>', 'kept code to search for the build that broke a history')
+    .option('--bundles <folder>', 'kept code to run in search of the build that broke a history; only from where you trust')
     .option('--workers <count>', 'so many at once (default: one for each processor)')
     .option('--inputs', 'also compare what activities are given, which replay itself does not')
     .option('--inspect', 'stop at each workflow task of one history, in a debugger')
@@ -129,9 +130,8 @@ async function prepare(
   }
   const given = options.bundles === undefined ? undefined : resolve(options.bundles);
   if (words.every((word) => !isQueryWord(word) && isPath(word))) {
-    const beside = words.map((word) => join(resolve(word), 'bundles'));
-    const bundles = given ?? beside.find((path) => existsSync(join(path, 'bundles.json')));
-    return { inputs: words.map((word) => resolve(word)), bundles, isIncomplete: false };
+    if (given === undefined && options.inspect !== true) tellOfUnused(context, words);
+    return { inputs: words.map((word) => resolve(word)), bundles: given, isIncomplete: false };
   }
   assertUnderstood(words);
   const { promotions, isMore } = await findPromotions(context, words);
@@ -149,6 +149,18 @@ async function prepare(
   const files = outcome.saved.map(({ file }) => file);
   const inputs = options.inspect === true ? [newestRun(outcome.saved).file] : files;
   return { inputs, bundles: given ?? bundles, isIncomplete: hasFault(outcome) };
+}
+
+/** Kept code would run: who got a folder from somebody else has to say that it may. */
+function tellOfUnused({ io }: CommandContext, words: readonly string[]): void {
+  const folders = words.map((word) => join(resolve(word), 'bundles'));
+  const unused = folders.find((path) => existsSync(join(path, 'bundles.json')));
+  if (unused === undefined) return;
+  const folder = printable(unused);
+  io.err(
+    `Kept code is not used unasked, for it would run: ${folder}\n` +
+      'Where you trust who wrote it, name that folder with --bundles to learn which build broke a history.\n',
+  );
 }
 
 function assertUnderstood(words: readonly string[]): void {

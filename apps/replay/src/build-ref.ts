@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { childEnvironment, INSTALLER_VARIABLES } from '@sluice/pure';
 import { type ChildCommandError, type ChildOptions, runChild } from './child-command.ts';
 import { hasSamePackages, linkPackages } from './link-packages.ts';
 import { moveSources } from './move-sources.ts';
@@ -91,7 +92,7 @@ async function findCommit(input: BuildRefInput): Promise<string> {
   const { checkout, ref } = input;
   const next =
     'Run this in a clone of the repository, or build the ref yourself and name --bundle.';
-  const options = { cwd: checkout, timeoutMs: GIT_TIMEOUT_MS, env: gitEnvironment() };
+  const options = { cwd: checkout, timeoutMs: GIT_TIMEOUT_MS, env: installerEnvironment() };
   const root = await runChild('git', ['rev-parse', '--show-toplevel'], options).catch(() => '');
   if (root === '' || (await realpath(root)) !== (await realpath(checkout))) {
     throw new BuildRefError('no-checkout', `${checkout} is no git checkout. ${next}`);
@@ -119,7 +120,7 @@ async function givePackages(input: BuildRefInput, tree: string): Promise<void> {
   await run(input, `Installing the packages of ${ref} failed`, 'npm', args, {
     cwd: tree,
     timeoutMs: INSTALL_TIMEOUT_MS,
-    env: childEnvironment(process.env, NETWORK),
+    env: installerEnvironment(),
   });
 }
 
@@ -144,7 +145,7 @@ async function takeBundle(
 
 /** Not ended by the signal: what was begun is cleaned up in any case. */
 async function removeTree(checkout: string, tree: string, folder: string): Promise<void> {
-  const options = { cwd: checkout, timeoutMs: GIT_TIMEOUT_MS, env: gitEnvironment() };
+  const options = { cwd: checkout, timeoutMs: GIT_TIMEOUT_MS, env: installerEnvironment() };
   await runChild('git', ['worktree', 'remove', '--force', tree], options).catch(() => undefined);
   await rm(folder, { recursive: true, force: true });
   await runChild('git', ['worktree', 'prune'], options).catch(() => undefined);
@@ -153,7 +154,7 @@ async function removeTree(checkout: string, tree: string, folder: string): Promi
 function git(input: BuildRefInput, args: readonly string[]): Promise<string> {
   // Hooks of the checkout are for people's checkouts.
   const all = ['-c', 'core.hooksPath=/dev/null', ...args];
-  const options = { cwd: input.checkout, timeoutMs: GIT_TIMEOUT_MS, env: gitEnvironment() };
+  const options = { cwd: input.checkout, timeoutMs: GIT_TIMEOUT_MS, env: installerEnvironment() };
   return run(input, `Checking out ${input.ref} failed`, 'git', all, options);
 }
 
@@ -174,6 +175,6 @@ async function run(
 }
 
 /** With the user's settings, and without what a git hook sets, which would make every git here speak of another repository. */
-function gitEnvironment(): NodeJS.ProcessEnv {
-  return childEnvironment(process.env, /^GIT_CONFIG_(GLOBAL|SYSTEM|NOSYSTEM)$/);
+function installerEnvironment(): NodeJS.ProcessEnv {
+  return childEnvironment(process.env, INSTALLER_VARIABLES);
 }

@@ -61,17 +61,21 @@ export async function startLane(settings: LaneSettings, options: LaneOptions = {
     return answered;
   }
 
+  /** One that cannot be started again is an answer, too: it is the file's that was asked for, and of no other. */
+  const askOrDie = (request: LaneRequest): Promise<Answered> =>
+    ask(request).catch((error: Error) => ({ death: error.message }));
+
   return {
     replayFile: async (file) => {
       const began = performance.now();
-      const { answer, death } = await ask({ kind: 'replay', file });
+      const { answer, death } = await askOrDie({ kind: 'replay', file });
       if (answer?.kind === 'replayed') return answer.replayed;
       const message = answer?.kind === 'failed' ? answer.message : death;
       const seconds = Math.round(performance.now() - began) / 1000;
       return unreadable(file, { code: 'replay-died', message }, seconds);
     },
     fits: async (file, bundle) => {
-      const { answer } = await ask({ kind: 'fits', file, bundle });
+      const { answer } = await askOrDie({ kind: 'fits', file, bundle });
       return answer?.kind === 'fits' ? (answer.fits ?? undefined) : undefined;
     },
     memory: () => memory,
@@ -103,10 +107,9 @@ class LaneProcess {
   constructor(program: string) {
     // The debugger's flags are for this process; a lane that waits for a debugger would never answer.
     const execArgv = process.execArgv.filter((flag) => !flag.startsWith('--inspect'));
-    // Only this process's parent answers, and only to this process.
-    const { SLUICE_PARENT_ANSWERS: _answers, ...env } = childEnvironment(process.env);
-    const stdio = ['ignore', 'ignore', 'pipe', 'ipc'] as const;
-    this.#child = fork(program, [], { execArgv, env, stdio: [...stdio] });
+    // Kept code may be a stranger's.
+    const env = childEnvironment(process.env);
+    this.#child = fork(program, [], { execArgv, env, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
     living.add(this.#child);
     this.#child.once('close', () => living.delete(this.#child));
     this.#child.stderr?.on('data', (chunk: Buffer) => {

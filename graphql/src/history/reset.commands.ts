@@ -154,9 +154,15 @@ async function requestReset(
   return promotion;
 }
 
-/** Problems that another attempt may end; the others go away by themselves when their cause does. */
-function isRetried({ code }: WorkflowProblemRecord): boolean {
-  return code === 'activity-failing' || code === 'workflow-task-failing';
+/** What waits for its next attempt longer than people like; the others go away by themselves when their cause does. */
+function isHurried({ code }: WorkflowProblemRecord): boolean {
+  return code === 'activity-failing';
+}
+
+function whyNothing(promotionId: string, problems: readonly WorkflowProblemRecord[]): string {
+  return problems.some(({ code }) => code === 'workflow-task-failing')
+    ? `The code of ${promotionId}'s workflow throws, and another attempt would throw again; deploy a fix: the engine tries it again within seconds once fixed code runs.`
+    : `Nothing of ${promotionId} waits for its next attempt after a failure; look at its problem and its steps.`;
 }
 
 async function requestResume(
@@ -166,12 +172,10 @@ async function requestResume(
   reason: string,
 ): Promise<string> {
   await requirePromotion(tx, promotionId);
-  const problems = (await listProblemsOf(tx, [promotionId])).filter(isRetried);
+  const known = await listProblemsOf(tx, [promotionId]);
+  const problems = known.filter(isHurried);
   if (problems.length === 0) {
-    throw stateConflict(
-      'nothing-to-resume',
-      `Nothing of ${promotionId} waits for its next attempt after a failure; look at its problem and its steps.`,
-    );
+    throw stateConflict('nothing-to-resume', whyNothing(promotionId, known));
   }
   await insertEvent(tx, {
     type: 'promotion.resume-requested',

@@ -84,7 +84,8 @@ async function archiveClaimed(
   if (runs.length === 0 || runs.some(({ status }) => status === 'running')) return 'later';
   const { packetDigest, endedAt } = await readEnd(parts.workerPool, tenantId, claim);
   const awaitsPacket = claim.promotionId !== null && packetDigest === null;
-  if (awaitsPacket && Date.now() < packetAwaitedUntil(closeOf(runs), endedAt)) return 'later';
+  // Also while a time of close is not known yet: that compares with nothing.
+  if (awaitsPacket && !(Date.now() >= packetAwaitedUntil(closeOf(runs), endedAt))) return 'later';
 
   const known = await withTenant(parts.workerPool, tenantId, (tx) =>
     listHistoriesOfWorkflow(tx, workflowId),

@@ -3,6 +3,7 @@ import type { EvidenceStore } from '@sluice/evidence-store';
 import {
   bundleDigestsOfBuilds,
   type ClaimedExecution,
+  forgetUnnamedArchive,
   insertEvent,
   insertEvidence,
   insertHistory,
@@ -41,8 +42,9 @@ export interface ClosedRun
 }
 
 /**
- * Archives one closed run: its statement is signed, the encrypted file goes into the evidence store, then row and event
- * are written in one transaction. Whoever dies on the way leaves at most a file that nothing names; the next one begins again.
+ * Archives one closed run: its statement is signed, the encrypted file is noted as evidence and goes into the evidence store,
+ * then row and event are written in one transaction. Whoever dies on the way leaves at most a noted file that no history names:
+ * the next one begins again, and that file is removed a day later ({@link removeUnnamedArchives}).
  * @returns false when another archiver was first: its file counts, this one's is removed
  * @throws what engine, store, signer and codec throw; a history that goes on is refused (`history-not-closed`)
  */
@@ -59,16 +61,15 @@ export async function archiveRun(parts: ArchiveRunParts, run: ClosedRun): Promis
   const statement = composeHistoryStatement(head, { archiveDigest, packetDigest, promotionId });
   const { envelope } = await parts.signer.signHistory({ tenantId, statement });
   const signed = { statementDigest: statementDigest(envelope), envelope };
+  // Noted before it is there: so no file is left that nothing names.
+  const mediaType = HISTORY_MEDIA_TYPE;
+  const noted = { digest: archiveDigest, mediaType, size: file.byteLength };
+  await withTenant(workerPool, tenantId, (tx) => insertEvidence(tx, noted));
   const stored = { maxBytes: MAX_HISTORY_FILE_BYTES, expectedDigest: archiveDigest };
   const { size: archiveSize } = await evidence.put(file, stored);
   const isFirst = await withTenant(workerPool, tenantId, async (tx) => {
     const row = { ...head, ...signed, archiveDigest, archiveSize, packetDigest };
     if (!(await insertHistory(tx, row))) return false;
-    await insertEvidence(tx, {
-      digest: archiveDigest,
-      mediaType: HISTORY_MEDIA_TYPE,
-      size: archiveSize,
-    });
     const { status, eventCount: events, historyDigest } = head;
     await insertEvent(tx, {
       type: 'history.archived',
@@ -89,6 +90,9 @@ export async function archiveRun(parts: ArchiveRunParts, run: ClosedRun): Promis
     return true;
   });
   // No two files are alike, so this one is nobody else's.
-  if (!isFirst) await evidence.remove(archiveDigest);
+  if (!isFirst) {
+    await evidence.remove(archiveDigest);
+    await withTenant(workerPool, tenantId, (tx) => forgetUnnamedArchive(tx, archiveDigest));
+  }
   return isFirst;
 }

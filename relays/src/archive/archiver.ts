@@ -11,6 +11,7 @@ import type { Relay } from '../outbox-relay.ts';
 import { repeat } from '../repeat.ts';
 import { type ArchiveParts, archiveExecution } from './archive-execution.ts';
 import { type ExpiryParts, expireHistories } from './expire-histories.ts';
+import { removeUnnamedArchives } from './remove-unnamed-archives.ts';
 
 /** What the archiver is built from. */
 export interface ArchiverOptions extends Omit<ArchiveParts, 'logger'> {
@@ -48,6 +49,7 @@ export function startArchiver(options: ArchiverOptions): Relay {
     async () => {
       const expired = await expireHistories(options, stopping.signal);
       if (expired > 0) outcomesOf(metrics)?.inc({ outcome: 'expired' }, expired);
+      await removeUnnamedArchives(options, stopping.signal);
       return options.retentionSeconds * 1000;
     },
     (error, failures) => logger.warn({ err: error, failures }, 'history retention: it failed'),

@@ -150,6 +150,8 @@ export interface InterpreterActivities {
    * succeeded), event, promotion statement; then the packet. Steps that are open and a request for approval that
    * waits are closed with it. Returns the packet's digest; and how it ended where that is not what was asked for: it
    * was sealed before, or a rollback was faster than a success.
+   * `revertFirst`: nothing was sealed, for this promotion has deployed to targets that its run has not looked at. They are
+   * put back, and the end that comes of it is sealed.
    */
   sealPromotion(input: {
     readonly promotion: PromotionRef;
@@ -157,8 +159,12 @@ export interface InterpreterActivities {
     readonly reason: Reason | null;
     readonly endedAt: string;
     readonly traceparent: string;
+    /** False when this run has not looked for targets to put back: an earlier run, before a reset, may have deployed. */
+    readonly targetsSettled?: boolean;
   }): Promise<{
+    /** Empty with `revertFirst`. */
     readonly packetDigest: string;
+    readonly revertFirst?: true;
     readonly ended?: { readonly state: PromotionEndState; readonly reason: Reason | null };
   }>;
 }

@@ -124,8 +124,13 @@ export function createFakeActivities(settings: FakeSettings): {
         records.journal.push(`revert ${target} ${result.outcome}`);
         return result;
       }),
-    sealPromotion: async ({ promotion, ...asked }) => {
+    sealPromotion: async ({ promotion, targetsSettled, ...asked }) => {
       const by = lease.superseded.get(holderOf(promotion));
+      // Like the real one: what a run before a reset has deployed is put back before anything is sealed.
+      const isUnhappyPromote = asked.state !== 'succeeded' && rules.kind !== 'rollback';
+      if (targetsSettled === false && isUnhappyPromote && by === undefined && deployed.size > 0) {
+        return { packetDigest: '', revertFirst: true };
+      }
       const ended =
         by !== undefined && asked.state === 'succeeded'
           ? { state: 'cancelled' as const, reason: { code: 'superseded', message: `by ${by}` } }

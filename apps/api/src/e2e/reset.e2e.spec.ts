@@ -202,11 +202,16 @@ test('a problem is shown with its ways out, until it is sealed', async () => {
 
 test('what fails is tried at once; what waits for something else has nothing to resume', async () => {
   const promotion = await running();
-  for (const code of ['nondeterminism', 'no-worker'] as const) {
+  for (const [code, message] of [
+    ['nondeterminism', 'look at its problem'],
+    ['no-worker', 'look at its problem'],
+    ['workflow-task-failing', 'tries it again within seconds once fixed code runs'],
+  ] as const) {
     await addProblem(api, promotion, code);
     expect(await call('resumePromotion', { promotion })).toMatchObject({
       __typename: 'StateConflict',
       code: 'nothing-to-resume',
+      message: expect.stringContaining(message),
     });
   }
   const workflowId = await addProblem(api, promotion, 'activity-failing');

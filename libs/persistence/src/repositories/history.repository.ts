@@ -1,6 +1,7 @@
 import {
   daysToKeep,
   type Envelope,
+  HISTORY_MEDIA_TYPE,
   type HistoryHead,
   type HistoryRule,
   isPromotionEnd,
@@ -37,7 +38,7 @@ const COLUMNS = `workflow_id as "workflowId", run_id as "runId", workflow_type a
 /** Histories that one pass expires at most, when nothing else is asked. */
 const EXPIRY_LIMIT = 500;
 
-/** Stores an archived run; false when it was archived before. Write its file, and note that as evidence, first. */
+/** Stores an archived run; false when it was archived before. Note its file as evidence, and write that, first. */
 export async function insertHistory(
   tx: Tx,
   row: Omit<HistoryRecord, 'promotionId' | 'archivedAt' | 'expiredAt'>,
@@ -110,6 +111,38 @@ export async function listHistoriesOf(
     [tx.tenantId, promotionIds],
   );
   return rows;
+}
+
+/** Whoever archives takes minutes at most between the note of a file and the row that names it. Hours. */
+const UNNAMED_HOURS = 24;
+
+/** Digests of files that were noted for a history a day ago and that no row names; oldest first, at most `limit`. */
+export async function listUnnamedArchives(
+  tx: Tx,
+  { limit = EXPIRY_LIMIT }: { readonly limit?: number } = {},
+): Promise<readonly string[]> {
+  const { rows } = await tx.query<{ digest: string }>(
+    `select e.digest from sluice.evidence e
+      where e.tenant_id = $1 and e.media_type = $2 and e.created_at < now() - make_interval(hours => $3)
+        and not exists (select from sluice.workflow_histories h
+              where h.tenant_id = $1 and h.archive_digest = e.digest)
+      order by e.created_at, e.digest
+      limit $4`,
+    [tx.tenantId, HISTORY_MEDIA_TYPE, UNNAMED_HOURS, limit],
+  );
+  return rows.map(({ digest }) => digest);
+}
+
+/** Takes back that a file is evidence which no history names; remove the file first. False when it was taken back before. */
+export async function forgetUnnamedArchive(tx: Tx, digest: string): Promise<boolean> {
+  const { rowCount } = await tx.query(
+    `delete from sluice.evidence e
+      where tenant_id = $1 and digest = $2 and media_type = $3
+        and not exists (select from sluice.workflow_histories h
+              where h.tenant_id = $1 and h.archive_digest = e.digest)`,
+    [tx.tenantId, digest, HISTORY_MEDIA_TYPE],
+  );
+  return rowCount === 1;
 }
 
 /** The tenant's rules of how long histories are kept. */
