@@ -744,6 +744,7 @@ CREATE INDEX workflow_executions_by_promotion ON sluice.workflow_executions USIN
 CREATE INDEX workflow_executions_due ON sluice.workflow_executions USING btree (look_at) WHERE ((archived_at IS NULL) AND (lost_at IS NULL));
 alter table sluice.workflow_executions enable row level security;
 alter table sluice.workflow_executions force row level security;
+create policy only_owes on sluice.workflow_executions as restrictive for all to sluice_app using (true) with check (((archived_at IS NULL) AND (lost_at IS NULL)));
 create policy tenant_isolation on sluice.workflow_executions as permissive for all to public using ((tenant_id = sluice.current_tenant()));
 create policy watchdog_reads on sluice.workflow_executions as permissive for select to sluice_watchdog using (((archived_at IS NULL) AND (lost_at IS NULL)));
 

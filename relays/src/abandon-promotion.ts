@@ -18,25 +18,29 @@ import {
   WORKFLOWS,
 } from '@sluice/temporal-contract';
 import type { WorkflowState } from './engine.ts';
+import { isRunPending, lockPromotionRuns } from './promotion-runs.ts';
 
 /**
  * Asks for the end of a promotion whose workflow is gone, in one transaction with the event `promotion.abandoned`, which
- * is written once however often a settlement has to be started again.
+ * is written once however often a settlement has to be started again. All is looked at again under the lock that resets take.
  * @param pool of the role sluice_worker
- * @returns false when it has ended meanwhile
+ * @param findWorkflowState asked for the state of the promotion's own workflow
+ * @returns false when it has ended meanwhile, its workflow runs, or a start or reset is on its way
  */
 export async function abandonPromotion(
   pool: Pool,
+  findWorkflowState: (workflowId: string) => Promise<WorkflowState>,
   { tenantId, promotionId }: Pick<OpenPromotionRecord, 'tenantId' | 'promotionId'>,
-  workflow: Exclude<WorkflowState, 'running'>,
 ): Promise<boolean> {
   return withTenant(pool, tenantId, async (tx) => {
-    // Two watchdogs that find it at the same moment take turns.
-    await tx.query(`select pg_advisory_xact_lock(hashtextextended('sluice.abandon:' || $1, 0))`, [
-      `${tenantId}/${promotionId}`,
-    ]);
+    // Two watchdogs that find it at the same moment take turns, and so does the delivery of a reset.
+    await lockPromotionRuns(tx, promotionId);
     const promotion = await getPromotion(tx, promotionId);
     if (isPromotionEnd(promotion.state)) return false;
+    // In this order: what is delivered between the two looks is seen by the second.
+    if (await isRunPending(tx, promotionId)) return false;
+    const workflow = await findWorkflowState(promotionWorkflowId(tenantId, promotionId));
+    if (workflow === 'running') return false;
     const reason = reasonOf(tenantId, promotion, workflow);
     if (!(await wasAbandoned(tx, promotionId))) {
       await insertEvent(tx, {

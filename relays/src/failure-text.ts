@@ -11,6 +11,8 @@ export interface FailureText {
   readonly message: string;
   /** True when no code failed: the time of an attempt was over. */
   readonly isTimeout: boolean;
+  /** With which an activity has thrown it; null for any other failure. */
+  readonly type: string | null;
 }
 
 const LONGEST = 1000;
@@ -35,6 +37,7 @@ export async function describeFailure(
   return {
     message: cutText(text === '' ? 'It gave no reason.' : text, LONGEST),
     isTimeout: failure.timeoutFailureInfo != null,
+    type: failure.applicationFailureInfo?.type || null,
   };
 }
 

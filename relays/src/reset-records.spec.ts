@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import {
+  enqueueOutbox,
   type OutboxRecord,
   type Pool,
   setPacketDigest,
@@ -8,6 +9,7 @@ import {
 } from '@sluice/persistence';
 import { createScene, createTestDatabase, type TestDatabase } from '@sluice/persistence/testing';
 import { promotionWorkflowId, settlementWorkflowId } from '@sluice/temporal-contract';
+import { abandonPromotion } from './abandon-promotion.ts';
 import { type DeliveryParts, deliverMessage } from './deliver-message.ts';
 import type { Engine, ResetAnswer } from './engine.ts';
 
@@ -32,6 +34,7 @@ beforeEach(async () => {
   await database.query(
     `delete from sluice.events where type in ('promotion.reset', 'request.refused')`,
   );
+  await database.query('delete from sluice.outbox');
 });
 afterAll(() => database.drop());
 
@@ -104,6 +107,51 @@ test.each<[string, ResetAnswer]>([
   expect(await events()).toMatchObject([
     { type: 'request.refused', data: { refusal: 'reset', code, message: expect.any(String) } },
   ]);
+});
+
+test('a settlement that is not started yet keeps from a reset, and a reset on its way from a settlement', async () => {
+  const look = async (state: 'closed' | 'running') =>
+    abandonPromotion(worker, async () => state, { tenantId: tenant, promotionId });
+  const workflowId = promotionWorkflowId(tenant, promotionId);
+  const body = { workflowId, runId: 'run-1', eventId: 4, reason: 'r', requestId: 'request-1' };
+  await withTenant(worker, tenant, (tx) => enqueueOutbox(tx, { kind: 'reset-workflow', body }));
+  expect(await look('closed')).toBe(false);
+  await database.query('update sluice.outbox set delivered_at = now()');
+  // Delivered after the watchdog looked.
+  expect(await look('running')).toBe(false);
+  expect(await look('closed')).toBe(true);
+  expect(await deliver()).toContain('promotion-settling');
+  expect(await look('closed')).toBe(false);
+  expect(resets).toBe(0);
+  await database.query('update sluice.outbox set delivered_at = now()');
+  expect(await deliver()).toBeUndefined();
+});
+
+test('deciding on a reset waits for a settlement that is being decided on', async () => {
+  let decide = (): void => undefined;
+  const decided = new Promise<void>((resolve) => {
+    decide = resolve;
+  });
+  let look = (): void => undefined;
+  const looking = new Promise<void>((resolve) => {
+    look = resolve;
+  });
+  const abandoning = abandonPromotion(
+    worker,
+    async () => {
+      look();
+      await decided;
+      return 'closed';
+    },
+    { tenantId: tenant, promotionId },
+  );
+  await looking;
+  const delivering = deliver();
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  decide();
+  expect(await abandoning).toBe(true);
+  expect(await delivering).toContain('promotion-settling');
+  expect(resets).toBe(0);
 });
 
 test('a promotion that a settlement ends, or that is sealed, is not reset any more', async () => {

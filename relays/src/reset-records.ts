@@ -10,6 +10,7 @@ import {
 } from '@sluice/persistence';
 import { promotionOfWorkflowId, settlementWorkflowId } from '@sluice/temporal-contract';
 import type { Engine } from './engine.ts';
+import { isSettlementPending, lockPromotionRuns } from './promotion-runs.ts';
 
 /** A message that asks for a reset. */
 export type ResetMessage = Extract<OutboxRecord, { readonly kind: 'reset-workflow' }>;
@@ -21,7 +22,8 @@ export interface ResetObstacle {
 }
 
 /**
- * What keeps a promotion from being reset that was to be when it was asked for: it was sealed, or a settlement ends it.
+ * What keeps a promotion from being reset that was to be when it was asked for: it was sealed, or a settlement ends it or is
+ * about to. None is asked for after this: that looks for an undelivered reset under the same lock.
  * @param pool of the role sluice_worker
  */
 export async function findResetObstacle(
@@ -32,9 +34,14 @@ export async function findResetObstacle(
   const promotionId = promotionOfWorkflowId(tenantId, workflowId);
   if (promotionId === undefined) return undefined;
   const settlementId = settlementWorkflowId(tenantId, promotionId);
-  // Asked for before the seal is looked for: a settlement that ends meanwhile has sealed it.
-  const settlement = await engine.findWorkflowState(settlementId);
-  if (settlement === 'running' && settlementId !== workflowId) {
+  const isPending = await withTenant(pool, tenantId, async (tx) => {
+    await lockPromotionRuns(tx, promotionId);
+    return isSettlementPending(tx, promotionId);
+  });
+  // Asked for before the seal is looked for: a settlement that ends meanwhile has sealed it. And after the outbox: one that
+  // is delivered meanwhile runs.
+  const isSettling = isPending || (await engine.findWorkflowState(settlementId)) === 'running';
+  if (isSettling && settlementId !== workflowId) {
     const message = `A settlement ends promotion ${promotionId}; promote the release again.`;
     return { code: 'promotion-settling', message };
   }

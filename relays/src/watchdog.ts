@@ -78,7 +78,8 @@ async function settleAbandoned(
     const settlementId = settlementWorkflowId(tenantId, promotionId);
     const settlement = await engine.findWorkflowState(settlementId);
     if (settlement === 'running') return;
-    if (!(await abandonPromotion(workerPool, promotion, workflow))) return;
+    const find = (workflowId: string) => engine.findWorkflowState(workflowId);
+    if (!(await abandonPromotion(workerPool, find, promotion))) return;
     settlements?.inc();
     const facts = { tenantId, promotionId, workflow, supersededBy: promotion.supersededBy };
     // A settlement that came to an end and left the promotion open needs a person's look if it goes on so.

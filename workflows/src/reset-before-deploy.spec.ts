@@ -86,8 +86,10 @@ async function resetToFirstTask(handle: WorkflowHandle): Promise<void> {
   });
 }
 
-function reverted(rules = composeRules()): readonly string[] {
-  return rules.targets.map((target) => `revert ${target} succeeded`).sort();
+function reverted(): readonly string[] {
+  return composeRules()
+    .targets.map((target) => `revert ${target} succeeded`)
+    .sort();
 }
 
 test('a cancellation that stands after a reset puts back what the run before it has deployed', async () => {
@@ -102,7 +104,7 @@ test('a cancellation that stands after a reset puts back what the run before it 
   expect(records.endState()).toMatchObject({
     promotion: 'cancelled',
     steps: { deploy: 'reverted' },
-    leaseHolder: null,
+    leaseHolder: undefined,
   });
 }, 60_000);
 
@@ -111,7 +113,7 @@ test('so does a failure before its rules are there: it ends as reverted', async 
   expect(result).toMatchObject({ state: 'reverted', reason: { code: 'not-found' } });
   expect(records.journal.filter((line) => line.startsWith('revert')).sort()).toEqual(reverted());
   expect(records.sealed?.state).toBe('reverted');
-  expect(records.lease.holder).toBeNull();
+  expect(records.lease.holder).toBeUndefined();
 }, 60_000);
 
 test('a target that cannot be put back makes the promotion failed', async () => {

@@ -89,7 +89,7 @@ async function seal(
       reason: sealed,
       endedAt,
       traceparent,
-      targetsSettled: areTargetsSettled(run, settled),
+      ...(areTargetsSettled(run, settled) ? {} : { targetsSettled: false }),
     });
     if (revertFirst === true) return REVERT_FIRST;
     // The records have the last word: it was sealed before, or a rollback was faster than a success.

@@ -118,7 +118,7 @@ export async function awaitReport(
     return scope.completeLater();
   }
   throw activityFailure(
-    FAILURES.unavailable,
+    FAILURES.reportAwaited,
     `Command ${command.sequence} of ${command.target} was dispatched by ${workflowId}, run ${runId}; ` +
       'its report is not there yet and is looked for again.',
   );

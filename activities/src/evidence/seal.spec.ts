@@ -12,8 +12,10 @@ import {
   listDeployments,
   listEvents,
   listStatements,
+  markSuperseded,
   setDeploymentState,
   setPromotionState,
+  setStepState,
   upsertDeployment,
   withTenant,
 } from '@sluice/persistence';
@@ -130,6 +132,44 @@ test.each(['denied', 'cancelled', 'reverted'] as const)('%s is sealed too', asyn
   const bytes = await evidence.getBytes(packetDigest, { maxBytes: 1e6 });
   const verified = verifyPacket(bytes, await inMemory.readTrustRoot());
   expect(verified.promotion).toMatchObject({ state });
+});
+
+test.each(['confirmed', 'dispatched'] as const)(
+  'what a run before a reset has %s is put back before an unhappy end is sealed',
+  async (deployment) => {
+    const { promotionId, input } = await deployed(deployment);
+    const asked = { ...input('cancelled'), targetsSettled: false };
+    expect(await seal(inMemory)(asked)).toEqual({ packetDigest: '', revertFirst: true });
+    const before = await withTenant(scene.worker, SCENE_TENANT, (tx) =>
+      getPromotion(tx, promotionId),
+    );
+    expect(before).toMatchObject({ state: 'running', packetDigest: null });
+    const { packetDigest, revertFirst } = await seal(inMemory)({ ...asked, targetsSettled: true });
+    expect(revertFirst).toBeUndefined();
+    expect(packetDigest).toMatch(/^sha256:/);
+  },
+);
+
+test('a deploy step that is still at work holds up the seal of a run that knows nothing of it', async () => {
+  const { promotionId, input } = await started();
+  await withTenant(scene.worker, SCENE_TENANT, (tx) =>
+    setStepState(tx, { promotionId, stepId: 'deploy', state: 'running' }),
+  );
+  const asked = { ...input('failed'), targetsSettled: false };
+  expect(await seal(inMemory)(asked)).toMatchObject({ revertFirst: true });
+});
+
+test('nothing is put back where nothing was deployed, after a success, or by one that was superseded', async () => {
+  const nothing = await started();
+  const good = await deployed();
+  const superseded = await deployed();
+  const target = { promotionId: superseded.promotionId, by: good.promotionId };
+  await withTenant(scene.worker, SCENE_TENANT, (tx) => markSuperseded(tx, target));
+  const asked = [nothing.input('denied'), good.input('succeeded'), superseded.input('cancelled')];
+  for (const input of asked) {
+    const answer = await seal(inMemory)({ ...input, targetsSettled: false });
+    expect(answer).toEqual({ packetDigest: expect.stringMatching(/^sha256:/) });
+  }
 });
 
 function seal(signer: SignerClient) {

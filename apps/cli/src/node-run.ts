@@ -84,6 +84,9 @@ export function runNode(run: NodeRun): Promise<NodeEnd> {
 
 /** What it runs may be a stranger's build: tokens and credentials stay here. */
 function environment({ isInstaller, answer }: Partial<NodeRun>): NodeJS.ProcessEnv {
-  const kept = childEnvironment(process.env, isInstaller === true ? INSTALLER_VARIABLES : undefined);
+  const kept = childEnvironment(
+    process.env,
+    isInstaller === true ? INSTALLER_VARIABLES : undefined,
+  );
   return answer === undefined ? kept : { ...kept, SLUICE_PARENT_ANSWERS: 'yes' };
 }

@@ -54,7 +54,10 @@ export function addReplayCommand(
     .option('--bundle <file>', "workflow code to try (default: this checkout's build)")
     .option('--ref <ref>', 'build and try the workflow code of a git ref')
     .option('--build <id>', 'try the kept code of a build')
-    .option('--bundles <folder>', 'kept code to run in search of the build that broke a history; only from where you trust')
+    .option(
+      '--bundles <folder>',
+      'kept code to run in search of the build that broke a history; only from where you trust',
+    )
     .option('--workers <count>', 'so many at once (default: one for each processor)')
     .option('--inputs', 'also compare what activities are given, which replay itself does not')
     .option('--inspect', 'stop at each workflow task of one history, in a debugger')

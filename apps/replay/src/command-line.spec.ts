@@ -85,9 +85,17 @@ test('folders are searched for histories, and kept code beside them is left out'
     }
     await mkdir(join(folder, 'sub', 'bundles'), { recursive: true });
     await writeFile(join(folder, 'sub', 'c.pb'), '');
+    // As they lie in the evidence store: histories among other evidence, named by their digests.
+    const archive = `{"head":{"runId":"1"},"keyId":"k","schema":"sluice.history-archive/v1"}\nbytes`;
+    const evidence = [archive, '{"head":{}}\n', '{"head":{', 'text', ''];
+    for (const [at, text] of evidence.entries()) {
+      await writeFile(join(folder, 'sub', `${at}`.repeat(64)), text);
+    }
     await writeFile(join(folder, 'sub', 'bundles', 'bundles.json'), '[]');
     await writeFile(join(folder, 'sub', 'bundles', 'abc.json'), '{}');
-    const expected = ['a.history', 'b.json', join('sub', 'c.pb')].map((name) => join(folder, name));
+    const expected = ['a.history', 'b.json', join('sub', '0'.repeat(64)), join('sub', 'c.pb')].map(
+      (name) => join(folder, name),
+    );
     expect(await listInputFiles([folder])).toEqual(expected);
     expect(await listInputFiles([join(folder, 'notes.md'), folder])).toEqual([
       join(folder, 'notes.md'),

@@ -1,7 +1,8 @@
-import { readdir, stat } from 'node:fs/promises';
+import { open, readdir, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
+import { isArchiveFile } from '@sluice/temporal-client';
 
-/** What files of histories are called; other files in a folder are not looked at. */
+/** What files of histories are called; of others in a folder, only those without an extension are looked at. */
 const EXTENSIONS = new Set(['.history', '.json', '.pb', '.bin']);
 /** Files of ours that lie beside histories and are none. */
 const NOT_HISTORIES = new Set([
@@ -10,6 +11,11 @@ const NOT_HISTORIES = new Set([
   'package.json',
   'replay.json',
 ]);
+/** How an archive file begins, and how much of it its header can be. */
+const ARCHIVE_BEGIN = '{"head":{';
+const MAX_HEADER_BYTES = 64 * 1024;
+/** How the evidence store names what it keeps. */
+const DIGEST_NAME = /^[0-9a-f]{64}$/;
 const MAX_FILES = 100_000;
 const MAX_DEPTH = 8;
 
@@ -24,7 +30,8 @@ export class InputError extends Error {
 }
 
 /**
- * Lists the files of histories: files as they are named, folders with what is in and below them, sorted.
+ * Lists the files of histories: files as they are named, folders with what is in and below them, sorted. Files without an
+ * extension count when they begin as an archive file does: a folder of restored evidence is taken as it is.
  * @throws InputError for a path that is not there and when there is no file at all
  */
 export async function listInputFiles(paths: readonly string[]): Promise<readonly string[]> {
@@ -57,15 +64,34 @@ async function listFolder(folder: string, found: Set<string>, depth: number): Pr
     if (entry.name.startsWith('.') || entry.name === 'node_modules') continue;
     const path = join(folder, entry.name);
     if (entry.isDirectory() && depth < MAX_DEPTH) await listFolder(path, found, depth + 1);
-    else if (
-      entry.isFile() &&
-      EXTENSIONS.has(extname(entry.name)) &&
-      !NOT_HISTORIES.has(entry.name)
-    ) {
-      found.add(path);
-    }
+    else if (entry.isFile() && (await isHistory(path, entry.name))) found.add(path);
     if (found.size > MAX_FILES) {
       throw new InputError(`${folder} has more than ${MAX_FILES} files; name a smaller folder.`);
     }
+  }
+}
+
+async function isHistory(path: string, name: string): Promise<boolean> {
+  const extension = extname(name);
+  if (extension !== '') return EXTENSIONS.has(extension) && !NOT_HISTORIES.has(name);
+  try {
+    return await beginsAsArchive(path);
+  } catch {
+    // One that may be a history and cannot be read is said to be unreadable, not passed over.
+    return DIGEST_NAME.test(name);
+  }
+}
+
+async function beginsAsArchive(path: string): Promise<boolean> {
+  const file = await open(path, 'r');
+  try {
+    const begin = Buffer.alloc(ARCHIVE_BEGIN.length);
+    const { bytesRead } = await file.read(begin, 0, begin.length, 0);
+    if (begin.toString('latin1', 0, bytesRead) !== ARCHIVE_BEGIN) return false;
+    const header = Buffer.alloc(MAX_HEADER_BYTES);
+    const read = await file.read(header, 0, header.length, 0);
+    return isArchiveFile(header.subarray(0, read.bytesRead));
+  } finally {
+    await file.close();
   }
 }

@@ -109,6 +109,7 @@ async function findBuilds({
   const search = async (lane: Lane): Promise<void> => {
     for (let next = left.shift(); next !== undefined; next = left.shift()) {
       const [key, { result, recordedBy }] = next;
+      // What goes wrong with one search costs no other and no result.
       const build = await findBreakingBuild({
         kept: kept.list,
         recordedBy,
@@ -117,7 +118,7 @@ async function findBuilds({
           const path = await kept.findCode(candidate);
           return path === undefined ? undefined : lane.fits(result.file, path);
         },
-      });
+      }).catch(() => 'unknown' as const);
       found.set(key, build);
     }
   };

@@ -5,12 +5,13 @@ import {
   findPromotion,
   getPromotion,
   insertEvent,
+  isExecutionOpen,
   listProblemsOf,
   type PromotionRecord,
   type Tx,
   type WorkflowProblemRecord,
 } from '@sluice/persistence';
-import { promotionWorkflowId } from '@sluice/temporal-contract';
+import { promotionWorkflowId, settlementWorkflowId } from '@sluice/temporal-contract';
 import { answerCommand, findAnswer } from '../common/answer-command.ts';
 import type { ResetPreviewAnswer } from '../common/engine-client.ts';
 import { type GraphqlContext, principalOf } from '../common/graphql-context.ts';
@@ -117,11 +118,19 @@ async function requirePromotion(tx: Tx, promotionId: string): Promise<PromotionR
 /** A sealed packet says how it ended: nothing may happen behind it any more. */
 async function findResettable(tx: Tx, promotionId: string): Promise<PromotionRecord> {
   const promotion = await requirePromotion(tx, promotionId);
-  if (promotion.packetDigest === null) return promotion;
-  throw stateConflict(
-    'promotion-sealed',
-    `Promotion ${promotionId} has ended (${promotion.state}) and is sealed; promote the release again.`,
-  );
+  if (promotion.packetDigest !== null) {
+    throw stateConflict(
+      'promotion-sealed',
+      `Promotion ${promotionId} has ended (${promotion.state}) and is sealed; promote the release again.`,
+    );
+  }
+  if (await isExecutionOpen(tx, settlementWorkflowId(tx.tenantId, promotionId))) {
+    throw stateConflict(
+      'promotion-settling',
+      `A settlement ends promotion ${promotionId}; wait for its end, then promote the release again.`,
+    );
+  }
+  return promotion;
 }
 
 async function requestReset(

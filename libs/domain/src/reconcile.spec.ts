@@ -20,6 +20,7 @@ const NOTHING: ReconcileFacts = {
   endedHolders: [],
   releaseRequests: [],
   unarchived: [],
+  emptyArchives: [],
   histories: [],
   stuck: [],
   targets: [],
@@ -41,8 +42,19 @@ const open = {
 };
 const ended = { ...open, state: 'succeeded', endedAt: ago(300), isSealed: true };
 const request = { requestId: 'r1', workflowId: 'release-request/acme/r1', createdAt: ago(600) };
-const unarchived = { workflowId: dev1.workflowId, lostAt: null };
-const history = { workflowId: dev1.workflowId, runId: 'run-1', archiveDigest: 'sha256:a' };
+const unarchived = {
+  workflowId: dev1.workflowId,
+  lostAt: null,
+  awaitsPacket: false,
+  promotionEndedAt: ago(600),
+};
+const unsealed = { ...unarchived, awaitsPacket: true, promotionEndedAt: null };
+const history = {
+  workflowId: dev1.workflowId,
+  runId: 'run-1',
+  archiveDigest: 'sha256:a',
+  error: null,
+};
 const target = {
   target: 'dev-1',
   recorded: 'sha256:a',
@@ -164,11 +176,31 @@ const CASES: Readonly<
     },
   },
   'history-missing': {
-    wrong: [{ unarchived: [unarchived], workflows: of(closed(121)) }],
+    wrong: [
+      { unarchived: [unarchived], workflows: of(closed(121)) },
+      { unarchived: [unsealed], workflows: of(closed(20 * 3600 + 121)) },
+      {
+        unarchived: [{ ...unsealed, promotionEndedAt: ago(3721) }],
+        workflows: of(closed(7200)),
+      },
+      { emptyArchives: [{ workflowId: dev1.workflowId, archivedAt: ago(1) }] },
+    ],
     subject: 'workflow:promotion/acme/dev/1',
     right: {
       'it has just closed': { unarchived: [unarchived], workflows: of(closed(119)) },
       'it runs': { unarchived: [unarchived], workflows: of(running) },
+      'its promotion is open: it waits for the packet': {
+        unarchived: [unsealed],
+        workflows: of(closed(20 * 3600 + 119)),
+      },
+      'its promotion has just ended, and is sealed next': {
+        unarchived: [{ ...unsealed, promotionEndedAt: ago(3719) }],
+        workflows: of(closed(7200)),
+      },
+      'a settlement has just ended and sealed it': {
+        unarchived: [{ ...unarchived, promotionEndedAt: ago(119) }],
+        workflows: of(closed(7200)),
+      },
       'it is reset': {
         unarchived: [unarchived],
         workflows: of(closed()),
@@ -185,6 +217,7 @@ const CASES: Readonly<
     wrong: [
       { histories: [{ ...history, file: 'missing' }] },
       { histories: [{ ...history, file: 'damaged' }] },
+      { histories: [{ ...history, file: 'unreadable', error: 'EIO' }] },
     ],
     subject: 'workflow:promotion/acme/dev/1/run-1',
     right: { 'it is there': { histories: [{ ...history, file: 'there' }] } },

@@ -1,6 +1,11 @@
 import { type Discrepancy, type DiscrepancyCode, discrepancyId } from './discrepancy.ts';
 import { packetAwaitedUntil } from './history.ts';
-import type { HistoryFact, ReconcileFacts, UnarchivedFact, WorkflowFact } from './reconcile-facts.ts';
+import type {
+  HistoryFact,
+  ReconcileFacts,
+  UnarchivedFact,
+  WorkflowFact,
+} from './reconcile-facts.ts';
 
 /** Seconds after which a state that is right for a moment counts as a discrepancy. */
 export const RECONCILE_GRACE_SECONDS = {

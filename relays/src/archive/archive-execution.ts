@@ -119,7 +119,9 @@ async function readEnd(
 }
 
 function closeOf(runs: readonly WorkflowRun[]): string {
-  return runs.map(({ closedAt }) => closedAt ?? '').reduce((last, one) => (one > last ? one : last));
+  return runs
+    .map(({ closedAt }) => closedAt ?? '')
+    .reduce((last, one) => (one > last ? one : last));
 }
 
 async function loseExecution(

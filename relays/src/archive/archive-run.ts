@@ -44,7 +44,7 @@ export interface ClosedRun
 /**
  * Archives one closed run: its statement is signed, the encrypted file is noted as evidence and goes into the evidence store,
  * then row and event are written in one transaction. Whoever dies on the way leaves at most a noted file that no history names:
- * the next one begins again, and that file is removed a day later ({@link removeUnnamedArchives}).
+ * the next one begins again, and that file is removed a day later by the retention pass.
  * @returns false when another archiver was first: its file counts, this one's is removed
  * @throws what engine, store, signer and codec throw; a history that goes on is refused (`history-not-closed`)
  */

@@ -37,6 +37,7 @@ import { createArchiveEngine } from './archive-engine.ts';
 import { archiveExecution } from './archive-execution.ts';
 import { type ArchiverOptions, startArchiver } from './archiver.ts';
 import { expireHistories } from './expire-histories.ts';
+import { removeUnnamedArchives } from './remove-unnamed-archives.ts';
 
 const { CommandType } = proto.temporal.api.enums.v1;
 const address = process.env['SLUICE_TEST_TEMPORAL_ADDRESS'] ?? '';
@@ -255,6 +256,26 @@ test('a terminated run waits for the packet that a settlement seals', async () =
   expect(await lookAt(run)).toBe('taken');
 });
 
+test('while its promotion is open a closed run waits for the packet, up to 20 hours', async () => {
+  const run = await request();
+  await start(run);
+  await client.workflow.getHandle(run.workflowId).terminate('a test');
+  const closedAgo = (hours: number): Partial<ArchiverOptions> => ({
+    engine: {
+      ...parts.engine,
+      listRuns: async (workflowId) =>
+        (await parts.engine.listRuns(workflowId)).map((one) => ({
+          ...one,
+          closedAt: new Date(Date.now() - hours * 3_600_000).toISOString(),
+        })),
+    },
+  });
+  expect(await lookAt(run, closedAgo(2))).toBe('later');
+  expect(await lookAt(run, closedAgo(19.9))).toBe('later');
+  expect(await lookAt(run, closedAgo(20.1))).toBe('archived');
+  expect(await historiesOf(run)).toMatchObject([{ packetDigest: null }]);
+});
+
 test('every run of a chain of resets is archived', async () => {
   const run = await request();
   const first = await start(run);
@@ -278,23 +299,35 @@ test('every run of a chain of resets is archived', async () => {
   expect(await eventsOf(run)).toEqual(['history.archived', 'history.archived']);
 });
 
-test('who dies between file and row leaves the rest to the next one', async () => {
+test('who dies between file and row leaves the rest to the next one, and a file that is removed a day later', async () => {
   const run = await request();
   await start(run);
   await client.workflow.getHandle(run.workflowId).terminate('a test');
   await seal(run);
+  let left = '';
   const dying: EvidenceStore = {
     ...evidence,
     put: async (...given) => {
-      await evidence.put(...given);
+      left = (await evidence.put(...given)).digest;
       throw new Error('killed');
     },
   };
   await expect(lookAt(run, { evidence: dying })).rejects.toThrow('killed');
   expect(await historiesOf(run)).toEqual([]);
   expect(await lookAt(run)).toBe('archived');
-  expect(await historiesOf(run)).toHaveLength(1);
+  const [history, ...others] = await historiesOf(run);
+  expect(others).toEqual([]);
   expect(await eventsOf(run)).toEqual(['history.archived']);
+
+  const stopping = new AbortController().signal;
+  expect(await removeUnnamedArchives(parts, stopping)).toBe(0);
+  await database.query(`update sluice.evidence set created_at = now() - interval '25 hours'`);
+  expect(await removeUnnamedArchives(parts, stopping)).toBe(1);
+  expect(await evidence.has(left)).toBe(false);
+  expect(await work((tx) => findEvidence(tx, left))).toBe(undefined);
+  expect(await evidence.has(history?.archiveDigest ?? '')).toBe(true);
+  expect(await work((tx) => findEvidence(tx, history?.archiveDigest ?? ''))).toBeDefined();
+  expect(await removeUnnamedArchives(parts, stopping)).toBe(0);
 });
 
 test('what the signer refuses leaves no file, and is tried again', async () => {

@@ -47,9 +47,13 @@ export function startArchiver(options: ArchiverOptions): Relay {
   );
   const retention = repeat(
     async () => {
-      const expired = await expireHistories(options, stopping.signal);
-      if (expired > 0) outcomesOf(metrics)?.inc({ outcome: 'expired' }, expired);
-      await removeUnnamedArchives(options, stopping.signal);
+      const [expired, unnamed] = await Promise.allSettled([
+        expireHistories(options, stopping.signal),
+        removeUnnamedArchives(options, stopping.signal),
+      ]);
+      if (expired.status === 'rejected') throw expired.reason;
+      if (expired.value > 0) outcomesOf(metrics)?.inc({ outcome: 'expired' }, expired.value);
+      if (unnamed.status === 'rejected') throw unnamed.reason;
       return options.retentionSeconds * 1000;
     },
     (error, failures) => logger.warn({ err: error, failures }, 'history retention: it failed'),

@@ -1,4 +1,5 @@
 import type { WorkflowProblem } from '@sluice/domain';
+import { FAILURES } from '@sluice/temporal-contract';
 import type { PendingActivity, TaskFailure, WorkflowDescription } from '../engine-description.ts';
 
 /** Attempts of a workflow task from which on it is no accident. */
@@ -77,6 +78,7 @@ function findActivityProblem({ workflowId, description: { pendingActivities } }:
   const [worst] = pendingActivities
     .filter(({ type, attempt, lastFailure }) => {
       if (attempt < ACTIVITY_ATTEMPTS || lastFailure === null) return false;
+      if (lastFailure.type === FAILURES.reportAwaited) return false;
       return !(lastFailure.isTimeout && COMPLETED_FROM_OUTSIDE.has(type));
     })
     .sort((a, b) => b.attempt - a.attempt);

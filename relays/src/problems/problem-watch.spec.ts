@@ -10,7 +10,8 @@ import {
   withTenant,
 } from '@sluice/persistence';
 import { createScene, createTestDatabase, type TestDatabase } from '@sluice/persistence/testing';
-import { promotionWorkflowId, TASK_QUEUES, WORKFLOWS } from '@sluice/temporal-contract';
+import { FAILURES, promotionWorkflowId, TASK_QUEUES, WORKFLOWS } from '@sluice/temporal-contract';
+import { ApplicationFailure } from '@temporalio/common';
 import { bundleSources } from '../../../test/src/workflows/bundle-workflows.ts';
 import type { StuckMode } from '../../../test/src/workflows/stuck-first.ts';
 import type { WorkflowVariant } from '../../../test/src/workflows/variants.ts';
@@ -121,6 +122,27 @@ test('an activity that fails again and again is named with its error; trying it 
     'promotion.stuck activity-failing',
     'promotion.unstuck activity-failing',
   ]);
+}, 240_000);
+
+test('an activity that asks again and again for a report of an agent is no problem', async () => {
+  let attempts = 0;
+  const executeStep = async (): Promise<string> => {
+    attempts += 1;
+    throw ApplicationFailure.create({
+      type: FAILURES.reportAwaited,
+      message: 'not there yet',
+      nextRetryDelay: '50ms',
+    });
+  };
+  await withBuild('first', { executeStep }, async () => {
+    await start('activity');
+    startWatch();
+    await until(async () => attempts > 7);
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    expect(await problems()).toEqual([]);
+    await engine.terminateWorkflow(workflowId(), 'the test is over');
+  });
+  expect(await told()).toEqual([]);
 }, 240_000);
 
 test('tasks that nobody takes are told after half a minute; a worker mends it', async () => {

@@ -106,6 +106,10 @@ async function addExecution(workflowId = dev1): Promise<void> {
 
 async function addHistory(): Promise<string> {
   await addExecution();
+  return archiveExecution();
+}
+
+async function archiveExecution(): Promise<string> {
   const { digest: archiveDigest, size } = await evidence.put('an archive', { maxBytes: 100 });
   await withTenant(worker, tenant, async (tx) => {
     await insertEvidence(tx, { digest: archiveDigest, mediaType: HISTORY_MEDIA_TYPE, size });
@@ -212,7 +216,7 @@ const STORIES: Readonly<
       workflows.set(dev1, closed);
     },
     repaired: () => exists(`select from sluice.workflow_executions where look_at <= now()`),
-    mend: () => sql('update sluice.workflow_executions set archived_at = now()'),
+    mend: () => archiveExecution(),
   },
   'history-lost': {
     subject: `workflow:${dev1}`,
@@ -220,7 +224,10 @@ const STORIES: Readonly<
       await addExecution();
       await sql('update sluice.workflow_executions set lost_at = now()');
     },
-    mend: () => sql('update sluice.workflow_executions set lost_at = null, archived_at = now()'),
+    mend: async () => {
+      await sql('update sluice.workflow_executions set lost_at = null');
+      await archiveExecution();
+    },
   },
   'history-damaged': {
     subject: `workflow:${dev1}/run-1`,
@@ -319,6 +326,34 @@ test('a missing file is found as well; an engine that does not answer concludes 
   expect((await untilFound('history-damaged')).detail).toMatchObject({ file: 'missing' });
 }, 60_000);
 
+test('a file that cannot be read is a discrepancy, and holds up no other comparison', async () => {
+  await addHistory();
+  await addAgent(releaseDigest);
+  const refuse = async (): Promise<never> => {
+    throw Object.assign(new Error('EACCES: permission denied, stat /var/secret'), {
+      code: 'EACCES',
+    });
+  };
+  start(0.2, { has: refuse, get: refuse });
+  const found = await untilFound('history-damaged');
+  expect(found.detail).toMatchObject({ file: 'unreadable', error: 'EACCES' });
+  expect(found.message).toContain('cannot be read (EACCES)');
+  expect(found.message).not.toContain('/var/secret');
+  await untilFound('target-differs');
+}, 60_000);
+
+test('what is marked as archived without an archived run is looked at again', async () => {
+  await addExecution();
+  await sql('update sluice.workflow_executions set archived_at = now()');
+  start();
+  expect(await untilFound('history-missing')).toMatchObject({ subject: `workflow:${dev1}` });
+  await until(() =>
+    exists('select from sluice.workflow_executions where archived_at is null and look_at <= now()'),
+  );
+  await archiveExecution();
+  await until(async () => (await shown()).length === 0);
+}, 60_000);
+
 test('a repair that fails says why, and is asked for again by people', async () => {
   await STORIES['workflow-outlives-promotion'].arise();
   await sql(`revoke insert on sluice.outbox from sluice_worker`);
@@ -346,7 +381,7 @@ test('where all agree there is nothing but the time of the look', async () => {
   expect(await sql('select type from sluice.events')).toEqual([]);
 }, 60_000);
 
-function start(periodSeconds = 0.2): void {
+function start(periodSeconds = 0.2, files: Pick<EvidenceStore, 'has' | 'get'> = evidence): void {
   reconciler = startReconciler({
     pool: database.poolOf('sluice_watchdog'),
     connectionString: database.urlOf('sluice_watchdog'),
@@ -365,7 +400,7 @@ function start(periodSeconds = 0.2): void {
         };
       },
     },
-    evidence,
+    evidence: files,
     releaseLeaseOfEnded: async ({ promotionId, resource }) => {
       givenBack.push(`${promotionId} ${resource}`);
       return true;

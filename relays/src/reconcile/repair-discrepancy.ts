@@ -11,12 +11,14 @@ import {
   withTenant,
 } from '@sluice/persistence';
 import { abandonPromotion } from '../abandon-promotion.ts';
+import type { Engine } from '../engine.ts';
 import type { ReleaseLeaseOfEnded } from '../watchdog.ts';
 
 /** What repairs need. */
 export interface RepairParts {
   /** Of the role sluice_worker. */
   readonly workerPool: Pool;
+  readonly engine: Pick<Engine, 'describeWorkflow'>;
   readonly releaseLeaseOfEnded: ReleaseLeaseOfEnded;
 }
 
@@ -28,10 +30,10 @@ type Repair = (
 
 /** Each looks at the records again: what agrees by now is left alone. */
 const REPAIRS: Readonly<Partial<Record<DiscrepancyCode, Repair>>> = {
-  'promotion-abandoned': ({ workerPool }, tenantId, { subject, detail }) => {
+  'promotion-abandoned': ({ workerPool, engine }, tenantId, { subject }) => {
     const promotionId = subject.slice('promotion:'.length);
-    const workflow = detail['workflow'] === 'closed' ? 'closed' : 'unknown';
-    return abandonPromotion(workerPool, { tenantId, promotionId }, workflow);
+    const find = async (id: string) => (await engine.describeWorkflow(id)).state;
+    return abandonPromotion(workerPool, find, { tenantId, promotionId });
   },
 
   'lease-of-ended': ({ releaseLeaseOfEnded }, tenantId, { subject, detail }) =>

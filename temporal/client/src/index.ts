@@ -7,7 +7,12 @@ export {
   parseCodecKeys,
 } from './codec-keys.ts';
 export { createDataConverter } from './data-converter.ts';
-export { openHistory, readHistoryHead, sealHistory } from './history/archive-file.ts';
+export {
+  isArchiveFile,
+  openHistory,
+  readHistoryHead,
+  sealHistory,
+} from './history/archive-file.ts';
 export { decodePayloads } from './history/decode-payloads.ts';
 export { fetchHistory } from './history/fetch-history.ts';
 export { HistoryFileError, type HistoryFileErrorCode } from './history/history-file-error.ts';

@@ -159,7 +159,10 @@ export interface InterpreterActivities {
     readonly reason: Reason | null;
     readonly endedAt: string;
     readonly traceparent: string;
-    /** False when this run has not looked for targets to put back: an earlier run, before a reset, may have deployed. */
+    /**
+     * False when this run has not looked for targets to put back: an earlier run, before a reset, may have deployed. Absent
+     * where it has, and in runs of before it could say so.
+     */
     readonly targetsSettled?: boolean;
   }): Promise<{
     /** Empty with `revertFirst`. */

@@ -23,6 +23,8 @@ export const FAILURES = {
   illegalTransition: 'IllegalTransition',
   /** Database, signer, disk or network for a moment not there: retried. */
   unavailable: 'Unavailable',
+  /** An agent's report is not there yet, and nothing but another attempt will find it: retried, and no failure to tell. */
+  reportAwaited: 'ReportAwaited',
 } as const;
 
 /** One of {@link FAILURES}. */

@@ -47,11 +47,41 @@ export async function injectFaults(
       counts[kind] = (counts[kind] ?? 0) + 1;
     }
   };
-  await Promise.all(Array.from({ length: LANES }, lane));
+  const parts = [...new Set(faults.map(({ part }) => part))];
+  let isOver = false;
+  /** What ends by itself is started again, as a service manager does, and counted. */
+  const supervise = async (): Promise<void> => {
+    while (!isOver) {
+      for (const part of parts) {
+        await turns.take(part, async () => {
+          if (runs(stack, part)) return;
+          say(`${part} had ended by itself`);
+          counts[`${part}-died`] = (counts[`${part}-died`] ?? 0) + 1;
+          await startAgain(stack, part);
+        });
+      }
+      await sleep(1000);
+    }
+  };
+  const supervising = supervise();
+  await Promise.all(Array.from({ length: LANES }, lane)).finally(() => {
+    isOver = true;
+  });
+  await supervising;
   return Object.fromEntries(Object.entries(counts).sort());
 }
 
+function runs(stack: Stack, part: string): boolean {
+  try {
+    return stack.getPid(part) > 0;
+  } catch {
+    return false;
+  }
+}
+
 async function disturb(stack: Stack, { part, how, ms }: PlannedFault): Promise<void> {
+  // It may have ended by itself a moment ago; then it is started again like any other.
+  if (!runs(stack, part)) return startAgain(stack, part);
   if (how === 'paused') {
     await stack.pause(part);
     await sleep(ms);

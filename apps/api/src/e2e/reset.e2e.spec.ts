@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { setPacketDigest, withTenant } from '@sluice/persistence';
+import { enqueueOutbox, setPacketDigest, withTenant } from '@sluice/persistence';
 import { digestOfBytes } from '@sluice/pure';
 import { readHistoryFile } from '@sluice/temporal-client';
 import { addProblem } from '../testing/history-scene.ts';
@@ -162,6 +162,17 @@ test('a reset is refused once sealed, before a start, and at an event that no pr
   expect(await call('resetPromotion', { promotion: unstarted, event: 4 })).toMatchObject({
     code: 'promotion-not-started',
   });
+  const settlement = { workflowId: `settlement/${TENANT}/${promotion}`, workflowType: 's' };
+  const start = { ...settlement, taskQueue: 'q', input: {}, searchAttributes: { tenant: TENANT } };
+  await withTenant(api.workerPool, TENANT, (tx) =>
+    enqueueOutbox(tx, { kind: 'start-workflow', body: start }),
+  );
+  for (const said of [
+    await preview(promotion),
+    await call('resetPromotion', { promotion, event: 25 }),
+  ]) {
+    expect(said).toMatchObject({ __typename: 'StateConflict', code: 'promotion-settling' });
+  }
   await seal(promotion);
   for (const said of [
     await preview(promotion),

@@ -106,6 +106,16 @@ async function readExecution(tx: Tx, workflowId: string): Promise<ClaimedExecuti
   );
 }
 
+/** True from when a workflow is asked for until it is archived or known to be lost: it is started, runs, or has just closed. */
+export async function isExecutionOpen(tx: Tx, workflowId: string): Promise<boolean> {
+  const { rows } = await tx.query<{ open: boolean }>(
+    `select exists (select from sluice.workflow_executions
+       where tenant_id = $1 and workflow_id = $2 and archived_at is null and lost_at is null) as open`,
+    [tx.tenantId, workflowId],
+  );
+  return rows[0]?.open === true;
+}
+
 /** Puts the next look off by so many seconds. */
 export async function deferExecution(tx: Tx, workflowId: string, seconds: number): Promise<void> {
   await tx.query(

@@ -274,3 +274,30 @@ test.each([
   );
   expect(own.edges).toHaveLength(1);
 });
+
+test('who asks for workflows can have a history owed, and hide none', async () => {
+  const workflowId = 'promotion/acme/dev/hidden';
+  await start(workflowId);
+  const ask = (sql: string) => withTenant(app, 'acme', (tx) => tx.query(sql, ['acme', workflowId]));
+  for (const column of ['archived_at', 'lost_at']) {
+    await expect(
+      ask(
+        `update sluice.workflow_executions set ${column} = now() where tenant_id = $1 and workflow_id = $2`,
+      ),
+    ).rejects.toMatchObject({ code: '42501' });
+    await expect(
+      ask(
+        `insert into sluice.workflow_executions (tenant_id, workflow_id, workflow_type, ${column})
+         values ($1, $2 || '/another', 't', now())`,
+      ),
+    ).rejects.toMatchObject({ code: '42501' });
+  }
+  expect(await work((tx) => markArchived(tx, workflowId))).toBe(true);
+  await start(workflowId);
+  expect(
+    await database.query(
+      'select archived_at as "archivedAt" from sluice.workflow_executions where workflow_id = $1',
+      [workflowId],
+    ),
+  ).toEqual([{ archivedAt: null }]);
+});

@@ -6,6 +6,7 @@ import { canonicalJson, digestOfBytes } from '@sluice/pure';
 import { CodecError } from '../codec-error.ts';
 import type { CodecKeys } from '../codec-keys.ts';
 import { HistoryFileError } from './history-file-error.ts';
+import { findHeadFault } from './history-head-form.ts';
 import type { History } from './history-message.ts';
 import { decodeHistory, encodeHistory, MAX_HISTORY_BYTES } from './history-message.ts';
 
@@ -109,11 +110,11 @@ function readHeader(bytes: Uint8Array): { readonly header: Header; readonly line
     );
   }
   const { head, keyId } = found.header;
-  const names = ['tenantId', 'workflowId', 'runId', 'historyDigest'] as const;
-  if (typeof keyId !== 'string' || names.some((name) => typeof head?.[name] !== 'string')) {
+  const isOurs = findHeadFault(head) === undefined && head.tenantId !== null;
+  if (typeof keyId !== 'string' || !isOurs) {
     throw new HistoryFileError(
       'history-file-unreadable',
-      'The header of this archived history lacks its key id or its head; fetch the file again.',
+      'The header of this archived history lacks its key id or a whole head; fetch the file again.',
     );
   }
   return found;

@@ -7,12 +7,18 @@ const REQUEST = '/request';
 export class Pseudonyms {
   readonly #people = new Map<string, string>();
   readonly #keys = new Map<string, string>();
+  readonly #members = new Map<string, string>();
 
   /** `person-1`; a prefix that says what it is stays. */
   person(name: string): string {
     if (name === '') return '';
     if (name.startsWith(PREFIX)) return PREFIX + this.person(name.slice(PREFIX.length));
     return renamed(this.#people, name, 'person');
+  }
+
+  /** `member-1`, for a name that somebody chose for a label, a setting or the like. */
+  member(name: string): string {
+    return renamed(this.#members, name, 'member');
   }
 
   /** Who or what something came from: promotions stay, people do not. */

@@ -134,6 +134,31 @@ describe('refuses', () => {
     });
   });
 
+  test.each<[string, object]>([
+    ['no build ids', { buildIds: undefined }],
+    ['build ids that are none', { buildIds: [5] }],
+    ['a number that is a text', { eventCount: '191' }],
+    ['another number of events', { eventCount: 1 }],
+    ['a run id that is none', { runId: { toString: 1 } }],
+    ['a workflow id that is none', { workflowId: 'two words' }],
+    ['a type that is none', { workflowType: null }],
+    ['a status that is none', { status: '<script>' }],
+    ['a time that is none', { startedAt: '2026-99-99T00:00:00Z' }],
+    ['a close that is none', { closedAt: 5 }],
+    ['digests that are none', { bundleDigests: ['sha256:1'] }],
+    ['a digest that is none', { historyDigest: undefined }],
+    ['a tenant that is none', { tenantId: 1 }],
+  ])('a redacted export whose head has %s', async (_what, wrong) => {
+    const head = findHead({ workflowId: file.workflowId, history: file.history, runId: RUN });
+    const whole = { ...(await redactHistory(file.history, head)) };
+    await expect(readHistoryFile(bytesOf(whole))).resolves.toMatchObject({ head });
+    const content = bytesOf({ ...whole, head: { ...head, ...wrong } });
+    await expect(readHistoryFile(content)).rejects.toMatchObject({
+      name: 'HistoryFileError',
+      code: 'history-file-unreadable',
+    });
+  });
+
   test.each<[string, () => Uint8Array]>([
     ['an empty file', () => new Uint8Array()],
     ['a text', () => bytesOf('hello')],

@@ -5,6 +5,7 @@ import { isArchiveFile, openHistory } from './archive-file.ts';
 import { decodePayloads } from './decode-payloads.ts';
 import { HistoryFileError } from './history-file-error.ts';
 import { findHead, type HistoryFileHead } from './history-head.ts';
+import { findHeadFault } from './history-head-form.ts';
 import { assertWhole, decodeHistory, type History } from './history-message.ts';
 
 /** A file of a history is at most so large: 256 MiB. JSON is several times larger than the engine's own form. */
@@ -58,13 +59,24 @@ async function readJson(bytes: Uint8Array, keys: CodecKeys | undefined): Promise
   const { schema, head, workflowId } = content as Record<string, unknown>;
   const history = historyOf(content);
   if (schema === HISTORY_EXPORT_SCHEMA) {
-    if (typeof (head as HistoryFileHead | undefined)?.workflowId !== 'string') {
-      throw unreadable('it has no head; export it again');
-    }
-    return { form: 'redacted', head: head as HistoryFileHead, history };
+    return { form: 'redacted', head: headOfExport(head, history), history };
   }
   if (typeof schema === 'string') throw unreadable(`its schema is ${schema.slice(0, 100)}`);
   return readRaw(history, typeof workflowId === 'string' ? workflowId : undefined, keys);
+}
+
+/** Its fields in their forms, and of as many events; more only the original could tell. */
+function headOfExport(given: unknown, history: History): HistoryFileHead {
+  const fault = findHeadFault(given);
+  if (fault !== undefined) {
+    const what = fault === 'head' ? 'it has no head' : `the ${fault} of its head is unusable`;
+    throw unreadable(`${what}; export it again`);
+  }
+  const head = given as HistoryFileHead;
+  if (head.eventCount !== history.events?.length) {
+    throw unreadable('its head is that of another history; export it again');
+  }
+  return head;
 }
 
 async function readRaw(

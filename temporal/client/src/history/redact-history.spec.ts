@@ -93,6 +93,31 @@ test('the same history gives the same document, encrypted or not, and once more 
   expect(redactedHistoryText(await redactHistory(again.history, again.head))).toBe(document);
 });
 
+test('members of a memo get the same names in any order, and once more the same', async () => {
+  const payload = { metadata: { encoding: Buffer.from('json/plain') }, data: Buffer.from('"x"') };
+  const made = (names: readonly string[]) => ({
+    events: [
+      {
+        eventId: 1,
+        eventType: 1,
+        workflowExecutionStartedEventAttributes: {
+          memo: { fields: Object.fromEntries(names.map((name) => [name, payload])) },
+        },
+      },
+    ],
+  });
+  const names = Array.from({ length: 12 }, (_, at) => `own ${at}`);
+  const id = 'promotion/acme/dev/1';
+  const document = await redact(made(names) as unknown as History, id);
+  const bodyOf = (text: string) => JSON.stringify(JSON.parse(text).history);
+  expect(document).toContain('member-12');
+  expect(document).not.toContain('own');
+  const turned = await redact(made(names.toReversed()) as unknown as History, id);
+  expect(bodyOf(turned)).toBe(bodyOf(document));
+  const again = historyFromJSON(JSON.parse(document).history);
+  expect(bodyOf(await redact(again, id))).toBe(bodyOf(document));
+});
+
 test('what is encrypted is not exported without the key', async () => {
   const { history, workflowId } = sample('release-refused');
   const encoded = await encodePayloads(history, workflowId, keys);
@@ -129,6 +154,31 @@ describe('what is not known is not shown', () => {
     [
       "a step's literal inputs",
       signal({ steps: [{ inputs: { type: MARKER, a: { id: MARKER } } }] }),
+    ],
+    ['names of labels', signal({ targets: [{ labels: { [MARKER]: 'x' } }] })],
+    ['names in settings', signal({ settings: { a: { [MARKER]: [{ [MARKER]: 1 }] } } })],
+    ['a text in the place of settings', signal({ settings: MARKER, labels: [MARKER] })],
+    [
+      'a memo and its names',
+      {
+        workflowPropertiesModifiedEventAttributes: {
+          upsertedMemo: { fields: { state: json(MARKER), [MARKER]: json(5) } },
+        },
+      },
+    ],
+    ['an address with a password', signal({ source: `https://u:${MARKER}@host/x` })],
+    ['a reference with an address', signal({ reference: `oci://u:${MARKER}@host` })],
+    ['a user and a password', signal({ name: `u:${MARKER}@host`, id: `u:${MARKER}@h` })],
+    ['a long text', signal({ id: MARKER.repeat(40), version: MARKER.repeat(40) })],
+    [
+      'an address that is a type',
+      { activityTaskScheduledEventAttributes: { activityType: { name: `a://${MARKER}@b` } } },
+    ],
+    [
+      'what an encoding is not',
+      signal(1, {
+        input: { payloads: [{ metadata: { encoding: Buffer.from(`${MARKER} of ours`) } }] },
+      }),
     ],
     ["somebody's name", signal({ person: { name: MARKER } })],
     ['an identity', signal(1, { identity: `1@${MARKER}` })],
@@ -205,6 +255,14 @@ describe('what is not known is not shown', () => {
       'numbers and booleans',
       signal({ newField: 5, other: true, none: null }),
       '{"newField":5,"other":true,"none":null}',
+    ],
+    [
+      'the shape of what is hidden',
+      signal({
+        labels: { zone: 'x', tier: 1 },
+        settings: { tier: [true, 2.5, null, { zone: 'y' }], zone: '2026-11-21T10:00:00Z' },
+      }),
+      '{"labels":{"member-1":"","member-2":0},"settings":{"member-2":[false,0,null,{"member-1":""}],"member-1":""}}',
     ],
     ['the promotion that came before', signal({ by: 'dev/99' }), '"by":"dev/99"'],
     [

@@ -11,10 +11,12 @@ import { Pseudonyms } from './pseudonyms.ts';
 import {
   HIDDEN_HOLDERS,
   hasKeptForm,
-  isWord,
+  isKept,
+  isMetadata,
   KEPT_FIELDS,
   KEPT_MESSAGE_FIELDS,
   KEPT_TEXTS,
+  type KeptFields,
   ORIGIN_FIELD,
   PERSON_FIELDS,
   PERSON_HOLDERS,
@@ -37,7 +39,7 @@ const STICKY_QUEUE = 2;
 
 /**
  * Makes a history that may leave: free texts, failures' messages, stack traces, identities and hosts are blanked, people renamed
- * to `person-1` and so on. What decides the code's way stays: ids, names, codes, states, types, digests, times. The
+ * to `person-1` and so on, members of labels, settings, inputs and memo to `member-1`, without their values. What decides the code's way stays: ids, names, codes, states, types, digests, times. The
  * same history always gives the same document, and its own redaction changes nothing more.
  * @param keys may be left out for a history that has nothing encoded
  * @throws HistoryFileError `history-key-missing`, `history-tenant-mismatch`, `history-damaged`
@@ -92,6 +94,7 @@ class Redaction {
     if (!isVisited(value)) return value;
     if (Array.isArray(value)) return value.map((member) => this.#message(member, name, root));
     if (isPayload(value)) return this.#payload(value, root);
+    if (HIDDEN_HOLDERS.has(name)) return this.#hiddenMessage(value);
     const copy: Record<string, unknown> = {};
     const isSticky = (value as { kind?: unknown }).kind === STICKY_QUEUE;
     for (const [field, member] of Object.entries(value)) {
@@ -105,9 +108,29 @@ class Redaction {
     return copy;
   }
 
+  /** A memo: members of its maps of payloads are called as somebody liked. */
+  #hiddenMessage(value: unknown): unknown {
+    if (value instanceof Uint8Array) return new Uint8Array();
+    if (!isVisited(value)) return blank(value);
+    if (isPayload(value)) return this.#payload(value, HIDDEN_ROOT);
+    if (Array.isArray(value)) return value.map((member) => this.#hiddenMessage(member));
+    // The engine gives members of maps in any order; the shorter first, so that new names keep theirs.
+    const members = Object.entries(value).sort(
+      ([a], [b]) => a.length - b.length || (a < b ? -1 : 1),
+    );
+    return Object.fromEntries(
+      members.map(([name, member]) => {
+        const isChosen = isVisited(member) && isPayload(member);
+        return [isChosen ? this.#names.member(name) : name, this.#hiddenMessage(member)];
+      }),
+    );
+  }
+
   #payload(payload: Payload, root: string): Payload {
     const encoding = metadataText(payload, 'encoding');
-    const kept = Object.entries(payload.metadata ?? {}).filter(([name]) => KEPT_METADATA.has(name));
+    const kept = Object.entries(payload.metadata ?? {}).filter(
+      ([name]) => KEPT_METADATA.has(name) && isMetadata(metadataText(payload, name)),
+    );
     const metadata = Object.fromEntries(kept);
     if (!JSON_ENCODINGS.has(encoding)) return { metadata };
     const data = Buffer.from(JSON.stringify(this.#value(parse(payload), root, '')));
@@ -115,26 +138,45 @@ class Redaction {
   }
 
   #value(value: unknown, name: string, holder: string): unknown {
+    if (HIDDEN_HOLDERS.has(name)) return this.#hidden(value);
     if (typeof value === 'string') return this.#text(value, name, holder, KEPT_FIELDS);
     if (typeof value !== 'object' || value === null) return value;
     if (Array.isArray(value)) return value.map((member) => this.#value(member, name, holder));
-    const inside = HIDDEN_HOLDERS.has(holder) ? holder : name;
     const members = Object.entries(value);
     return Object.fromEntries(
-      members.map(([field, member]) => [field, this.#value(member, field, inside)]),
+      members.map(([field, member]) => [field, this.#value(member, field, name)]),
     );
   }
 
-  #text(text: string, name: string, holder: string, keptFields: ReadonlySet<string>): string {
+  /** Its shape alone: the same names become the same, so that what is equal stays equal. */
+  #hidden(value: unknown): unknown {
+    if (typeof value !== 'object' || value === null) return blank(value);
+    if (Array.isArray(value)) return value.map((member) => this.#hidden(member));
+    const members = Object.entries(value);
+    return Object.fromEntries(
+      members.map(([name, member]) => [this.#names.member(name), this.#hidden(member)]),
+    );
+  }
+
+  #text(text: string, name: string, holder: string, keptFields: KeptFields): string {
     if (KEPT_TEXTS.has(text)) return text;
-    if (HIDDEN_HOLDERS.has(holder)) return '';
     if (UPDATE_ID_FIELDS.has(name)) return this.#names.updateId(text);
     if (PERSON_FIELDS.has(name)) return this.#names.person(text);
     if (name === ORIGIN_FIELD) return this.#names.origin(text);
     if (name === 'name' && PERSON_HOLDERS.has(holder)) return this.#names.person(text);
     if (hasKeptForm(text)) return text;
-    return keptFields.has(name) && isWord(text) ? text : '';
+    return isKept(text, name, keptFields) ? text : '';
   }
+}
+
+/** The name of a payload in a hidden holder: any of these. */
+const HIDDEN_ROOT = 'memo';
+
+/** Nothing, of the same type. */
+function blank(value: unknown): unknown {
+  if (typeof value === 'string') return '';
+  if (typeof value === 'number') return 0;
+  return typeof value === 'boolean' ? false : null;
 }
 
 /** Fields of messages that are maps: their members' names are names of payloads. */

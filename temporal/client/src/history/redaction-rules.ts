@@ -1,89 +1,117 @@
 /**
- * What stays in a redacted history: texts under these names and of these forms, and nothing else. A name that is not listed is
+ * What stays in a redacted history: texts under these names that have these forms, and nothing else. A name that is not listed is
  * blanked, so that a field that comes later is hidden until somebody looks at it.
  */
 
+/** A name that a configuration or the code gives: of an environment, a step, a timer, a patch. */
+const WORD = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$/;
+/** What code and engine count on: states, codes, types of errors. */
+const CODE = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
+/** A type of step, with its version. */
+const TYPE = /^[A-Za-z][A-Za-z0-9_.-]{0,63}(?:@\d{1,4})?$/;
+/** UUIDs, and the engine's fixed words in their place. */
+const ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
+/** Of workflows, activities, signals and task queues. */
+const CALLED = /^[A-Za-z0-9_][A-Za-z0-9_.$/-]{0,99}$/;
+/** What a worker calls its version, alone or after its deployment; the SDK's own begins with its package. */
+const BUILD =
+  /^(?:@[a-z]{1,40}\/)?[A-Za-z0-9][A-Za-z0-9_.-]{0,99}(?:[.:@+][A-Za-z0-9_.+-]{1,140})?$/;
+const VERSION = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$/;
+const REFERENCE = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
+const WORKFLOW = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}(?:\/[A-Za-z0-9_.-]{1,64}){0,5}$/;
+const PROMOTION = /^(?:[a-z0-9-]{1,63}\/\d{1,10}|[0-9a-f-]{36}|[a-z0-9-]{1,63})$/;
+const LEASE = /^(?:promotion|environment):[a-z0-9-]{1,63}(?:\/\d{1,10})?$/;
+const SCHEMA = /^sluice\.[a-z-]{1,40}\/v\d{1,3}$/;
+const TRACE = /^[0-9a-f]{2}-[0-9a-f]{1,32}-[0-9a-f]{1,16}-[0-9a-f]{2}$/;
+const CRON = /^@[a-z]{1,10}$/;
+const DIGEST = /^sha256:[0-9a-f]{64}$/;
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/;
+/** Whatever its field allows: no address with its password, nothing long. */
+const ADDRESS = /:\/\//;
+const MAX_LENGTH = 200;
+
+/** What stays of one kind of texts: the names of fields, and what each may hold. */
+export type KeptFields = ReadonlyMap<string, RegExp>;
+
 /** Texts of the engine's own messages. */
-export const KEPT_MESSAGE_FIELDS: ReadonlySet<string> = new Set([
-  'activityId',
-  'attachedRequestId',
-  'baseRunId',
-  'binaryChecksum',
-  'buildId',
-  'continuedExecutionRunId',
-  'cronSchedule',
-  'deploymentName',
-  'firstExecutionRunId',
-  'inheritedBuildId',
-  'markerName',
-  'name',
-  'namespace',
-  'namespaceId',
-  'newExecutionRunId',
-  'newRunId',
-  'newTaskQueue',
-  'nonRetryableErrorTypes',
-  'normalName',
-  'originalExecutionRunId',
-  'parentPinnedWorkerDeploymentVersion',
-  'parentWorkflowNamespace',
-  'parentWorkflowNamespaceId',
-  'pinnedVersion',
-  'requestId',
-  'runId',
-  'sdkName',
-  'sdkVersion',
-  'seriesName',
-  'signalName',
-  'source',
-  'timerId',
-  'type',
-  'workerDeploymentName',
-  'workerDeploymentVersion',
-  'workflowId',
+export const KEPT_MESSAGE_FIELDS: KeptFields = new Map([
+  ['activityId', WORD],
+  ['attachedRequestId', ID],
+  ['baseRunId', ID],
+  ['binaryChecksum', BUILD],
+  ['buildId', BUILD],
+  ['continuedExecutionRunId', ID],
+  ['cronSchedule', CRON],
+  ['deploymentName', BUILD],
+  ['firstExecutionRunId', ID],
+  ['inheritedBuildId', BUILD],
+  ['markerName', WORD],
+  ['name', CALLED],
+  ['namespace', WORD],
+  ['namespaceId', ID],
+  ['newExecutionRunId', ID],
+  ['newRunId', ID],
+  ['newTaskQueue', CALLED],
+  ['nonRetryableErrorTypes', CODE],
+  ['normalName', CALLED],
+  ['originalExecutionRunId', ID],
+  ['parentPinnedWorkerDeploymentVersion', BUILD],
+  ['parentWorkflowNamespace', WORD],
+  ['parentWorkflowNamespaceId', ID],
+  ['pinnedVersion', BUILD],
+  ['requestId', ID],
+  ['runId', ID],
+  ['sdkName', WORD],
+  ['sdkVersion', VERSION],
+  ['seriesName', BUILD],
+  ['signalName', CALLED],
+  ['source', CODE],
+  ['timerId', WORD],
+  ['type', CODE],
+  ['workerDeploymentName', BUILD],
+  ['workerDeploymentVersion', BUILD],
+  ['workflowId', WORKFLOW],
 ]);
 
-/** Texts in what workflows and activities are given and give. */
-export const KEPT_FIELDS: ReadonlySet<string> = new Set([
-  // Search attributes; the engine's own names the patches that a run took.
-  'SluiceEnvironment',
-  'SluicePromotionState',
-  'SluiceRelease',
-  'SluiceTenant',
-  'TemporalChangeVersion',
-  // What an activity gives that gives nothing but names of targets.
-  'listDeployments',
-  'code',
-  'decision',
-  'environment',
-  'holder',
-  'id',
-  'kind',
-  'name',
-  'needs',
-  'outcome',
-  'predecessors',
-  'promotionId',
-  'reference',
-  'requestId',
-  'resource',
-  'role',
-  'roles',
-  'runId',
-  'schema',
-  'source',
-  'stale',
-  'state',
-  'status',
-  'stepId',
-  'stepIds',
-  'target',
-  'targets',
-  'tenantId',
-  'traceparent',
-  'type',
-  'version',
-  'workflowId',
+/** Texts in what workflows and activities are given and give; some are search attributes, or what an activity gives alone. */
+export const KEPT_FIELDS: KeptFields = new Map([
+  ['code', CODE],
+  ['decision', CODE],
+  ['environment', WORD],
+  ['holder', LEASE],
+  ['id', WORD],
+  ['kind', CODE],
+  ['listDeployments', WORD],
+  ['name', WORD],
+  ['needs', WORD],
+  ['outcome', CODE],
+  ['predecessors', PROMOTION],
+  ['promotionId', PROMOTION],
+  ['reference', REFERENCE],
+  ['requestId', ID],
+  ['resource', LEASE],
+  ['role', CODE],
+  ['roles', CODE],
+  ['runId', ID],
+  ['schema', SCHEMA],
+  ['SluiceEnvironment', WORD],
+  ['SluicePromotionState', CODE],
+  ['SluiceRelease', DIGEST],
+  ['SluiceTenant', WORD],
+  ['source', WORD],
+  ['stale', WORD],
+  ['state', CODE],
+  ['status', CODE],
+  ['stepId', WORD],
+  ['stepIds', WORD],
+  ['target', WORD],
+  ['targets', WORD],
+  ['TemporalChangeVersion', WORD],
+  ['tenantId', WORD],
+  ['traceparent', TRACE],
+  ['type', TYPE],
+  ['version', VERSION],
+  ['workflowId', WORKFLOW],
 ]);
 
 /** Who somebody is. Renamed, the same one to the same name, for code compares them. */
@@ -105,12 +133,13 @@ export const PERSON_HOLDERS: ReadonlySet<string> = new Set([
   'voter',
 ]);
 
-/** Whatever stands inside of these is somebody's own: it is blanked, whatever its name. */
+/** Whatever stands inside of these is somebody's own: names of members are replaced, and all values blanked. */
 export const HIDDEN_HOLDERS: ReadonlySet<string> = new Set([
   'inputs',
   'labels',
   'memo',
   'settings',
+  'upsertedMemo',
 ]);
 
 /** Ids of Updates, `<principal>/<idempotency key>`; of their messages, `<id>/request`. */
@@ -130,14 +159,18 @@ export const KEPT_TEXTS: ReadonlySet<string> = new Set([
   'Encoded failure',
 ]);
 
-/** What a kept name may hold: an id, a code, a type. Sentences are never kept. */
-const WORD = /^[!-~]{1,1000}$/;
-const DIGEST = /^sha256:[0-9a-f]{64}$/;
-const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/;
+/** Encodings and types of payloads. */
+const METADATA = /^[A-Za-z][A-Za-z0-9_./-]{0,99}$/;
 
-/** True for what can be an id, a code or a type. */
-export function isWord(text: string): boolean {
-  return WORD.test(text);
+/** True for what a field of this name keeps. */
+export function isKept(text: string, name: string, fields: KeptFields): boolean {
+  if (text.length > MAX_LENGTH || ADDRESS.test(text)) return false;
+  return fields.get(name)?.test(text) === true;
+}
+
+/** True for what may stand in the metadata of a payload. */
+export function isMetadata(text: string): boolean {
+  return METADATA.test(text);
 }
 
 /** True for digests and times, which say nothing of anybody wherever they stand. */

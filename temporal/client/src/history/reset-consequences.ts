@@ -14,7 +14,8 @@ const CONSEQUENCES: Readonly<Record<string, string>> = {
   recordStep: "Writes the step's state again where it is another one; else nothing.",
   listDeployments: 'Only reads.',
   revertTarget: "Finds its command and the agent's report; a target is not reverted twice.",
-  sealPromotion: 'Finds the packet where it was sealed; else seals.',
+  sealPromotion:
+    'Finds the packet where it was sealed; else seals. An end that is no success puts deployed targets back first.',
 };
 
 /** What a second run of a step does, by the type of the step. */
