@@ -67,9 +67,11 @@ async function passThroughRunning(run: PromotionRun, { state }: SettledEnding): 
 }
 
 /** Whether nothing of this promotion can be on targets that this run does not know of. */
-function areTargetsSettled(run: PromotionRun, { state }: SettledEnding): boolean {
+function areTargetsSettled(run: PromotionRun, { state, reason }: SettledEnding): boolean {
   if (state === 'succeeded' || run.input.kind === 'rollback') return true;
-  return run.effectsBegun || run.supersededBy !== undefined;
+  // Of a superseded promotion they are the rollback's; a settlement knows that by the reason alone.
+  const isSuperseded = run.supersededBy !== undefined || reason?.code === 'superseded';
+  return run.effectsBegun || isSuperseded;
 }
 
 /** @throws ApplicationFailure `SealingFailed` when no retry can mend it; the run can be reset once its cause is mended */
