@@ -1,6 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,6 +20,8 @@ let root: string;
 beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), 'private folder '));
   writeFileSync(join(root, 'package.json'), '{"type": "module"}');
+  const packages = fileURLToPath(new URL('../../../node_modules', import.meta.url));
+  symlinkSync(packages, join(root, 'node_modules'));
   // As the build writes them: signals are tried on a process of its own.
   for (const name of ['private-folder', 'node-run']) {
     const source = fileURLToPath(new URL(`./${name}.ts`, import.meta.url));
