@@ -5,7 +5,7 @@ export interface Round {
   readonly errors: unknown[];
 }
 
-/** Questions to the engine at once. */
+/** Questions to the engine at once, where nothing else is said; after so many errors nobody answers. */
 const LANES = 8;
 
 /**
@@ -16,6 +16,7 @@ export async function inLanes<T>(
   items: readonly T[],
   work: (item: T) => Promise<void>,
   round: Round,
+  lanes: number = LANES,
 ): Promise<void> {
   const waiting = [...items];
   const lane = async (): Promise<void> => {
@@ -25,7 +26,7 @@ export async function inLanes<T>(
       await work(item).catch((error: unknown) => round.errors.push(error));
     }
   };
-  await Promise.all(Array.from({ length: LANES }, lane));
+  await Promise.all(Array.from({ length: lanes }, lane));
 }
 
 /** False when the relay stops, or too much went wrong. */

@@ -1,4 +1,4 @@
-import type { createTemporalClient } from '@sluice/temporal-client';
+import { type createTemporalClient, rfc3339 } from '@sluice/temporal-client';
 
 /** A connected client whose payload codec picks its key by the workflow's id. */
 export type TemporalClient = Awaited<ReturnType<typeof createTemporalClient>>;
@@ -25,11 +25,10 @@ export async function answerOr<T, E>(
   }
 }
 
+const NO_TIME = rfc3339(null);
+
 /** A time as the engine writes it, as RFC 3339 in milliseconds; null for none. */
-export function rfc3339Of(
-  time: { readonly seconds?: unknown; readonly nanos?: number | null } | null | undefined,
-): string | null {
-  if (time == null) return null;
-  const ms = Number(time.seconds ?? 0) * 1000 + Math.floor((time.nanos ?? 0) / 1e6);
-  return ms === 0 ? null : new Date(ms).toISOString();
+export function rfc3339Of(time: Parameters<typeof rfc3339>[0]): string | null {
+  const text = rfc3339(time);
+  return text === NO_TIME ? null : text;
 }

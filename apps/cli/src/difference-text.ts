@@ -1,4 +1,5 @@
 import { NOTHING_NAME } from '@sluice/domain';
+import { printable } from '@sluice/pure';
 import type {
   ApprovalView,
   ChangeView,
@@ -10,7 +11,7 @@ import type {
   SaidView,
 } from './approval-operations.ts';
 import { minuteOf, shortDigest } from './progress-text.ts';
-import { printable, table, wrapped } from './text-layout.ts';
+import { table, wrapped } from './text-layout.ts';
 
 /** Lines of each list that are shown where all are not asked for. */
 const SHORT_LIST = 20;

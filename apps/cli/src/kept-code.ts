@@ -1,8 +1,9 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { lstatSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { isDigest } from '@sluice/domain';
+import { digestOfBundle } from '@sluice/pure';
 import type { ApiClient } from './api-client.ts';
 import { CliError, EXIT_CODES } from './exit-codes.ts';
 import type { BundleView } from './history-operations.ts';
@@ -50,7 +51,7 @@ export async function fetchCode(api: ApiClient, digest: string, folder: string):
   }>(OPERATIONS.workflowCode, { digest });
   if (workflowCode === null) throw notKept(digest);
   const code = unpack(workflowCode.content);
-  if (code === undefined || digestOfCode(code) !== digest) {
+  if (code === undefined || digestOfBundle(code) !== digest) {
     const message = `The workflow code ${digest} is not what its digest says.`;
     throw new CliError(EXIT_CODES.failed, 'digest-differs', message, 'Ask again.');
   }
@@ -65,7 +66,7 @@ function isCode(path: string, digest: string): boolean {
   try {
     const found = lstatSync(path);
     if (!found.isFile() || found.size > MAX_CODE_BYTES) return false;
-    return digestOfCode(readFileSync(path, 'utf8')) === digest;
+    return digestOfBundle(readFileSync(path, 'utf8')) === digest;
   } catch {
     return false;
   }
@@ -107,12 +108,6 @@ export function findBuild(bundles: readonly BundleView[], build: string): Bundle
   }
   const message = `The code of build ${build} was not kept.`;
   throw new CliError(EXIT_CODES.failed, 'build-not-kept', message, `Kept: ${known}.`);
-}
-
-/** SHA-256 without the source map, which holds the absolute paths of one machine. */
-function digestOfCode(code: string): string {
-  const bare = code.replace(/\n\/\/# sourceMappingURL=[^\n]*\s*$/, '');
-  return `sha256:${createHash('sha256').update(bare).digest('hex')}`;
 }
 
 function unpack(content: string): string | undefined {

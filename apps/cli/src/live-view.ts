@@ -1,8 +1,9 @@
+import { printable } from '@sluice/pure';
 import type { CliIo, Terminal } from './cli-io.ts';
 import { describeMove } from './difference-text.ts';
 import { problemLine, waysOut } from './problem-text.ts';
 import { describeEvent, describeWait, duration } from './progress-text.ts';
-import { printable, wrapped } from './text-layout.ts';
+import { wrapped } from './text-layout.ts';
 import type { EventView, ProgressPromotionView } from './watch-operations.ts';
 
 const REDRAW_MS = 1000;

@@ -1,4 +1,5 @@
-import { clause, printable } from './text-layout.ts';
+import { printable } from '@sluice/pure';
+import { clause } from './text-layout.ts';
 import type { EventView, ProgressPromotionView } from './watch-operations.ts';
 
 const DIGEST = /^sha256:[0-9a-f]{64}$/;

@@ -1,3 +1,4 @@
+import { printable } from '@sluice/pure';
 import type { CommandContext } from './command-context.ts';
 import { wholeNumber } from './command-context.ts';
 import { CliError, EXIT_CODES, type ExitCode } from './exit-codes.ts';
@@ -5,7 +6,6 @@ import { saveHistories } from './history-export.ts';
 import { withPrivateFolder } from './private-folder.ts';
 import { assertPromotionId } from './promotion-reference.ts';
 import { exitCodeOf, newestRun, runReplayTool } from './replay-tool.ts';
-import { printable } from './text-layout.ts';
 
 const MAX_EVENT = 999_999;
 

@@ -1,4 +1,4 @@
-import { isDigest, isName } from '@sluice/domain';
+import { isDigest, isName, PROMOTION_STATES } from '@sluice/domain';
 import type { ApiClient } from './api-client.ts';
 import { CliError, EXIT_CODES } from './exit-codes.ts';
 import { OPERATIONS } from './operations.ts';
@@ -7,17 +7,7 @@ import { getRelease } from './release.command.ts';
 const PAGE = 100;
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 1000;
-const STATES = [
-  'REQUESTED',
-  'QUEUED',
-  'RUNNING',
-  'WAITING',
-  'SUCCEEDED',
-  'DENIED',
-  'FAILED',
-  'REVERTED',
-  'CANCELLED',
-];
+const STATES: readonly string[] = PROMOTION_STATES.map((state) => state.toUpperCase());
 const KINDS = ['PROMOTE', 'ROLLBACK'];
 const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
 const INSTANT = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2}))?$/;

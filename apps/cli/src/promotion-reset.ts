@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { printable } from '@sluice/pure';
 import { assertNotRefused, type CommandContext, wholeNumber } from './command-context.ts';
 import { canAsk, confirm } from './confirmation.ts';
 import { describeMove } from './difference-text.ts';
@@ -7,7 +8,7 @@ import type { ChangedPromotionView, ResetPreviewView } from './history-operation
 import { OPERATIONS, type RefusalView } from './operations.ts';
 import { assertPromotionId } from './promotion-reference.ts';
 import { watchPromotion } from './promotion-watch.ts';
-import { printable, wrapped } from './text-layout.ts';
+import { wrapped } from './text-layout.ts';
 
 /** Possible events that are shown; the newest. */
 const MAX_EVENTS = 12;

@@ -1,3 +1,4 @@
+import { printable } from '@sluice/pure';
 import type { ApiClient } from './api-client.ts';
 import type { CliIo } from './cli-io.ts';
 import type { CommandContext } from './command-context.ts';
@@ -9,7 +10,7 @@ import { describeProblem } from './problem-text.ts';
 import { describeEnd, describeEvent, describeWait } from './progress-text.ts';
 import { getPromotion, isEnded } from './promotion-reference.ts';
 import { isStreamLost } from './subscription-client.ts';
-import { clause, printable, wrapped } from './text-layout.ts';
+import { clause, wrapped } from './text-layout.ts';
 import type { EventView, ProgressView } from './watch-operations.ts';
 
 /** Kept of the events, for the live view. */

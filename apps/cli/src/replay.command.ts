@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { printable } from '@sluice/pure';
 import type { Command } from 'commander';
 import type { CliIo } from './cli-io.ts';
 import { act, type CommandContext, wholeNumber } from './command-context.ts';
@@ -9,7 +10,6 @@ import { fetchCode, findBuild, listKeptBundles, writeBundleList } from './kept-c
 import { withPrivateFolder } from './private-folder.ts';
 import { isQueryWord } from './promotion-query.ts';
 import { buildOfRef, exitCodeOf, newestRun, runReplayTool } from './replay-tool.ts';
-import { printable } from './text-layout.ts';
 
 interface ReplayOptions {
   readonly key?: string;

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { isDigest, NOTHING_NAME } from '@sluice/domain';
+import { printable } from '@sluice/pure';
 import type { Command } from 'commander';
 import type { ReleaseNameView } from './approval-operations.ts';
 import type { CliIo } from './cli-io.ts';
@@ -11,7 +12,7 @@ import { noEnvironment } from './environment-reference.ts';
 import { CliError, EXIT_CODES, type ExitCode } from './exit-codes.ts';
 import { OPERATIONS, type RefusalView } from './operations.ts';
 import { watchPromotion } from './promotion-watch.ts';
-import { printable, wrapped } from './text-layout.ts';
+import { wrapped } from './text-layout.ts';
 
 interface RollbackOptions {
   readonly to?: string;

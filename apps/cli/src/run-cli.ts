@@ -1,3 +1,4 @@
+import { printable } from '@sluice/pure';
 import { Command, type CommanderError } from 'commander';
 import { addAgentCommands } from './agent.command.ts';
 import { DEFAULT_API_URL } from './api-client.ts';
@@ -12,7 +13,7 @@ import { addAdminCommands } from './reconcile.command.ts';
 import { addReleaseCommands } from './release.command.ts';
 import { addReplayCommand } from './replay.command.ts';
 import { addRollbackCommand } from './rollback.command.ts';
-import { printable, wrapped } from './text-layout.ts';
+import { wrapped } from './text-layout.ts';
 import { addVerifyCommand } from './verify.command.ts';
 
 const VERSION = '0.1.0';

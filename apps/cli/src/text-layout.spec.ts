@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { MAX_WIDTH, printable, table, wrapped } from './text-layout.ts';
+import { printable } from '@sluice/pure';
+import { MAX_WIDTH, table, wrapped } from './text-layout.ts';
 
 const longest = (text: string): number =>
   Math.max(...text.split('\n').map((line) => [...line].length));

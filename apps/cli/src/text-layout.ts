@@ -1,22 +1,13 @@
+import { printable } from '@sluice/pure';
+
 /** Widest line that is printed. Characters. */
 export const MAX_WIDTH = 80;
-
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not reach a terminal
-const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g;
 
 /** A column of {@link table}. */
 export interface Column {
   readonly title: string;
   /** Gives way first when the table is too wide; the rest of the text becomes an ellipsis. */
   readonly shrinks?: boolean;
-}
-
-/**
- * A text without control and direction characters: what comes from an image or a server must not steer the
- * reader's terminal.
- */
-export function printable(text: string): string {
-  return text.replace(UNPRINTABLE, '?');
 }
 
 /** A table of at most {@link MAX_WIDTH} characters a line, with a heading line; ends in a line feed. */

@@ -1,5 +1,6 @@
+import { printable } from '@sluice/pure';
 import type { PromotionAt } from './promotion-at.ts';
-import { type Palette, printable, shortDigest, shortName } from './text.ts';
+import { type Palette, shortDigest, shortName } from './text.ts';
 
 const MARKS: Readonly<Record<string, string>> = {
   pending: '·',

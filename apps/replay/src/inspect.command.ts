@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { printable } from '@sluice/pure';
 import { eventTypeOf, type HistoryEvent, placeOf } from './command.ts';
 import { findMismatch } from './first-mismatch.ts';
 import { readHistory } from './history-replayer.ts';
@@ -8,7 +9,7 @@ import type { Activation, PauseEvent } from './probe.ts';
 import { readCommandEvent } from './recorded-commands.ts';
 import { openReplayWorker } from './replay-worker.ts';
 import { describeMismatch } from './run-text.ts';
-import { printable, shortName } from './text.ts';
+import { shortName } from './text.ts';
 import { readKeys, type ToolIo } from './tool-io.ts';
 import { OWN_BUNDLE, readWorkflowBundle } from './workflow-bundle.ts';
 

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { digestOfCode, openKeptBuilds } from './kept-builds.ts';
+import { digestOfBundle } from '@sluice/pure';
+import { openKeptBuilds } from './kept-builds.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -11,7 +12,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const code = 'var __TEMPORAL__ = 1;\n//# sourceMappingURL=data:application/json;base64,AAAA';
-const digest = digestOfCode(code);
+const digest = digestOfBundle(code);
 const row = (at: number, of = digest) => ({
   digest: of,
   buildId: `build-${at}`,
@@ -25,12 +26,12 @@ const list = (rows: unknown) =>
 const file = (text: string) => writeFileSync(join(folder, `${digest.slice(7)}.js`), text);
 
 test('the digest is that of the code without its source map', () => {
-  expect(digestOfCode('var __TEMPORAL__ = 1;')).toBe(digest);
-  expect(digestOfCode('var __TEMPORAL__ = 2;')).not.toBe(digest);
+  expect(digestOfBundle('var __TEMPORAL__ = 1;')).toBe(digest);
+  expect(digestOfBundle('var __TEMPORAL__ = 2;')).not.toBe(digest);
 });
 
 test('builds come oldest first, whatever the order of the file', async () => {
-  list([row(2), row(1, digestOfCode('other'))]);
+  list([row(2), row(1, digestOfBundle('other'))]);
   const kept = await openKeptBuilds(folder);
   expect(kept.list.map(({ buildId }) => buildId)).toEqual(['build-1', 'build-2']);
 });

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { digestOfBundle } from '@sluice/pure';
 import type { KeptBuild } from './bisect.ts';
 
 /** How long whoever started this program may take to bring one build's code. */
@@ -46,17 +46,9 @@ export async function openKeptBuilds(
   };
 }
 
-/**
- * Digest of workflow code: SHA-256 of the bundle without its source map, which holds the absolute paths of one machine.
- */
-export function digestOfCode(code: string): string {
-  const bare = code.replace(/\n\/\/# sourceMappingURL=[^\n]*\s*$/, '');
-  return `sha256:${createHash('sha256').update(bare).digest('hex')}`;
-}
-
 async function isCode(path: string, digest: string): Promise<boolean> {
   try {
-    return digestOfCode(await readFile(path, 'utf8')) === digest;
+    return digestOfBundle(await readFile(path, 'utf8')) === digest;
   } catch {
     return false;
   }

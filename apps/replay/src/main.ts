@@ -1,6 +1,6 @@
 import { availableParallelism, constants } from 'node:os';
+import { printable } from '@sluice/pure';
 import { parseCommandLine, USAGE } from './command-line.ts';
-import { printable } from './text.ts';
 import type { ToolIo } from './tool-io.ts';
 
 const io: ToolIo = {

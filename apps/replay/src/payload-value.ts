@@ -31,11 +31,3 @@ export function durationSeconds(
 ): number {
   return Number(duration?.seconds ?? 0) + (duration?.nanos ?? 0) / 1e9;
 }
-
-/** When an event was written, RFC 3339 in milliseconds. */
-export function timeOfEvent(event: {
-  readonly eventTime?: { readonly seconds?: unknown; readonly nanos?: number | null } | null;
-}): string {
-  const { seconds = 0, nanos } = event.eventTime ?? {};
-  return new Date(Number(seconds ?? 0) * 1000 + Math.floor((nanos ?? 0) / 1e6)).toISOString();
-}

@@ -1,6 +1,7 @@
+import { rfc3339 } from '@sluice/temporal-client';
 import type { HistoryEvent } from './command.ts';
 import { placeOf } from './command.ts';
-import { durationSeconds, payloadValues, timeOfEvent } from './payload-value.ts';
+import { durationSeconds, payloadValues } from './payload-value.ts';
 
 /** An activity that has no outcome yet. */
 export interface PendingActivity {
@@ -38,7 +39,7 @@ export function readPending(past: readonly HistoryEvent[]): {
         event: Number(id),
         activity: scheduled.activityType?.name ?? '',
         ...placeOf(payloadValues(scheduled.input?.payloads)),
-        since: timeOfEvent(event),
+        since: rfc3339(event.eventTime),
         attempt: 1,
       });
     }
@@ -53,7 +54,7 @@ export function readPending(past: readonly HistoryEvent[]): {
     const timer = event.timerStartedEventAttributes;
     if (timer != null) {
       const seconds = durationSeconds(timer.startToFireTimeout);
-      const fires = new Date(Date.parse(timeOfEvent(event)) + seconds * 1000).toISOString();
+      const fires = new Date(Date.parse(rfc3339(event.eventTime)) + seconds * 1000).toISOString();
       timers.set(id, { event: Number(id), fires });
     }
     const ended = event.timerFiredEventAttributes ?? event.timerCanceledEventAttributes;

@@ -1,10 +1,9 @@
 import type { PromotionState } from '@sluice/domain';
-import type { HistoryFileHead, ReadHistory } from '@sluice/temporal-client';
+import { type HistoryFileHead, type ReadHistory, rfc3339 } from '@sluice/temporal-client';
 import type { PromotionStatus, StepStatus } from '@sluice/temporal-contract';
 import { readBlockers } from './blockers-at.ts';
 import { eventTypeOf, type HistoryEvent } from './command.ts';
 import { type Decided, readDecisions } from './decisions-at.ts';
-import { timeOfEvent } from './payload-value.ts';
 import { type PendingActivity, type PendingTimer, readPending } from './pending-at.ts';
 import type { Activation } from './probe.ts';
 import { readRecordedTasks } from './recorded-commands.ts';
@@ -67,7 +66,7 @@ export function readPromotionAt(
     runId: head.runId,
     event,
     eventType: eventTypeOf(found),
-    at: timeOfEvent(found),
+    at: rfc3339(found.eventTime),
     events: events.length,
     state,
     steps,

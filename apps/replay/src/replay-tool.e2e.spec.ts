@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { digestOfCode } from './kept-builds.ts';
+import { digestOfBundle } from '@sluice/pure';
 import { startLane } from './lane.ts';
 import type { ReplayReport } from './replay-result.ts';
 import { changeCode, HISTORIES } from './sample-code.ts';
@@ -77,7 +77,7 @@ describe('run', () => {
     const report = JSON.parse(await readFile(json, 'utf8')) as ReplayReport;
     expect(report).toMatchObject({
       schema: 'sluice.replay/v1',
-      bundle: { digest: digestOfCode(code) },
+      bundle: { digest: digestOfBundle(code) },
       workers: 2,
       histories: 4,
       deterministic: 3,
@@ -106,7 +106,7 @@ describe('run', () => {
       ['fourth', `${'// fourth\n'}${broken}`],
     ] as const;
     const rows = builds.map(([buildId, text], day) => ({
-      digest: digestOfCode(text),
+      digest: digestOfBundle(text),
       buildId,
       firstSeenAt: `2026-01-0${day + 1}T00:00:00Z`,
     }));

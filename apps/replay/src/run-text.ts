@@ -1,14 +1,7 @@
+import { printable } from '@sluice/pure';
 import type { ChangedInput, Mismatch, ReplayReport, ReplayResult } from './replay-result.ts';
 import type { SourcePosition } from './source-position.ts';
-import {
-  counted,
-  describeBuild,
-  type Palette,
-  printable,
-  shortDigest,
-  shortJson,
-  shortName,
-} from './text.ts';
+import { counted, describeBuild, type Palette, shortDigest, shortJson, shortName } from './text.ts';
 
 /** Up to so many histories are each named; of more only those that are not right. */
 const MAX_NAMED = 30;

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { digestOfBundle } from '@sluice/pure';
 import { type ReadHistory, readHistoryFile, WORKFLOW_INTERCEPTORS } from '@sluice/temporal-client';
 import { bundleWorkflowCode } from '@temporalio/worker';
-import { digestOfCode } from './kept-builds.ts';
 import { openSources } from './source-position.ts';
 import type { WorkflowCode } from './workflow-bundle.ts';
 
@@ -43,7 +43,7 @@ export function changeCode(code: string, from: string | RegExp, to: string): str
 
 /** Code as it is read from a file. */
 export function asWorkflowCode(code: string, path = '/sample.js'): WorkflowCode {
-  const digest = digestOfCode(code);
+  const digest = digestOfBundle(code);
   return { path, code, digest, buildId: 'sample', sources: openSources(code) };
 }
 

@@ -1,10 +1,4 @@
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not reach a terminal
-const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g;
-
-/** A text without control and direction characters: what comes from a file must not steer the reader's terminal. */
-export function printable(text: string): string {
-  return text.replace(UNPRINTABLE, '?');
-}
+import { printable } from '@sluice/pure';
 
 /** A number with its noun: `1 history`, `1,024 histories`. */
 export function counted(count: number, one: string, many = `${one}s`): string {

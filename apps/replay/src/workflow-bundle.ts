@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { digestOfCode } from './kept-builds.ts';
+import { digestOfBundle } from '@sluice/pure';
 import { openSources, type SourceFinder } from './source-position.ts';
 
 /** The bundle of this checkout; it stands two folders above both src and dist. */
@@ -42,7 +42,7 @@ export async function readWorkflowBundle(path: string): Promise<WorkflowCode> {
   if (at === -1 || !code.includes('__TEMPORAL__')) {
     throw new BundleError(`${path} is no workflow bundle. ${ADVICE}`);
   }
-  const digest = digestOfCode(code);
+  const digest = digestOfBundle(code);
   return {
     path,
     code,

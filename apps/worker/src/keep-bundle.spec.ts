@@ -6,8 +6,8 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createFolderStore } from '@sluice/evidence-store';
 import { findBundle, listBundles, type Pool } from '@sluice/persistence';
 import { createTestDatabase, type TestDatabase } from '@sluice/persistence/testing';
+import { digestOfBundle } from '@sluice/pure';
 import { keepWorkflowCode } from './keep-bundle.ts';
-import { digestBundle } from './workflow-code.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-bundles-'));
 const evidence = createFolderStore(folder);
@@ -24,7 +24,7 @@ afterAll(async () => {
 });
 
 const codeOf = (text: string, buildId: string) => ({
-  digest: digestBundle(text),
+  digest: digestOfBundle(text),
   buildId,
   readCode: async () => text,
 });

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createLogger } from '@sluice/observability';
-import { digestBundle, findWorkflowCode } from './workflow-code.ts';
+import { digestOfBundle } from '@sluice/pure';
+import { findWorkflowCode } from './workflow-code.ts';
 
 const CODE = 'var __TEMPORAL__;';
 const MAPPED = `${CODE}\n//# sourceMappingURL=data:application/json;base64,e30=`;
@@ -20,12 +21,12 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 test('a bundle is known by its code, wherever its source map says that it was built', () => {
-  expect(digestBundle(MAPPED)).toBe(digestBundle(CODE));
-  expect(digestBundle(`${CODE} `)).not.toBe(digestBundle(CODE));
+  expect(digestOfBundle(MAPPED)).toBe(digestOfBundle(CODE));
+  expect(digestOfBundle(`${CODE} `)).not.toBe(digestOfBundle(CODE));
 });
 
 test('the build id is what the build wrote beside its bundle', async () => {
-  const digest = digestBundle(MAPPED);
+  const digest = digestOfBundle(MAPPED);
   const metadata = { digest: digest.slice('sha256:'.length), buildId: 'build-7' };
   await writeFile(join(folder, 'kept.json'), JSON.stringify(metadata));
   const code = await findWorkflowCode(logger, bundle);
@@ -36,7 +37,7 @@ test('the build id is what the build wrote beside its bundle', async () => {
 test.each([
   ['none', undefined],
   ['of another bundle', { digest: '00', buildId: 'build-7' }],
-  ['without a build id', { digest: digestBundle(CODE).slice(7), buildId: '' }],
+  ['without a build id', { digest: digestOfBundle(CODE).slice(7), buildId: '' }],
 ])('metadata %s: the build is named after its digest', async (_what, metadata) => {
   const file = join(folder, 'kept.json');
   await rm(file, { force: true });

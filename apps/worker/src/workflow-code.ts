@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { access, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from '@sluice/observability';
+import { digestOfBundle } from '@sluice/pure';
 import { WORKFLOW_INTERCEPTORS } from '@sluice/temporal-client';
 import { bundleWorkflowCode, type WorkflowBundleOption } from '@temporalio/worker';
 
@@ -15,9 +15,6 @@ export interface WorkflowCode {
   /** The whole bundle with its source map. */
   readCode(): Promise<string>;
 }
-
-/** A bundle's source map stands in its last line. */
-const SOURCE_MAP = /\n\/\/# sourceMappingURL=[^\n]*\s*$/;
 
 /**
  * The workflows' code: the bundle that was named, else the one that the build wrote, else one made now. The package is
@@ -40,7 +37,7 @@ export async function findWorkflowCode(
     workflowInterceptorModules: [WORKFLOW_INTERCEPTORS],
     ...((await exists(failureConverterPath)) ? { failureConverterPath } : {}),
   });
-  const digest = digestBundle(code);
+  const digest = digestOfBundle(code);
   return { bundle: { code }, digest, buildId: shortName(digest), readCode: async () => code };
 }
 
@@ -54,7 +51,7 @@ async function readBundle(codePath: string, logger: Logger): Promise<WorkflowCod
         },
       );
     });
-  const digest = digestBundle(await readCode());
+  const digest = digestOfBundle(await readCode());
   const buildId = await readBuildId(codePath.replace(/\.js$/, '.json'), digest);
   if (buildId === undefined) {
     logger.warn(
@@ -63,12 +60,6 @@ async function readBundle(codePath: string, logger: Logger): Promise<WorkflowCod
     );
   }
   return { bundle: { codePath }, digest, buildId: buildId ?? shortName(digest), readCode };
-}
-
-/** The digest by which a bundle is known, the same wherever the same sources are built. */
-export function digestBundle(code: string): string {
-  const hash = createHash('sha256').update(code.replace(SOURCE_MAP, ''));
-  return `sha256:${hash.digest('hex')}`;
 }
 
 /** What the build wrote beside its bundle; undefined when there is nothing, or it is of another bundle. */

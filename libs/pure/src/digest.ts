@@ -13,6 +13,14 @@ export function digestOf(value: unknown): string {
   return digestOfBytes(canonicalJson(value));
 }
 
+/**
+ * Digest of workflow code: of the bundle without its source map, its last line, which holds the folders of whoever built
+ * it. The same wherever the same sources are built.
+ */
+export function digestOfBundle(code: string): string {
+  return digestOfBytes(code.replace(/\n\/\/# sourceMappingURL=[^\n]*\s*$/, ''));
+}
+
 /** A release's id. */
 export function releaseDigest(release: Release): string {
   return digestOf(release);

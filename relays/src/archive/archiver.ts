@@ -7,6 +7,7 @@ import {
   type Pool,
   readArchiveBacklog,
 } from '@sluice/persistence';
+import { inLanes } from '../in-lanes.ts';
 import type { Relay } from '../outbox-relay.ts';
 import { repeat } from '../repeat.ts';
 import { type ArchiveParts, archiveExecution } from './archive-execution.ts';
@@ -80,13 +81,7 @@ async function archiveDue(options: ArchiverOptions, stopping: AbortSignal): Prom
   let due: readonly DueExecutionRecord[];
   do {
     due = await listDueExecutions(options.pool, { limit: BATCH });
-    const waiting = [...due];
-    const lane = async (): Promise<void> => {
-      for (let next = waiting.shift(); next && !stopping.aborted; next = waiting.shift()) {
-        await archiveOne(options, next);
-      }
-    };
-    await Promise.all(Array.from({ length: LANES }, lane));
+    await inLanes(due, (one) => archiveOne(options, one), { stopping, errors: [] }, LANES);
   } while (due.length === BATCH && !stopping.aborted);
   const { open, nextDueMs } = await readArchiveBacklog(options.pool);
   options.metrics

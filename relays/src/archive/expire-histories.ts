@@ -4,10 +4,10 @@ import {
   expireHistory,
   insertEvent,
   listExpiredHistories,
-  listTenantIds,
   type Pool,
   withTenant,
 } from '@sluice/persistence';
+import { forEachTenant } from '../each-tenant.ts';
 import { ARCHIVER } from './archive-run.ts';
 
 /** What histories are expired with. */
@@ -29,15 +29,9 @@ export interface ExpiryParts {
  */
 export async function expireHistories(parts: ExpiryParts, stopping: AbortSignal): Promise<number> {
   let expired = 0;
-  const errors: unknown[] = [];
-  for (const tenantId of await listTenantIds(parts.pool)) {
-    try {
-      expired += await expireOf(parts, tenantId, stopping);
-    } catch (error) {
-      errors.push(error);
-    }
-  }
-  if (errors.length > 0) throw errors[0];
+  await forEachTenant(parts.pool, stopping, async (tenantId) => {
+    expired += await expireOf(parts, tenantId, stopping);
+  });
   return expired;
 }
 

@@ -1,9 +1,5 @@
-import {
-  forgetUnnamedArchive,
-  listTenantIds,
-  listUnnamedArchives,
-  withTenant,
-} from '@sluice/persistence';
+import { forgetUnnamedArchive, listUnnamedArchives, withTenant } from '@sluice/persistence';
+import { forEachTenant } from '../each-tenant.ts';
 import type { ExpiryParts } from './expire-histories.ts';
 
 /**
@@ -18,15 +14,9 @@ export async function removeUnnamedArchives(
   stopping: AbortSignal,
 ): Promise<number> {
   let removed = 0;
-  const errors: unknown[] = [];
-  for (const tenantId of await listTenantIds(parts.pool)) {
-    try {
-      removed += await removeOf(parts, tenantId, stopping);
-    } catch (error) {
-      errors.push(error);
-    }
-  }
-  if (errors.length > 0) throw errors[0];
+  await forEachTenant(parts.pool, stopping, async (tenantId) => {
+    removed += await removeOf(parts, tenantId, stopping);
+  });
   return removed;
 }
 

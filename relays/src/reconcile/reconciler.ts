@@ -6,7 +6,6 @@ import {
   type DiscrepancyRecord,
   insertEvent,
   listDiscrepancies,
-  listTenantIds,
   MOST_DISCREPANCIES,
   noteReconciliation,
   noteRepair,
@@ -16,6 +15,7 @@ import {
   type Tx,
   withTenant,
 } from '@sluice/persistence';
+import { forEachTenant } from '../each-tenant.ts';
 import type { Engine } from '../engine.ts';
 import type { Relay } from '../outbox-relay.ts';
 import { repeat } from '../repeat.ts';
@@ -54,19 +54,11 @@ export function startReconciler(options: ReconcilerOptions): Relay {
   };
   const loop = repeat(
     async () => {
-      let isRepaired = false;
-      const errors: unknown[] = [];
-      for (const tenantId of await listTenantIds(options.pool)) {
-        if (stopping.signal.aborted) break;
-        try {
-          if (await reconcileTenant(options, sources, tenantId, stopping.signal)) isRepaired = true;
-        } catch (error) {
-          // One tenant that cannot be looked at holds up no other.
-          errors.push(error);
-        }
-      }
-      if (errors.length > 0) throw errors[0];
-      return (isRepaired ? Math.min(AFTER_REPAIR_SECONDS, periodSeconds) : periodSeconds) * 1000;
+      let repaired = 0;
+      await forEachTenant(options.pool, stopping.signal, async (tenantId) => {
+        if (await reconcileTenant(options, sources, tenantId, stopping.signal)) repaired += 1;
+      });
+      return (repaired > 0 ? Math.min(AFTER_REPAIR_SECONDS, periodSeconds) : periodSeconds) * 1000;
     },
     (error, failures) => logger.warn({ err: error, failures }, 'reconciler: the round failed'),
   );

@@ -22,6 +22,7 @@ export {
   type HeadOfOptions,
   type HistoryFileHead,
   headOf,
+  rfc3339,
 } from './history/history-head.ts';
 export {
   decodeHistory,

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { digestOfBundle } from '@sluice/pure';
 import { bundleSources, WORKFLOWS_ENTRY } from './bundle-workflows.ts';
 
 const NODE_MODULES = fileURLToPath(new URL('../../../node_modules', import.meta.url));
@@ -57,7 +57,7 @@ export async function buildVariants<Name extends string>(
 
 function chooseVariant(common: string, name: string): WorkflowVariant {
   const code = common.replace(PLACE, name);
-  const digest = digestCode(code);
+  const digest = digestOfBundle(code);
   return { code, digest, buildId: `${name}-${digest.slice('sha256:'.length, 15)}` };
 }
 
@@ -86,10 +86,4 @@ export async function writeVariant(folder: string, variant: WorkflowVariant): Pr
   await writeFile(path, code);
   await writeFile(join(folder, `${buildId}.json`), JSON.stringify({ digest, buildId }));
   return path;
-}
-
-/** As the build takes it. */
-function digestCode(code: string): string {
-  const text = code.replace(/\n\/\/# sourceMappingURL=[^\n]*\s*$/, '');
-  return `sha256:${createHash('sha256').update(text).digest('hex')}`;
 }

@@ -107,7 +107,7 @@ function timeOf(event: HistoryEvent | undefined): string {
   return rfc3339(event?.eventTime);
 }
 
-/** A protobuf time in whole milliseconds. */
+/** A protobuf time as RFC 3339 in whole milliseconds; none is the epoch. */
 export function rfc3339(time: HistoryEvent['eventTime']): string {
   const { seconds, nanos } = time ?? {};
   return new Date(Number(seconds ?? 0) * 1000 + Math.floor((nanos ?? 0) / 1e6)).toISOString();
