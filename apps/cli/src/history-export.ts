@@ -35,6 +35,8 @@ export interface SavedHistory {
   readonly promotion: string;
   readonly workflowId: string;
   readonly runId: string;
+  /** False for a run that may go on. */
+  readonly archived: boolean;
   readonly file: string;
   readonly digest: string;
   /** Bytes. */
@@ -74,9 +76,9 @@ export async function saveHistories(
   return answer.documents.map((document) => {
     const bytes = contentOf(document, form);
     writeHistory(folder, document.fileName, bytes);
-    const { workflowId, runId, digest, fileName } = document;
+    const { workflowId, runId, archived, digest, fileName } = document;
     const file = join(folder, fileName);
-    return { promotion, workflowId, runId, file, digest, size: bytes.byteLength };
+    return { promotion, workflowId, runId, archived, file, digest, size: bytes.byteLength };
   });
 }
 

@@ -47,7 +47,7 @@ export const HISTORY_OPERATIONS = {
     exportHistories(input: $input) {
       __typename
       ... on ExportedHistories {
-        form documents { fileName workflowId runId digest content }
+        form documents { fileName workflowId runId archived digest content }
       }
       ${REFUSAL}
     }
@@ -111,6 +111,8 @@ export interface HistoryDocumentView {
   readonly fileName: string;
   readonly workflowId: string;
   readonly runId: string;
+  /** False for what the engine told: the run may go on. */
+  readonly archived: boolean;
   readonly digest: string;
   /** JSON text, or base64 of an encrypted one. */
   readonly content: string;

@@ -149,7 +149,7 @@ test('a document that was changed on its way is refused', async () => {
   expect(readdirSync(root)).toEqual([]);
 });
 
-/** `count` promotions, of which every tenth has no archived history and every seventh lost it since the list. */
+/** `count` promotions, of which every tenth has only removed histories and every seventh lost them since the list. */
 function estate(count: number): FakeAnswers {
   const ids = [...Array(count).keys()].map((at) => `dev/${count - at}`);
   const number = (id: string) => Number(id.split('/')[1]);
@@ -161,7 +161,9 @@ function estate(count: number): FakeAnswers {
         node: {
           id,
           state: 'FAILED',
-          histories: number(id) % 10 === 0 ? [] : [{ runId: 'r', expiredAt: null }],
+          histories: [
+            { runId: 'r', expiredAt: number(id) % 10 === 0 ? '2026-11-01T00:00:00Z' : null },
+          ],
         },
       }));
       const end = from + page.length;
@@ -184,7 +186,7 @@ test('a query exports page after page, and says what it left out', async () => {
   const words = ['state=failed', 'environment=dev', 'limit=150'];
   expect(await runCli(['history', 'export', ...words, '--to', root, '--json'], io)).toBe(0);
   const { saved, skipped, isMore } = JSON.parse(io.outText());
-  // dev/230 down to dev/81: 15 without an archived history, and of the others those that 7 divides.
+  // dev/230 down to dev/81: 15 whose histories were removed, and of the others those that 7 divides.
   expect(saved).toHaveLength(readdirSync(root).length);
   expect(saved.length + skipped.length).toBe(135);
   expect(saved[0].promotion).toBe('dev/229');
@@ -224,7 +226,8 @@ test.each([
 });
 
 test('a query that finds nothing, and a single promotion without a history, are errors', async () => {
-  const edges = [{ node: { id: 'dev/1', state: 'RUNNING', histories: [] } }];
+  const histories = [{ runId: 'r', expiredAt: '2026-11-01T00:00:00Z' }];
+  const edges = [{ node: { id: 'dev/1', state: 'FAILED', histories } }];
   const pageInfo = { hasNextPage: false, endCursor: null };
   const io = fakeIo({
     promotionsWithHistories: () => ({ data: { promotions: { edges, pageInfo } } }),

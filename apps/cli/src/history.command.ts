@@ -64,7 +64,7 @@ async function listHistories(
   if (promotion === null) throw noPromotion(id);
   context.print(promotion, () =>
     promotion.histories.length === 0
-      ? `${id} is ${promotion.state.toLowerCase()} and has no archived history yet: it comes when its workflow closes.\n`
+      ? `${id} is ${promotion.state.toLowerCase()} and has no archived history yet: it comes when its workflow closes. What there is now: sluice history export ${id} --to FOLDER\n`
       : describeRuns(promotion.histories),
   );
   return EXIT_CODES.ok;
@@ -142,14 +142,16 @@ export async function findPromotions(
   }
   const query = parseQuery(words, context.io.now());
   const { found, isMore } = await listPromotions(context.api(), query);
-  const there = found.filter(({ histories }) =>
-    histories.some(({ expiredAt }) => expiredAt === null),
+  // What is not archived the engine may still have: most of those go on.
+  const there = found.filter(
+    ({ histories }) =>
+      histories.length === 0 || histories.some(({ expiredAt }) => expiredAt === null),
   );
   if (there.length > 0) return { promotions: there.map(({ id }) => id), isMore };
   const which =
     found.length === 0
       ? 'No promotion fits'
-      : `None of ${found.length} promotions has an archived history`;
+      : `Of ${found.length} promotions every history was removed by rule`;
   const message = `${which}: ${words.join(' ')}.`;
   throw new CliError(EXIT_CODES.failed, 'no-history-found', message, 'Widen the query.');
 }

@@ -32,7 +32,7 @@ export async function showPromotionAt(
     const { run } = options;
     const chosen = run === undefined ? newestRun(saved) : saved.find(({ runId }) => runId === run);
     if (chosen === undefined) {
-      const message = `Promotion ${id} has no archived run ${run}.`;
+      const message = `Promotion ${id} has no run ${run}.`;
       throw new CliError(EXIT_CODES.failed, 'run-not-found', message, runsOf(id));
     }
     if (run === undefined && saved.length > 1) {

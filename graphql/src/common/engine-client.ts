@@ -1,4 +1,4 @@
-import type { ResetPreview } from '@sluice/temporal-client';
+import type { History, ResetPreview } from '@sluice/temporal-client';
 import type {
   DecideApprovalInput,
   DecideApprovalResult,
@@ -32,6 +32,20 @@ export type ResetPreviewAnswer =
   | { readonly kind: 'unknown' }
   | { readonly kind: 'unavailable'; readonly code: 'engine-unreachable' };
 
+/** One run's history as the engine has it now, payloads encoded. */
+export interface EngineHistory {
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly history: History;
+}
+
+/** Histories that are not archived yet; none of these is an error of ours. */
+export type HistoriesAnswer =
+  /** Oldest run first; none when the engine knows none. */
+  | { readonly kind: 'histories'; readonly runs: readonly EngineHistory[] }
+  | { readonly kind: 'too-large'; readonly message: string }
+  | { readonly kind: 'unavailable'; readonly code: 'engine-unreachable' };
+
 /** What the API asks of the durable engine itself; all else goes through the outbox. */
 export interface EngineClient {
   /**
@@ -46,4 +60,10 @@ export interface EngineClient {
    * @throws Error only for what is a fault of ours
    */
   previewReset(promotion: PromotionRef, event: number | undefined): Promise<ResetPreviewAnswer>;
+  /**
+   * Reads the histories of every run of the promotion's workflow and of its settlement, closed or not; 10 s and 64 MiB at most.
+   * @param except ids of runs that are not wanted
+   * @throws Error only for what is a fault of ours
+   */
+  readHistories(promotion: PromotionRef, except: readonly string[]): Promise<HistoriesAnswer>;
 }

@@ -16,6 +16,7 @@ export interface HistoryDocument {
   readonly fileName: string;
   readonly workflowId: string;
   readonly runId: string;
+  readonly archived: boolean;
   readonly digest: string;
   readonly content: string;
 }
@@ -50,6 +51,7 @@ export async function readDocuments(
       fileName: historyFileName(record, form === 'ENCRYPTED' ? 'encrypted' : 'redacted'),
       workflowId,
       runId,
+      archived: true,
       digest: digestOfBytes(bytes),
       content: Buffer.from(bytes).toString(form === 'ENCRYPTED' ? 'base64' : 'utf8'),
     });

@@ -1,12 +1,17 @@
 import { type ApprovalFacts, admitApproval, tallyVotes } from '@sluice/domain';
-import { previewReset, type ResettableHistory } from '@sluice/temporal-client';
+import { type History, previewReset, type ResettableHistory } from '@sluice/temporal-client';
 import {
   type DecideApprovalInput,
   type DecideApprovalResult,
   type PromotionRef,
   promotionWorkflowId,
 } from '@sluice/temporal-contract';
-import type { DecideAnswer, EngineClient, ResetPreviewAnswer } from '../common/engine-client.ts';
+import type {
+  DecideAnswer,
+  EngineClient,
+  HistoriesAnswer,
+  ResetPreviewAnswer,
+} from '../common/engine-client.ts';
 
 /** One promotion's run as the fake holds it. */
 interface Run {
@@ -110,7 +115,21 @@ export class InMemoryEngineClient implements EngineClient {
     const workflowId = promotionWorkflowId(promotion.tenantId, promotion.promotionId);
     const answer = await previewReset(run.history, { event, workflowId });
     if (!answer.ok) return { kind: 'impossible', message: answer.message };
-    return { kind: 'preview', runId: `run of ${keyOf(promotion)}`, preview: answer.preview };
+    return { kind: 'preview', runId: runIdOf(promotion), preview: answer.preview };
+  }
+
+  async readHistories(
+    promotion: PromotionRef,
+    except: readonly string[],
+  ): Promise<HistoriesAnswer> {
+    if (this.#missing === 'engine-unreachable') {
+      return { kind: 'unavailable', code: 'engine-unreachable' };
+    }
+    const run = this.#runs.get(keyOf(promotion));
+    const runId = runIdOf(promotion);
+    if (run === undefined || except.includes(runId)) return { kind: 'histories', runs: [] };
+    const workflowId = promotionWorkflowId(promotion.tenantId, promotion.promotionId);
+    return { kind: 'histories', runs: [{ workflowId, runId, history: run.history as History }] };
   }
 
   async #take(
@@ -127,6 +146,10 @@ export class InMemoryEngineClient implements EngineClient {
     await this.#record(promotion, input, state);
     return { approvalId: input.approvalId, state };
   }
+}
+
+function runIdOf({ promotionId }: PromotionRef): string {
+  return `run-of-${promotionId.replace('/', '-')}`;
 }
 
 function keyOf({ tenantId, promotionId }: PromotionRef): string {

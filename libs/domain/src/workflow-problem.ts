@@ -34,12 +34,12 @@ export interface WorkflowProblem {
 export const WAYS_OUT: Readonly<Record<WorkflowProblemCode, readonly string[]>> = {
   nondeterminism: [
     'Run the build again that began it: it goes on by itself.',
-    'sluice replay environment=<environment> with the build that runs now (--build, --bundle): shows on what has ended which change broke it; guard that change with patched() and deploy.',
+    'sluice replay <promotion> with the build that runs now (--build, --bundle): shows which change broke it; guard that change with patched() and deploy.',
     'sluice promotion reset <promotion>: begins again from an event that both builds agree on.',
     'sluice rollback <environment>: works while it is stuck.',
   ],
   'workflow-task-failing': [
-    'sluice replay environment=<environment> with the build that runs now (--build, --bundle): shows whether others would throw, and where.',
+    'sluice replay <promotion> with the build that runs now (--build, --bundle): shows where it throws.',
     'Deploy a fix: it goes on by itself.',
     'sluice promotion cancel <promotion>, or sluice rollback <environment> where it holds the lease.',
   ],

@@ -19,10 +19,12 @@ export { HistoryFileError, type HistoryFileErrorCode } from './history/history-f
 export { historyFileName } from './history/history-file-name.ts';
 export {
   buildIdsOf,
+  findHead,
   type HeadOfOptions,
   type HistoryFileHead,
   headOf,
   rfc3339,
+  type SealedHead,
 } from './history/history-head.ts';
 export {
   decodeHistory,

@@ -20,6 +20,8 @@ export type ActivityFault =
   | { readonly kind: 'time out'; readonly call: FaultyCall; readonly effect: 'early' | 'late' }
   /** The effect is done, the answer is lost, and it is done again. */
   | { readonly kind: 'twice' }
+  /** Each answer comes so much later: the run stands at each of its events for a while. */
+  | { readonly kind: 'slow'; readonly answerAfterMs: number }
   /** Something happens when this call begins (its effect is done then); its answer follows at once, or later. */
   | {
       readonly kind: 'meanwhile';
@@ -51,6 +53,11 @@ export function injectFault<T extends Activities>(
       await call();
       return call();
     }
+    if (fault.kind === 'slow') {
+      const result = await call();
+      await pause(fault.answerAfterMs);
+      return result;
+    }
     const isMet =
       fault.call === callName || (fault.call === 'each' && Context.current().info.attempt === 1);
     return isMet ? meet(fault, call, callName) : call();
@@ -59,7 +66,7 @@ export function injectFault<T extends Activities>(
 }
 
 async function meet(
-  fault: Exclude<ActivityFault, { readonly kind: 'twice' }>,
+  fault: Exclude<ActivityFault, { readonly kind: 'twice' | 'slow' }>,
   call: () => Promise<unknown>,
   callName: CallName,
 ): Promise<unknown> {

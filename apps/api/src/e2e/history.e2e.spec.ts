@@ -1,7 +1,13 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { digestOfBytes } from '@sluice/pure';
 import { parseCodecKeys, readHistoryFile } from '@sluice/temporal-client';
-import { type ArchivedRun, addBundle, addHistory, expire } from '../testing/history-scene.ts';
+import {
+  type ArchivedRun,
+  addBundle,
+  addHistory,
+  addLiveHistory,
+  expire,
+} from '../testing/history-scene.ts';
 import { addPromotion, addRelease } from '../testing/scene.ts';
 import {
   type Json,
@@ -28,7 +34,7 @@ const EXPORT = `mutation ($input: ExportHistoriesInput!) {
   exportHistories(input: $input) {
     __typename
     ... on ExportedHistories {
-      form promotion { id } documents { fileName workflowId runId digest content }
+      form promotion { id } documents { fileName workflowId runId archived digest content }
     }
     ... on Refusal { code message }
   }
@@ -66,7 +72,7 @@ test('hands a history out redacted: it can be read without a key, and is the sam
     __typename: 'ExportedHistories',
     form: 'REDACTED',
     promotion: { id: promotion },
-    documents: [{ workflowId: run.workflowId, runId: run.runId }],
+    documents: [{ workflowId: run.workflowId, runId: run.runId, archived: true }],
   });
   const [{ fileName, digest, content }] = exported.documents;
   expect(fileName).toBe(`${promotion.replace('/', '-')}.${run.runId}.json`);
@@ -103,6 +109,35 @@ test('that it is read is one event per key, with who, why and which runs', async
       data: { form: 'redacted', reason: 'replay in CI', runs: [run.runId] },
     },
   ]);
+});
+
+test('of a promotion that goes on it hands out what there is, in both forms, with the same event', async () => {
+  const promotion = await addPromotion(api, release);
+  const { workflowId, events } = await addLiveHistory(api, promotion);
+  for (const form of ['REDACTED', 'ENCRYPTED'] as const) {
+    const { documents } = await exportOf(promotion, form);
+    expect(documents).toMatchObject([{ workflowId, archived: false }]);
+    const [{ digest, content, runId }] = documents;
+    const bytes = Buffer.from(content, form === 'ENCRYPTED' ? 'base64' : 'utf8');
+    expect(digestOfBytes(bytes)).toBe(digest);
+    const { head } = await readHistoryFile(bytes, { keys: TEST_CODEC_KEYS });
+    expect(head).toMatchObject({ workflowId, runId, status: 'running', eventCount: events });
+    expect(head.closedAt).toBeNull();
+  }
+  expect(await readEvents(promotion)).toHaveLength(2);
+  // While the engine is away: what is archived can be had, what goes on cannot.
+  api.engine.lose('engine-unreachable');
+  try {
+    expect(await exportOf(promotion, 'REDACTED')).toMatchObject({
+      __typename: 'EngineUnavailable',
+      code: 'engine-unreachable',
+    });
+    const run = await addHistory(api, promotion);
+    const { documents } = await exportOf(promotion, 'REDACTED');
+    expect(documents).toMatchObject([{ runId: run.runId, archived: true }]);
+  } finally {
+    api.engine.lose(undefined);
+  }
 });
 
 test('what is not archived yet, was removed by rule, is damaged or has no key is refused, by its code', async () => {

@@ -237,6 +237,23 @@ describe.each([
     const absent = { tenantId: TEST_TENANT, promotionId: 'nowhere/1' };
     expect(await engine.previewReset(absent, undefined)).toEqual({ kind: 'unknown' });
   });
+
+  test('tells the histories of runs that go on and of closed ones, but for those that are known', async () => {
+    const { engine } = scene;
+    const { promotion } = await scene.waiting(RULE);
+    for (const one of [promotion, await scene.ended()]) {
+      const answer = await engine.readHistories(one, []);
+      if (answer.kind !== 'histories') throw new Error(answer.kind);
+      const [run, ...others] = answer.runs;
+      expect(others).toEqual([]);
+      expect(run?.workflowId).toBe(`promotion/${one.tenantId}/${one.promotionId}`);
+      expect(Number(run?.history.events?.[0]?.eventId)).toBe(1);
+      const rest = await engine.readHistories(one, [run?.runId ?? '']);
+      expect(rest).toEqual({ kind: 'histories', runs: [] });
+    }
+    const absent = { tenantId: TEST_TENANT, promotionId: 'nowhere/1' };
+    expect(await engine.readHistories(absent, [])).toEqual({ kind: 'histories', runs: [] });
+  });
 });
 
 test('what a preview says is what Temporal does', async () => {
@@ -307,6 +324,10 @@ describe('an engine that does not answer', () => {
       code: 'engine-unreachable',
     });
     expect(await away.previewReset(promotion, undefined)).toEqual({
+      kind: 'unavailable',
+      code: 'engine-unreachable',
+    });
+    expect(await away.readHistories(promotion, [])).toEqual({
       kind: 'unavailable',
       code: 'engine-unreachable',
     });

@@ -15,6 +15,7 @@ import {
   promotionWorkflowId,
 } from '@sluice/temporal-contract';
 import { hasGrpcCode, isNamed, rootFailure } from './engine-errors.ts';
+import { isTooLarge, readHistories } from './read-histories.ts';
 
 type TemporalClient = Awaited<ReturnType<typeof createTemporalClient>>;
 
@@ -129,6 +130,20 @@ export function createTemporalEngine(options: TemporalEngineOptions): TemporalEn
         }
         if (!hasGrpcCode(error, SILENCE)) throw error;
         // A history that is only slow to read costs nobody else the connection.
+        await explainSilence(client);
+        return { kind: 'unavailable', code: 'engine-unreachable' };
+      }
+    },
+    async readHistories(promotion, except) {
+      const client = await connect().catch(() => undefined);
+      if (client === undefined) return { kind: 'unavailable', code: 'engine-unreachable' };
+      try {
+        return await client.connection.withDeadline(Date.now() + READ_DEADLINE_MS, () =>
+          readHistories(client, promotion, except),
+        );
+      } catch (error) {
+        if (isTooLarge(error)) return { kind: 'too-large', message: (error as Error).message };
+        if (!hasGrpcCode(error, SILENCE)) throw error;
         await explainSilence(client);
         return { kind: 'unavailable', code: 'engine-unreachable' };
       }

@@ -74,6 +74,21 @@ export async function addHistory(
   return { workflowId, runId, archiveDigest: digest };
 }
 
+/** Gives a promotion a run that goes on in the engine: a recorded history without its last event. */
+export async function addLiveHistory(
+  api: TestApi,
+  promotionId: string,
+  recorded = 'promotion-succeeded',
+): Promise<{ readonly workflowId: string; readonly events: number }> {
+  const { history } = await readHistoryFile(await readFile(new URL(`${recorded}.json`, RECORDED)));
+  const workflowId = await expectWorkflow(api, promotionId, TENANT, false);
+  const events = (history.events ?? []).slice(0, -1);
+  const promotion = { tenantId: TENANT, promotionId };
+  api.engine.run(promotion);
+  api.engine.recall(promotion, { events });
+  return { workflowId, events: events.length };
+}
+
 /** Removes an archived run by rule, as the archiver would. The test's store keeps the file: nobody may ask for it. */
 export async function expire(api: TestApi, run: ArchivedRun, tenant = TENANT): Promise<void> {
   await withTenant(api.workerPool, tenant, (tx) => expireHistory(tx, run));

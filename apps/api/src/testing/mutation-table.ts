@@ -1,6 +1,6 @@
 import { digestOfBytes } from '@sluice/pure';
 import { addWaitingApproval } from './approval-scene.ts';
-import { addDiscrepancy, addHistory, addProblem, expire } from './history-scene.ts';
+import { addDiscrepancy, addHistory, addLiveHistory, addProblem, expire } from './history-scene.ts';
 import { addPromotion, addRelease } from './scene.ts';
 import { TENANT, type TestApi } from './test-api.ts';
 
@@ -178,6 +178,13 @@ export const MUTATION_TABLE: Readonly<Record<string, MutationCase>> = {
         const promotion = await freshPromotion(api);
         await expire(api, await addHistory(api, promotion));
         return { input: { promotion, form: 'ENCRYPTED', reason: 'x' }, code: 'history-expired' };
+      },
+      EngineUnavailable: async (api) => {
+        const promotion = await freshPromotion(api);
+        await addLiveHistory(api, promotion);
+        api.engine.lose('engine-unreachable');
+        const input = { promotion, form: 'REDACTED', reason: 'x' };
+        return { input, code: 'engine-unreachable' };
       },
     },
     event: 'history.read',

@@ -1,11 +1,12 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
-import { HISTORY_ARCHIVE_SCHEMA, type HistoryHead } from '@sluice/domain';
+import { HISTORY_ARCHIVE_SCHEMA } from '@sluice/domain';
 import { canonicalJson, digestOfBytes } from '@sluice/pure';
 import { CodecError } from '../codec-error.ts';
 import type { CodecKeys } from '../codec-keys.ts';
 import { HistoryFileError } from './history-file-error.ts';
+import type { SealedHead } from './history-head.ts';
 import { findHeadFault } from './history-head-form.ts';
 import type { History } from './history-message.ts';
 import { decodeHistory, encodeHistory, MAX_HISTORY_BYTES } from './history-message.ts';
@@ -21,18 +22,18 @@ const LINE_FEED = 10;
 interface Header {
   readonly schema: typeof HISTORY_ARCHIVE_SCHEMA;
   readonly keyId: string;
-  readonly head: HistoryHead;
+  readonly head: SealedHead;
 }
 
 /**
- * The archive file of a closed run: one line of canonical JSON `{schema, keyId, head}`, then nonce (12 bytes), AES-256-GCM
+ * The archive file of a run, or of one that goes on as far as it has come: one line of canonical JSON `{schema, keyId, head}`, then nonce (12 bytes), AES-256-GCM
  * ciphertext and tag (16) of the gzipped protobuf form. Line and tenant are authenticated with it. Payloads inside stay as the
  * engine stored them, under the codec's keys. Never the same bytes twice.
  * @throws CodecError `codec-key-missing`; HistoryFileError `history-too-large`, or `history-damaged` when the head is not this history's
  */
 export async function sealHistory(options: {
   readonly history: History;
-  readonly head: HistoryHead;
+  readonly head: SealedHead;
   readonly keys: CodecKeys;
 }): Promise<Uint8Array> {
   const { history, head, keys } = options;
@@ -64,7 +65,7 @@ export async function sealHistory(options: {
 export async function openHistory(
   bytes: Uint8Array,
   keys: CodecKeys,
-): Promise<{ readonly head: HistoryHead; readonly history: History }> {
+): Promise<{ readonly head: SealedHead; readonly history: History }> {
   const { header, line } = readHeader(bytes);
   const { head, keyId } = header;
   const key = keys.all.get(keyId);
@@ -92,7 +93,7 @@ export async function openHistory(
  * What an archive file says of itself, without a key and so without proof: {@link openHistory} proves it.
  * @throws HistoryFileError `history-file-unreadable`
  */
-export function readHistoryHead(bytes: Uint8Array): HistoryHead {
+export function readHistoryHead(bytes: Uint8Array): SealedHead {
   return readHeader(bytes).header.head;
 }
 
@@ -139,7 +140,7 @@ async function unpack(
   sealed: Uint8Array,
   key: Uint8Array,
   authenticated: Uint8Array,
-  { workflowId }: HistoryHead,
+  { workflowId }: SealedHead,
 ): Promise<Uint8Array> {
   try {
     if (sealed.length < NONCE_BYTES + TAG_BYTES) throw new RangeError('too short');
@@ -165,7 +166,7 @@ async function unpack(
   }
 }
 
-function assertIsOf(head: HistoryHead, plain: Uint8Array, { events }: History): void {
+function assertIsOf(head: SealedHead, plain: Uint8Array, { events }: History): void {
   if (head.historyDigest === digestOfBytes(plain) && head.eventCount === events?.length) return;
   throw new HistoryFileError(
     'history-damaged',

@@ -14,6 +14,9 @@ export type HistoryFileHead = Omit<HistoryHead, 'tenantId' | 'status' | 'closedA
   readonly closedAt: string | null;
 };
 
+/** The head of a run of ours, closed or not: what a sealed file may have. */
+export type SealedHead = HistoryFileHead & { readonly tenantId: string };
+
 /** What {@link headOf} is told. */
 export interface HeadOfOptions {
   readonly tenantId: string;
