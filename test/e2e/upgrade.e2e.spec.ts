@@ -35,6 +35,9 @@ const QUICK_DRAINAGE = {
   'matching.wv.VersionDrainageStatusRefreshInterval': '1s',
 };
 
+/** What a month of waiting is here. Seconds; about as long as the upgrades take. */
+const A_MONTH = 45;
+
 /** A change of a text, as most upgrades have it. */
 const OTHER_TEXT = {
   file: 'approval-wait.ts',
@@ -139,6 +142,8 @@ const APPROVED_END = {
 describe('embedded: one worker, the newest code takes every run', () => {
   let build: RunningBuild;
   let waiting: PlayedPromotion;
+  /** Waits until nobody is asked any more: its month runs out somewhere between the upgrades. */
+  let lapsing: PlayedPromotion;
 
   afterAll(() => build?.stop());
 
@@ -156,7 +161,9 @@ describe('embedded: one worker, the newest code takes every run', () => {
   test('a promotion that waits for approval outlives a compatible upgrade', async () => {
     await upgrade(today);
     waiting = await requestApproved();
+    lapsing = await stage.start({ rules: composeApprovedRules({ deadlineSeconds: A_MONTH }) });
     await untilAsked(waiting);
+    await untilAsked(lapsing);
     await upgrade(compatible);
     await wake();
     await until(async () => (await listBuilds(waiting.handle)).includes(compatible.buildId), 60);
@@ -193,6 +200,16 @@ describe('embedded: one worker, the newest code takes every run', () => {
     expect(builds.at(-1)).toBe(guardedBuild.buildId);
     expect(builds).not.toContain(incompatible.buildId);
     expect(await patchesOf(waiting.handle)).toEqual([]);
+  }, 120_000);
+
+  test('one that nobody answers ends by its deadline, whichever build ran when it was over', async () => {
+    expect(await lapsing.result()).toMatchObject({
+      state: 'denied',
+      reason: { code: 'approval-deadline-exceeded' },
+    });
+    const builds = await listBuilds(lapsing.handle);
+    expect(builds[0]).toBe(today.buildId);
+    expect(builds).not.toContain(incompatible.buildId);
   }, 120_000);
 
   test('what begins with it has the change', async () => {

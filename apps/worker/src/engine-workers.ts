@@ -5,6 +5,8 @@ import {
   createDataConverter,
   type SpanSink,
   traceWorker,
+  versionWorker,
+  type WorkerVersion,
 } from '@sluice/temporal-client';
 import { TASK_QUEUES, type TaskQueue } from '@sluice/temporal-contract';
 import {
@@ -14,7 +16,6 @@ import {
   type WorkflowBundleOption,
 } from '@temporalio/worker';
 import { keepTrying, pause } from './keep-trying.ts';
-import { versionWorker, type WorkerVersion } from './worker-version.ts';
 
 /** What the workers are made of. */
 export interface EngineWorkersOptions {

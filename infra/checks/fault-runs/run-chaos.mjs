@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { runJest } from '../run-jest.mjs';
 
@@ -20,6 +20,7 @@ export async function runChaos(values, folder) {
   const seed = values.seed ?? String(randomInt(SEEDS));
   console.error(`seed ${seed}`);
   const reportFile = join(folder, 'report.json');
+  const startedAt = Date.now();
   const { totals, problems } = await runJest({
     patterns: ['test/faults/chaos'],
     reportFile: join(folder, 'jest.json'),
@@ -33,11 +34,24 @@ export async function runChaos(values, folder) {
     },
   });
   for (const problem of problems) console.error(problem);
-  const report = JSON.parse(readFileSync(reportFile, 'utf8'));
+  const report = existsSync(reportFile)
+    ? JSON.parse(readFileSync(reportFile, 'utf8'))
+    : unjudged({ seed, promotions, seconds: Math.round((Date.now() - startedAt) / 1000) });
   if (values.report) writeFileSync(resolve(values.report), `${JSON.stringify(report, null, 2)}\n`);
   if (values.json) process.stdout.write(`${JSON.stringify(report)}\n`);
   else process.stdout.write(toText(report));
   return totals.failed === 0 && report.violations.length === 0;
+}
+
+/** A run that ended before it was judged has shown nothing, which is a violation. */
+function unjudged({ seed, promotions, seconds }) {
+  return {
+    seed: Number(seed),
+    promotions: Number(promotions),
+    faults: {},
+    violations: [{ problems: ['the run ended before it was judged: look at its output'] }],
+    seconds,
+  };
 }
 
 /** For people: what was done, and each violation with its promotion's timeline. */

@@ -55,4 +55,5 @@ export {
 export { CODEC_ENCODING, createPayloadCodec } from './payload-codec.ts';
 export { createTemporalClient, type TemporalClientOptions } from './temporal-client.ts';
 export { type SpanSink, traceWorker } from './worker-tracing.ts';
+export { versionWorker, type WorkerVersion } from './worker-version.ts';
 export { WORKFLOW_INTERCEPTORS } from './workflow-interceptors-path.ts';

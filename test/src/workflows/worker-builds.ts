@@ -1,7 +1,6 @@
-import { createDataConverter } from '@sluice/temporal-client';
+import { createDataConverter, versionWorker } from '@sluice/temporal-client';
 import { TASK_QUEUES } from '@sluice/temporal-contract';
 import type { WorkflowHandle } from '@temporalio/client';
-import type { WorkerOptions } from '@temporalio/worker';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import type { WorkflowVariant } from './variants.ts';
 import type { WorkflowEnvironment } from './workflow-environment.ts';
@@ -21,7 +20,7 @@ export async function startBuild(
   { address, namespace, codecKeys }: WorkflowEnvironment,
   { code, buildId }: WorkflowVariant,
   activities: object,
-  deployment?: string,
+  deployment: string | null = null,
 ): Promise<RunningBuild> {
   const connection = await NativeConnection.connect({ address });
   const workers = await Promise.all(
@@ -32,7 +31,7 @@ export async function startBuild(
         taskQueue,
         activities,
         ...(taskQueue === TASK_QUEUES.control ? { workflowBundle: { code } } : {}),
-        ...versionOptions(buildId, deployment),
+        ...versionWorker({ buildId, deployment }),
         dataConverter: createDataConverter(codecKeys),
         shutdownGraceTime: '1s',
         shutdownForceTime: '10s',
@@ -61,18 +60,4 @@ export async function listBuilds(handle: WorkflowHandle): Promise<readonly strin
     return build ? [build] : [];
   });
   return [...new Set(builds)];
-}
-
-/** As the worker process says it. */
-function versionOptions(
-  buildId: string,
-  deploymentName: string | undefined,
-): Pick<WorkerOptions, 'workerDeploymentOptions'> {
-  const version = { deploymentName: deploymentName ?? 'sluice-embedded', buildId };
-  return {
-    workerDeploymentOptions:
-      deploymentName === undefined
-        ? { version, useWorkerVersioning: false }
-        : { version, useWorkerVersioning: true, defaultVersioningBehavior: 'PINNED' },
-  };
 }

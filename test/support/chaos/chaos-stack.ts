@@ -54,7 +54,7 @@ export async function openChaosStage(): Promise<ChaosStage> {
       { name: 'approver', role: 'approver' },
       { name: 'admin', role: 'admin' },
     ],
-    env: { worker: { SLUICE_WATCHDOG_SECONDS: '2' } },
+    env: { worker: { SLUICE_WATCHDOG_SECONDS: '2', SLUICE_RECONCILE_SECONDS: '5' } },
   });
   try {
     const { stack, scanner } = made;

@@ -94,8 +94,8 @@ function findPacketProblems(
     : [`its packet tells of ${promotionId}, ${told}`];
 }
 
-/** How long what follows the last end may take: deliveries, links, returned leases. Seconds. */
-const SETTLE_SECONDS = 60;
+/** How long what follows the last end may take: deliveries, links, returned leases, archived histories. Seconds. */
+const SETTLE_SECONDS = 150;
 
 /** What is wrong with the whole, when every promotion has ended. */
 export async function judgeWhole({ made, manager }: ChaosStage): Promise<readonly Violation[]> {
@@ -149,6 +149,11 @@ const OPEN: Readonly<Record<string, string>> = {
   'approvals are asked for': `select from sluice.approval_requests where state = 'waiting'`,
   'commands have no final report': 'select from sluice.commands where settled_at is null',
   'releases are being resolved': `select from sluice.release_requests where state = 'resolving'`,
+  'histories are not archived':
+    'select from sluice.workflow_executions where archived_at is null and lost_at is null',
+  'histories were lost': 'select from sluice.workflow_executions where lost_at is not null',
+  'problems stand': 'select from sluice.workflow_problems',
+  'discrepancies stand': 'select from sluice.discrepancies',
 };
 
 async function findOpenRecords(stack: Stack): Promise<readonly string[]> {
