@@ -26,9 +26,9 @@ interface Header {
 }
 
 /**
- * The archive file of a run, or of one that goes on as far as it has come: one line of canonical JSON `{schema, keyId, head}`, then nonce (12 bytes), AES-256-GCM
- * ciphertext and tag (16) of the gzipped protobuf form. Line and tenant are authenticated with it. Payloads inside stay as the
- * engine stored them, under the codec's keys. Never the same bytes twice.
+ * The archive file of a run, or of one that goes on as far as it has come: one line of canonical JSON `{schema, keyId, head}`, then
+ * nonce (12 bytes), AES-256-GCM ciphertext and tag (16) of the gzipped protobuf form. Line and tenant are authenticated with it.
+ * Payloads inside stay as the engine stored them, under the codec's keys. Never the same bytes twice.
  * @throws CodecError `codec-key-missing`; HistoryFileError `history-too-large`, or `history-damaged` when the head is not this history's
  */
 export async function sealHistory(options: {
