@@ -6,10 +6,11 @@
  *       Postgres are killed with -9 (K times), paused and restarted at random. With --json standard output is
  *       {seed, promotions, faults: {kind: n}, violations: [], seconds}; a violation holds its promotion's timeline. The logs of a
  *       stack with violations are kept in FOLDER.
- *   --all [--shards N] [--report FILE] [--seed S]
+ *   --all [--shards N] [--report FILE] [--seed S] [--resume REPORT]
  *       kills worker, API and agent with -9 at every event position of the recorded histories; without --all a seeded sample. A run
  *       waits much (for the engine to notice the dead): N stacks beside each other share the positions. Prints {seed, positions,
- *       killed, reached, promotions, violations, seconds, runs}.
+ *       killed, reached, promotions, violations, repeated, seconds, runs}. With --resume only what an earlier report does not have, or what did not
+ *       agree there.
  *
  * Progress goes to standard error; the status is 0 only when there is no violation.
  */
@@ -29,6 +30,7 @@ const { values } = parseArgs({
     logs: { type: 'string' },
     promotions: { type: 'string' },
     report: { type: 'string' },
+    resume: { type: 'string' },
     seed: { type: 'string' },
     shards: { type: 'string', default: '1' },
   },

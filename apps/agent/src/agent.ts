@@ -40,6 +40,8 @@ export class Agent {
   readonly #commands: CommandStore;
   readonly #runner: CommandRunner;
   readonly #now: () => Date;
+  readonly #pollBackoff = new Backoff();
+  readonly #reportBackoff = new Backoff(250, 10_000);
   /** Last sequence that was delivered, refused or not: where the next poll begins. */
   #cursor: number;
   #wake: () => void = () => undefined;
@@ -152,7 +154,7 @@ export class Agent {
 
   async #poll(signal: AbortSignal): Promise<void> {
     const { client, log, pollSeconds } = this.#parts;
-    const backoff = new Backoff();
+    const backoff = this.#pollBackoff;
     while (!signal.aborted) {
       let deliveries: readonly CommandDelivery[];
       try {
@@ -213,6 +215,9 @@ export class Agent {
         const activeRelease = (await driver.findActive())?.releaseDigest ?? null;
         const { lastSequence } = this.#journal.memory;
         await client.heartbeat({ version: AGENT_VERSION, activeRelease, lastSequence }, signal);
+        // It is there again: a control plane that comes and goes is not missed by a long pause.
+        this.#pollBackoff.wake();
+        this.#reportBackoff.wake();
       } catch (error) {
         if (!signal.aborted) log.warn({ err: error }, 'The heartbeat did not arrive.');
       }
@@ -222,7 +227,7 @@ export class Agent {
 
   async #sendReports(signal: AbortSignal): Promise<void> {
     const { client, log, faultPoint } = this.#parts;
-    const backoff = new Backoff(250, 10_000);
+    const backoff = this.#reportBackoff;
     while (!signal.aborted) {
       const woken = new Promise<void>((resolve) => {
         this.#wake = resolve;

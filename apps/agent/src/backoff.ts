@@ -5,6 +5,7 @@ export class Backoff {
   readonly #firstMs: number;
   readonly #longestMs: number;
   #failures = 0;
+  #cutShort: () => void = () => undefined;
 
   constructor(firstMs = 500, longestMs = 30_000) {
     this.#firstMs = firstMs;
@@ -16,11 +17,19 @@ export class Backoff {
     this.#failures = 0;
   }
 
-  /** Between half and all of the present step, which doubles each time. Ends at once on abort. */
+  /** The other side was reached on another way: the pause that goes on ends now. */
+  wake(): void {
+    this.#failures = 0;
+    this.#cutShort();
+  }
+
+  /** Between half and all of the present step, which doubles each time. Ends at once on abort and when it is woken. */
   async pause(signal: AbortSignal): Promise<void> {
     const step = Math.min(this.#firstMs * 2 ** Math.min(this.#failures, 20), this.#longestMs);
     this.#failures += 1;
-    await pauseFor(step * (0.5 + Math.random() / 2), signal);
+    const cut = new AbortController();
+    this.#cutShort = () => cut.abort();
+    await pauseFor(step * (0.5 + Math.random() / 2), AbortSignal.any([signal, cut.signal]));
   }
 }
 

@@ -3,9 +3,10 @@ import { join, resolve } from 'node:path';
 import { runJest } from '../run-jest.mjs';
 
 /**
- * Runs the kills at event positions, shared by so many stacks, and prints their report.
+ * Runs the kills at event positions, shared by so many stacks, and prints their report. With an earlier report only what is not in it, or
+ * did not agree; both are in the new one.
  *
- * @param {{ all: boolean, shards: string, seed?: string, report?: string }} values
+ * @param {{ all: boolean, shards: string, seed?: string, report?: string, resume?: string }} values
  * @param {string} folder for what is in between
  * @returns {Promise<boolean>} whether nothing was violated
  */
@@ -14,7 +15,8 @@ export async function runEventKills(values, folder) {
   const parts = await Promise.all(
     Array.from({ length: shards }, (_, index) => runShard(values, folder, index + 1, shards)),
   );
-  const report = merge(parts.map(({ report }) => report));
+  const earlier = values.resume ? [withoutViolations(values.resume)] : [];
+  const report = merge([...earlier, ...parts.map(({ report }) => report)], earlier.length);
   const text = toText(report);
   if (values.report) writeFileSync(resolve(values.report), text);
   process.stdout.write(text);
@@ -32,12 +34,33 @@ async function runShard(values, folder, shard, shards) {
       SLUICE_FAULT_SHARD: `${shard}/${shards}`,
       ...(values.all ? { SLUICE_EVENT_KILLS: 'all' } : {}),
       ...(values.seed ? { SLUICE_FAULT_SEED: values.seed } : {}),
+      ...(values.resume ? { SLUICE_FAULTS_RESUME: resolve(values.resume) } : {}),
     },
   });
   return { failed: totals.failed, report: JSON.parse(readFileSync(reportFile, 'utf8')) };
 }
 
-function merge(reports) {
+/** What of an earlier report counts. */
+function withoutViolations(file) {
+  const { violations, runs, ...head } = JSON.parse(readFileSync(resolve(file), 'utf8'));
+  const keyOf = ({ story, victim, events }) => `${story} ${victim} ${events}`;
+  const bad = new Set(violations.map(keyOf));
+  const good = runs.filter((run) => !bad.has(keyOf(run)));
+  const killed = good.reduce((sum, { events }) => sum + events.length, 0);
+  const reached = good.reduce((sum, run) => sum + run.reached, 0);
+  return {
+    ...head,
+    positions: killed,
+    killed,
+    reached,
+    promotions: good.length,
+    repeated: (head.repeated ?? 0) + bad.size,
+    violations: [],
+    runs: good,
+  };
+}
+
+function merge(reports, resumed) {
   const sum = (name) => reports.reduce((total, report) => total + report[name], 0);
   return {
     seed: reports[0].seed,
@@ -46,9 +69,16 @@ function merge(reports) {
     reached: sum('reached'),
     promotions: sum('promotions'),
     violations: reports.flatMap(({ violations }) => violations),
-    seconds: Math.max(...reports.map(({ seconds }) => seconds)),
+    // Runs of earlier that did not agree, or could not be judged, and were repeated.
+    repeated: reports[0].repeated ?? 0,
+    seconds: resumed === 0 ? longest(reports) : reports[0].seconds + longest(reports.slice(1)),
     runs: reports.flatMap(({ runs }) => runs),
   };
+}
+
+/** Stacks run beside each other. */
+function longest(reports) {
+  return Math.max(...reports.map(({ seconds }) => seconds));
 }
 
 /** One line a run, so that a report can be read and compared. */
