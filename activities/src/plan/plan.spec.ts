@@ -230,7 +230,7 @@ test('a revert that another workflow dispatched is waited for, not dispatched ag
   const workflowId = `settlement/acme/${promotion.promotionId}`;
   const other = createRevertActivities(parts({ workflowId, runId: 'run-2' }));
   await expect(other.revertTarget(input)).rejects.toMatchObject({
-    type: 'Unavailable',
+    type: 'ReportAwaited',
     nonRetryable: false,
   });
   await scene.report(must((await commands())[1]), 'confirmed', null);
