@@ -106,8 +106,8 @@ test('a pool survives the server, tells that it is unavailable, and goes on afte
   const idle = await Promise.all([pool.connect(), pool.connect()]);
   const lent = idle[0];
   idle[1]?.release();
-  const running = failure(withTenant(pool, 'acme', (tx) => tx.query('select pg_sleep(20)')));
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  const running = failure(withTenant(pool, 'acme', (tx) => tx.query('select pg_sleep(20) as cut')));
+  await untilSleeping('cut');
   await proxy.cut();
   expect(isUnavailable(await running)).toBe(true);
   expect(isUnavailable(await failure(lent?.query('select 1') ?? Promise.resolve()))).toBe(true);
@@ -118,8 +118,10 @@ test('a pool survives the server, tells that it is unavailable, and goes on afte
 });
 
 test('a connection that the server ends is unavailable, not a crash', async () => {
-  const running = failure(withTenant(pool, 'acme', (tx) => tx.query('select pg_sleep(20)')));
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  const running = failure(
+    withTenant(pool, 'acme', (tx) => tx.query('select pg_sleep(20) as ended')),
+  );
+  await untilSleeping('ended');
   await database.query(
     `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'sluice-cut'`,
   );
@@ -268,3 +270,12 @@ test.each([
 ])('%j is unavailable: %s', (error, expected) => {
   expect(isUnavailable(error)).toBe(expected);
 });
+
+/** The server runs the statement that is to be cut off. */
+async function untilSleeping(name: string): Promise<void> {
+  const running = `select from pg_stat_activity
+    where application_name = 'sluice-cut' and state = 'active' and query like '%pg_sleep(20) as ${name}'`;
+  while ((await database.query(running)).length === 0) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}

@@ -132,7 +132,7 @@ test('a reset is a message to the engine, with its event; its key gives the firs
   expect(more).toEqual([]);
   expect(message.body).toEqual({
     workflowId: `promotion/${TENANT}/${promotion}`,
-    runId: `run of ${TENANT}/${promotion}`,
+    runId: `run-of-${promotion.replace('/', '-')}`,
     eventId: 25,
     reason: 'release-manager: the build was wrong',
     requestId: expect.stringMatching(/^[0-9a-f-]{36}$/),
