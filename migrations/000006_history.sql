@@ -152,7 +152,7 @@ alter table sluice.outbox no force row level security;
 alter table sluice.workflow_executions no force row level security;
 insert into sluice.workflow_executions (tenant_id, workflow_id, workflow_type, requested_at)
   select tenant_id, workflow_id, min(body ->> 'workflowType'), min(created_at) from sluice.outbox
-   where kind = 'start-workflow' and workflow_id is not null group by tenant_id, workflow_id;
+   where kind = 'start-workflow' and workflow_id is not null and body ? 'workflowType' group by tenant_id, workflow_id;
 alter table sluice.workflow_executions force row level security;
 alter table sluice.outbox force row level security;
 

@@ -2,10 +2,11 @@
 // missing, then hands over to infra/src/demo. Plain Node without dependencies, for it runs before
 // anything is installed.
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { findInstallProblem } from '../build/install.mjs';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
@@ -91,10 +92,7 @@ function listOnPath(name, extraFolders) {
 }
 
 async function installDependencies() {
-  const installed = modifiedAt(join(root, 'node_modules', '.package-lock.json'));
-  if (installed !== undefined && installed >= modifiedAt(join(root, 'package-lock.json'))) {
-    return;
-  }
+  if (findInstallProblem(root) === undefined) return;
   await step('npm ci', 'installing the dependencies (npm ci)', npm(), [
     'ci',
     '--no-audit',
@@ -144,10 +142,6 @@ function step(what, doing, [command, ...before], args) {
       resolve();
     });
   });
-}
-
-function modifiedAt(file) {
-  return existsSync(file) ? statSync(file).mtimeMs : undefined;
 }
 
 checkNode();

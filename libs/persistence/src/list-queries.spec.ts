@@ -167,6 +167,7 @@ test('every exported list is looked at here, or is one of those for a single pro
     'listPendingStarts',
     'listTenantIds',
     'listExpiredHistories',
+    'listUnnamedArchives',
   ]);
   const lists = Object.keys(records).filter((name) => name.startsWith('list'));
   expect(lists.filter((name) => !looked.has(name) && !single.has(name))).toEqual([]);
