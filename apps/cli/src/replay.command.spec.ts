@@ -259,7 +259,7 @@ test('where the tool is not built, one line says so', async () => {
   const io = fakeIo(offline, noToken);
   expect(await runCli(['replay', root], io)).toBe(1);
   expect(io.errText().replaceAll(/\s+/g, ' ')).toMatch(
-    /^The replay tool is not built: there is no \S+main\.js\. Run npm run build .* again\. $/,
+    /^The replay tool is not built: there is no .+main\.js\. Run npm run build .* again\. $/,
   );
 });
 
