@@ -2,6 +2,7 @@ import type { Stack } from '@sluice/infra';
 import pg from 'pg';
 import type { PromotionAnswer } from './documents.ts';
 import { findRepeatedEffects, readJournal } from './journal.ts';
+import { waitFor } from './wait-for.ts';
 
 /** Asks a stack's database as its superuser, past every policy. */
 export async function queryStack<Row extends object>(
@@ -57,13 +58,26 @@ export async function findContradictions(
   for (const { target } of promotion.deployments) {
     problems.push(...findRepeatedEffects(await readJournal(stack, target.name)));
   }
-  const leases = await queryStack<{ resource: string }>(
-    stack,
-    'select resource from sluice.leases where holder = $1',
-    [`promotion:${id}`],
-  );
-  problems.push(...leases.map(({ resource }) => `it still holds ${resource}`));
+  problems.push(...(await findHeldLeases(stack, id)));
   return problems;
+}
+
+/** How long after its seal a promotion may take to give its lease back. */
+const GIVE_BACK_SECONDS = 20;
+
+/** Leases that a sealed promotion does not give back. */
+async function findHeldLeases(stack: Stack, id: string): Promise<readonly string[]> {
+  let leases: readonly { resource: string }[] = [];
+  await waitFor(
+    'the leases are given back',
+    async () => {
+      const sql = 'select resource from sluice.leases where holder = $1';
+      leases = await queryStack<{ resource: string }>(stack, sql, [`promotion:${id}`]);
+      return leases.length === 0;
+    },
+    { seconds: GIVE_BACK_SECONDS },
+  ).catch(() => undefined);
+  return leases.map(({ resource }) => `it still holds ${resource}`);
 }
 
 /**
