@@ -30,33 +30,64 @@ export interface ArchiveParts {
   readonly codecKeys: CodecKeys;
 }
 
+/** How histories are handed out. */
+export type DocumentForm = 'ENCRYPTED' | 'REDACTED';
+
+/** A history that becomes a document: an archived one, or one that the engine told. */
+export interface DocumentSource {
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly archived: boolean;
+  /** @throws RefusalException for what is a matter of keys and of what is stored */
+  bytes(): Promise<Uint8Array>;
+  /** The refusal when all documents up to this one are too large together. */
+  tooLarge(): RefusalException;
+}
+
 /**
- * Reads archived histories in the form that was asked for, in their order, one after the other.
+ * Writes histories as documents, in their order, one after the other.
  * @throws RefusalException `history-damaged`, `history-key-missing`, `history-too-large`
  */
-export async function readDocuments(
-  parts: ArchiveParts,
-  records: readonly HistoryRecord[],
-  form: 'ENCRYPTED' | 'REDACTED',
+export async function writeDocuments(
+  sources: readonly DocumentSource[],
+  form: DocumentForm,
 ): Promise<readonly HistoryDocument[]> {
   const documents: HistoryDocument[] = [];
   let left = MAX_EXPORT_BYTES;
-  for (const record of records) {
-    const { workflowId, runId } = record;
-    const encrypted = await readArchive(parts, record);
-    const bytes = form === 'ENCRYPTED' ? encrypted : await redact(parts, record, encrypted);
+  for (const source of sources) {
+    const { workflowId, runId, archived } = source;
+    const bytes = await source.bytes();
     left -= bytes.length;
-    if (left < 0) throw tooLarge(record);
+    if (left < 0) throw source.tooLarge();
     documents.push({
-      fileName: historyFileName(record, form === 'ENCRYPTED' ? 'encrypted' : 'redacted'),
+      fileName: historyFileName(source, form === 'ENCRYPTED' ? 'encrypted' : 'redacted'),
       workflowId,
       runId,
-      archived: true,
+      archived,
       digest: digestOfBytes(bytes),
       content: Buffer.from(bytes).toString(form === 'ENCRYPTED' ? 'base64' : 'utf8'),
     });
   }
   return documents;
+}
+
+/** An archived history, as it lies there or redacted. */
+export function archivedSource(
+  parts: ArchiveParts,
+  record: HistoryRecord,
+  form: DocumentForm,
+): DocumentSource {
+  const { workflowId, runId } = record;
+  return {
+    workflowId,
+    runId,
+    archived: true,
+    bytes: async () => {
+      const encrypted = await readArchive(parts, record);
+      return form === 'ENCRYPTED' ? encrypted : redact(parts, record, encrypted);
+    },
+    tooLarge: () => tooLarge(record),
+  };
 }
 
 async function readArchive({ evidence }: ArchiveParts, record: HistoryRecord): Promise<Uint8Array> {

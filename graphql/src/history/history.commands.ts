@@ -23,8 +23,8 @@ import {
 import { GRAPHQL_PARTS, type GraphqlParts } from '../common/tokens.ts';
 import { promotionView } from '../promotion/promotion.view.ts';
 import type { ExportHistoriesInput } from './export-histories.input.ts';
-import { readDocuments } from './history-documents.ts';
-import { writeLiveDocuments } from './live-documents.ts';
+import { archivedSource, writeDocuments } from './history-documents.ts';
+import { liveSource } from './live-documents.ts';
 
 /** Hands out histories. That somebody reads them is recorded first: nothing is handed out without its event. */
 @Injectable()
@@ -38,40 +38,42 @@ export class HistoryCommands {
   /** The histories of a promotion and of what settled it; a repeated key gives the same runs and is one event. */
   async export(context: GraphqlContext, input: ExportHistoriesInput) {
     const { promotion, form, reason, idempotencyKey } = input;
-    const live = await this.#readLive(context, promotion);
-    const { record, archived, chosen, bundles } = await context.inTenant(async (tx) => {
+    const told = await this.#readLive(context, promotion);
+    const { record, archived, live, bundles } = await context.inTenant(async (tx) => {
+      const all = await listHistoriesOf(tx, [promotion]);
+      // One that was read from the engine may have been archived since.
+      const fresh = told.filter(({ runId }) => !all.some((one) => one.runId === runId));
       const runs = await answerCommand(
         tx,
         context,
         'exportHistories',
         idempotencyKey,
         { promotion, form, reason },
-        () => chooseRuns(tx, context, input, live),
+        () => chooseRuns(tx, context, input, all, fresh),
       );
-      const all = await listHistoriesOf(tx, [promotion]);
       const isChosen = ({ runId }: { readonly runId: string }): boolean => runs.includes(runId);
-      // One that was read from the engine may have been archived since.
-      const isLiveOnly = ({ runId }: EngineHistory): boolean =>
-        !all.some((one) => one.runId === runId);
-      const chosen = live.filter(isChosen).filter(isLiveOnly);
-      const builds = chosen.flatMap(({ history }) => buildIdsOf(history));
+      const live = fresh.filter(isChosen);
+      const builds = live.flatMap(({ history }) => buildIdsOf(history));
       return {
         record: await getPromotion(tx, promotion),
         archived: all.filter(isChosen).filter(isThere),
-        chosen,
+        live,
         bundles: await bundleDigestsOfBuilds(tx, builds),
       };
     });
     // Asked for again after their time was over.
-    if (archived.length + chosen.length === 0) throw expired(promotion);
-    const documents = await readDocuments(this.#parts, archived, form);
+    if (archived.length + live.length === 0) throw expired(promotion);
     const { tenantId } = principalOf(context);
-    const parts = { codecKeys: this.#parts.codecKeys, tenantId, bundles };
+    const liveParts = { codecKeys: this.#parts.codecKeys, tenantId, bundles };
+    const sources = [
+      ...archived.map((one) => archivedSource(this.#parts, one, form)),
+      ...live.map((run) => liveSource(liveParts, run, form)),
+    ];
     return {
       __typename: 'ExportedHistories' as const,
       promotion: promotionView(record),
       form,
-      documents: [...documents, ...(await writeLiveDocuments(parts, chosen, form))],
+      documents: await writeDocuments(sources, form),
     };
   }
 
@@ -118,18 +120,17 @@ async function chooseRuns(
   tx: Tx,
   context: GraphqlContext,
   { promotion, form, reason }: ExportHistoriesInput,
+  archived: readonly HistoryRecord[],
   live: readonly EngineHistory[],
 ): Promise<readonly string[]> {
-  const archived = await listHistoriesOf(tx, [promotion]);
   if (archived.length + live.length === 0) {
     throw stateConflict(
       'history-not-archived',
       `There is no history of ${promotion}: its workflow has not begun yet, or the engine forgot it before it was archived.`,
     );
   }
-  const there = [...archived.filter(isThere), ...live].map(({ runId }) => runId);
-  if (there.length === 0) throw expired(promotion);
-  const runs = [...new Set(there)];
+  const runs = [...archived.filter(isThere), ...live].map(({ runId }) => runId);
+  if (runs.length === 0) throw expired(promotion);
   await insertEvent(tx, {
     type: 'history.read',
     actor: `principal:${principalOf(context).principalId}`,

@@ -1,8 +1,6 @@
-import { digestOfBytes } from '@sluice/pure';
 import {
   type CodecKeys,
   findHead,
-  historyFileName,
   redactedHistoryText,
   redactHistory,
   type SealedHead,
@@ -10,7 +8,7 @@ import {
 } from '@sluice/temporal-client';
 import type { EngineHistory } from '../common/engine-client.ts';
 import { type RefusalException, stateConflict } from '../common/refusal.ts';
-import { type HistoryDocument, MAX_EXPORT_BYTES } from './history-documents.ts';
+import { type DocumentForm, type DocumentSource, MAX_EXPORT_BYTES } from './history-documents.ts';
 
 /** What live histories are written with. */
 export interface LiveParts {
@@ -20,40 +18,29 @@ export interface LiveParts {
   readonly bundles: ReadonlyMap<string, string>;
 }
 
-/**
- * Writes what the engine told of runs that are not archived, in the forms that the archive has: what reads those reads these.
- * @throws RefusalException `history-damaged`, `history-key-missing`, `history-too-large`
- */
-export async function writeLiveDocuments(
+/** What the engine told of a run that is not archived, in the forms that the archive has: what reads those reads these. */
+export function liveSource(
   parts: LiveParts,
-  runs: readonly EngineHistory[],
-  form: 'ENCRYPTED' | 'REDACTED',
-): Promise<readonly HistoryDocument[]> {
-  const documents: HistoryDocument[] = [];
-  let left = MAX_EXPORT_BYTES;
-  for (const run of runs) {
-    const { workflowId, runId } = run;
-    const bytes = await write(parts, run, form).catch((error: unknown) => {
-      throw refusalOfCode(error, run) ?? error;
-    });
-    left -= bytes.length;
-    if (left < 0) throw tooLarge(run);
-    documents.push({
-      fileName: historyFileName(run, form === 'ENCRYPTED' ? 'encrypted' : 'redacted'),
-      workflowId,
-      runId,
-      archived: false,
-      digest: digestOfBytes(bytes),
-      content: Buffer.from(bytes).toString(form === 'ENCRYPTED' ? 'base64' : 'utf8'),
-    });
-  }
-  return documents;
+  run: EngineHistory,
+  form: DocumentForm,
+): DocumentSource {
+  const { workflowId, runId } = run;
+  return {
+    workflowId,
+    runId,
+    archived: false,
+    bytes: () =>
+      write(parts, run, form).catch((error: unknown) => {
+        throw refusalOfCode(error, run) ?? error;
+      }),
+    tooLarge: () => tooLarge(run),
+  };
 }
 
 async function write(
   { codecKeys, tenantId, bundles }: LiveParts,
   run: EngineHistory,
-  form: 'ENCRYPTED' | 'REDACTED',
+  form: DocumentForm,
 ): Promise<Uint8Array> {
   const { history } = run;
   const found = findHead({ ...run, bundleDigestOf: (buildId) => bundles.get(buildId) });

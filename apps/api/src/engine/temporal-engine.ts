@@ -1,5 +1,10 @@
 import { APPROVAL_REFUSALS } from '@sluice/domain';
-import type { DecideAnswer, EngineClient, ResetPreviewAnswer } from '@sluice/graphql';
+import type {
+  DecideAnswer,
+  EngineClient,
+  HistoriesAnswer,
+  ResetPreviewAnswer,
+} from '@sluice/graphql';
 import {
   type CodecKeys,
   createPayloadCodec,
@@ -31,6 +36,9 @@ const SILENCE = ['UNAVAILABLE', 'DEADLINE_EXCEEDED', 'RESOURCE_EXHAUSTED'] as co
 
 /** Calls that are under way on a connection that was given up may still come to their end. */
 const LINGER_MS = 15_000;
+
+const UNREACHABLE = { kind: 'unavailable', code: 'engine-unreachable' } as const;
+type Unreachable = typeof UNREACHABLE;
 
 /** The engine as the API reaches it. */
 export interface TemporalEngine extends EngineClient {
@@ -99,10 +107,29 @@ export function createTemporalEngine(options: TemporalEngineOptions): TemporalEn
     }
   }
 
+  /** Reads from the engine; `explain` knows errors that are answers. */
+  async function read<Answer>(
+    reading: (client: TemporalClient) => Promise<Answer>,
+    explain: (error: unknown) => Answer | undefined,
+  ): Promise<Answer | Unreachable> {
+    const client = await connect().catch(() => undefined);
+    if (client === undefined) return UNREACHABLE;
+    try {
+      return await reading(client);
+    } catch (error) {
+      const answer = explain(error);
+      if (answer !== undefined) return answer;
+      if (!hasGrpcCode(error, SILENCE)) throw error;
+      // A history that is only slow to read costs nobody else the connection.
+      await explainSilence(client);
+      return UNREACHABLE;
+    }
+  }
+
   return {
     async decideApproval(promotion, input) {
       const client = await connect().catch(() => undefined);
-      if (client === undefined) return { kind: 'unavailable', code: 'engine-unreachable' };
+      if (client === undefined) return UNREACHABLE;
       const id = promotionWorkflowId(promotion.tenantId, promotion.promotionId);
       try {
         return { kind: 'decided', result: await update(client, id, input) };
@@ -119,35 +146,23 @@ export function createTemporalEngine(options: TemporalEngineOptions): TemporalEn
         throw error;
       }
     },
-    async previewReset(promotion, event) {
-      const client = await connect().catch(() => undefined);
-      if (client === undefined) return { kind: 'unavailable', code: 'engine-unreachable' };
-      try {
-        return await preview(client, promotion, event);
-      } catch (error) {
-        if (isNamed(error, 'WorkflowNotFoundError') || hasGrpcCode(error, ['NOT_FOUND'])) {
-          return { kind: 'unknown' };
-        }
-        if (!hasGrpcCode(error, SILENCE)) throw error;
-        // A history that is only slow to read costs nobody else the connection.
-        await explainSilence(client);
-        return { kind: 'unavailable', code: 'engine-unreachable' };
-      }
-    },
-    async readHistories(promotion, except) {
-      const client = await connect().catch(() => undefined);
-      if (client === undefined) return { kind: 'unavailable', code: 'engine-unreachable' };
-      try {
-        return await client.connection.withDeadline(Date.now() + READ_DEADLINE_MS, () =>
-          readHistories(client, promotion, except),
-        );
-      } catch (error) {
-        if (isTooLarge(error)) return { kind: 'too-large', message: (error as Error).message };
-        if (!hasGrpcCode(error, SILENCE)) throw error;
-        await explainSilence(client);
-        return { kind: 'unavailable', code: 'engine-unreachable' };
-      }
-    },
+    previewReset: (promotion, event) =>
+      read<ResetPreviewAnswer>(
+        (client) => preview(client, promotion, event),
+        (error) =>
+          isNamed(error, 'WorkflowNotFoundError') || hasGrpcCode(error, ['NOT_FOUND'])
+            ? { kind: 'unknown' }
+            : undefined,
+      ),
+    readHistories: (promotion, except) =>
+      read<HistoriesAnswer>(
+        (client) =>
+          client.connection.withDeadline(Date.now() + READ_DEADLINE_MS, () =>
+            readHistories(client, promotion, except),
+          ),
+        (error) =>
+          isTooLarge(error) ? { kind: 'too-large', message: (error as Error).message } : undefined,
+      ),
     async check() {
       const client = await connect();
       try {
