@@ -12,18 +12,25 @@ import { runJest } from '../run-jest.mjs';
  */
 export async function runEventKills(values, folder) {
   const shards = Number(values.shards);
+  const earlier = values.resume ? withoutViolations(values.resume) : undefined;
+  const doneFile = earlier && join(folder, 'done.json');
+  if (doneFile) writeFileSync(doneFile, JSON.stringify(earlier.runs));
   const parts = await Promise.all(
-    Array.from({ length: shards }, (_, index) => runShard(values, folder, index + 1, shards)),
+    Array.from({ length: shards }, (_, index) =>
+      runShard(values, folder, index + 1, shards, doneFile),
+    ),
   );
-  const earlier = values.resume ? [withoutViolations(values.resume)] : [];
-  const report = merge([...earlier, ...parts.map(({ report }) => report)], earlier.length);
+  const report = merge(
+    earlier,
+    parts.map(({ report }) => report),
+  );
   const text = toText(report);
   if (values.report) writeFileSync(resolve(values.report), text);
   process.stdout.write(text);
   return parts.every(({ failed }) => failed === 0) && report.violations.length === 0;
 }
 
-async function runShard(values, folder, shard, shards) {
+async function runShard(values, folder, shard, shards, doneFile) {
   const reportFile = join(folder, `report-${shard}.json`);
   const { totals } = await runJest({
     patterns: ['test/faults/event-kills'],
@@ -34,7 +41,7 @@ async function runShard(values, folder, shard, shards) {
       SLUICE_FAULT_SHARD: `${shard}/${shards}`,
       ...(values.all ? { SLUICE_EVENT_KILLS: 'all' } : {}),
       ...(values.seed ? { SLUICE_FAULT_SEED: values.seed } : {}),
-      ...(values.resume ? { SLUICE_FAULTS_RESUME: resolve(values.resume) } : {}),
+      ...(doneFile ? { SLUICE_FAULTS_DONE: doneFile } : {}),
     },
   });
   return { failed: totals.failed, report: JSON.parse(readFileSync(reportFile, 'utf8')) };
@@ -60,7 +67,8 @@ function withoutViolations(file) {
   };
 }
 
-function merge(reports, resumed) {
+function merge(earlier, parts) {
+  const reports = earlier ? [earlier, ...parts] : parts;
   const sum = (name) => reports.reduce((total, report) => total + report[name], 0);
   return {
     seed: reports[0].seed,
@@ -70,15 +78,11 @@ function merge(reports, resumed) {
     promotions: sum('promotions'),
     violations: reports.flatMap(({ violations }) => violations),
     // Runs of earlier that did not agree, or could not be judged, and were repeated.
-    repeated: reports[0].repeated ?? 0,
-    seconds: resumed === 0 ? longest(reports) : reports[0].seconds + longest(reports.slice(1)),
+    repeated: earlier?.repeated ?? 0,
+    // Stacks run beside each other.
+    seconds: (earlier?.seconds ?? 0) + Math.max(...parts.map(({ seconds }) => seconds)),
     runs: reports.flatMap(({ runs }) => runs),
   };
-}
-
-/** Stacks run beside each other. */
-function longest(reports) {
-  return Math.max(...reports.map(({ seconds }) => seconds));
 }
 
 /** One line a run, so that a report can be read and compared. */
