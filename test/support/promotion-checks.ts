@@ -81,14 +81,23 @@ async function findHeldLeases(stack: Stack, id: string): Promise<readonly string
 }
 
 /**
- * Events that tell one thing twice. A state can come again, as when a promotion waits and runs again, but not twice on end.
+ * Events that tell one thing twice. A state can come again, as when a promotion waits and runs again, but not twice on end; nor
+ * is a promotion unstuck more often than it was stuck.
  */
 function findRepeatedEvents({ events }: PromotionAnswer): readonly string[] {
   const problems: string[] = [];
   const seen = new Set<string>();
   const last = new Map<string, string>();
+  const stuck = new Map<unknown, number>();
   for (const { type, subject, data } of events.edges.map(({ node }) => node)) {
     const event = JSON.stringify([type, subject, data]);
+    const { code } = data as { code?: unknown };
+    if (type === 'promotion.stuck') stuck.set(code, (stuck.get(code) ?? 0) + 1);
+    if (type === 'promotion.unstuck') {
+      const left = (stuck.get(code) ?? 0) - 1;
+      if (left < 0) problems.push(`unstuck without having been stuck: ${event}`);
+      stuck.set(code, left);
+    }
     if (type.endsWith('.state-changed')) {
       const whose = `${type} ${subject} ${String((data as { step?: unknown }).step)}`;
       if (last.get(whose) === event) problems.push(`event twice on end: ${event}`);
@@ -101,5 +110,11 @@ function findRepeatedEvents({ events }: PromotionAnswer): readonly string[] {
   return problems;
 }
 
-/** Events that say the same when a stale plan sends a promotion round again. */
-const AGAIN: ReadonlySet<string> = new Set(['lease.yielded', 'plan.stale', 'approval.refused']);
+/** Events that say the same when a stale plan sends a promotion round again, or when it is stuck again for the same cause. */
+const AGAIN: ReadonlySet<string> = new Set([
+  'lease.yielded',
+  'plan.stale',
+  'approval.refused',
+  'promotion.stuck',
+  'promotion.unstuck',
+]);
