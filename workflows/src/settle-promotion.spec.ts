@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { PromotionResult, Reason } from '@sluice/temporal-contract';
-import { FAILURES, PROMOTION_MESSAGES } from '@sluice/temporal-contract';
+import { FAILURES, PER_TARGET_STEPS, PROMOTION_MESSAGES } from '@sluice/temporal-contract';
 import { ApplicationFailure } from '@temporalio/common';
 import type { FakeSettings } from '../../test/src/workflows/fake-activities.ts';
 import { succeeded, unsuccessful } from '../../test/src/workflows/fake-activities.ts';
@@ -42,10 +42,13 @@ async function abandon(
   return (await settlement.result()) as PromotionResult | null;
 }
 
+/** Reached when the step has begun on each of its places: one, or both targets. */
 function heldAt(type: string, settings: Partial<FakeSettings> = {}) {
   const { reached, reach } = createPoint();
+  let missing = PER_TARGET_STEPS.has(type) ? composeRules().targets.length : 1;
   const held = async () => {
-    reach();
+    missing -= 1;
+    if (missing === 0) reach();
     await open.reached;
     return succeeded('late');
   };
