@@ -16,8 +16,9 @@ import { createFakeReleaseActivities } from './fake-release-activities.ts';
 import type { FaultScenario } from './fault-scenarios.ts';
 import { TEST_TENANT } from './workflow-environment.ts';
 
-/** Seconds; as `short-attempts.ts` has it. */
-const RESOLVE_DEADLINE = 9;
+/** Seconds; as `short-attempts.ts` has it, which knows by the source whose it is. */
+const RESOLVE_DEADLINE = 4;
+const SHORT_LIVED = 'short-';
 
 const stories: readonly (readonly [string, string, Partial<ReleaseActivities>])[] = [
   ['a release that is created', 'created', {}],
@@ -36,8 +37,8 @@ export const releaseScenarios: readonly FaultScenario[] = stories.map(
     state,
     interrupted: ['refused', state],
     deadlineSeconds: RESOLVE_DEADLINE,
-    start: async (stage, wrap) => {
-      const input = requestFrom(randomUUID());
+    start: async (stage, wrap, hasDeadline = false) => {
+      const input = requestFrom(`${hasDeadline ? SHORT_LIVED : ''}${randomUUID()}`);
       const { activities, settlements } = createSettlingFakes(override);
       stage.releases.set(input.requestId, wrap(activities));
       const handle = await stage.client.workflow.start(WORKFLOWS.resolveRelease, {

@@ -3,8 +3,9 @@ import type { WorkflowInterceptorsFactory } from '@temporalio/workflow';
 // Workflow code that only the fault harness bundles: an attempt that says nothing is given up in a moment instead of the
 // seconds that a real one may take, so that "timed out" can be tested for every activity. Deadlines stay as they are.
 const ATTEMPT_MS = 2500;
-/** The one deadline that no rules name. */
-const RESOLVE_DEADLINE_MS = 9000;
+/** The one deadline that no rules name, of a request whose source asks for it. */
+const RESOLVE_DEADLINE_MS = 4000;
+const SHORT_LIVED = 'short-';
 
 /** Shortens every attempt. */
 export const interceptors: WorkflowInterceptorsFactory = () => ({
@@ -19,7 +20,7 @@ export const interceptors: WorkflowInterceptorsFactory = () => ({
             ...(input.options.heartbeatTimeout === undefined
               ? {}
               : { heartbeatTimeout: ATTEMPT_MS }),
-            ...(input.activityType === 'resolveComponent'
+            ...(input.activityType === 'resolveComponent' && isShortLived(input.args[0])
               ? { scheduleToCloseTimeout: RESOLVE_DEADLINE_MS }
               : {}),
           },
@@ -27,3 +28,8 @@ export const interceptors: WorkflowInterceptorsFactory = () => ({
     },
   ],
 });
+
+function isShortLived(input: unknown): boolean {
+  const { component } = input as { component?: { source?: string } };
+  return component?.source?.startsWith(SHORT_LIVED) === true;
+}
