@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { WORKFLOW_INTERCEPTORS } from '@sluice/temporal-client';
 import type { WorkflowBundle } from '@temporalio/worker';
 import { bundleWorkflowCode } from '@temporalio/worker';
+import { bundleOnce } from './bundle-cache.ts';
 
 const WORKFLOWS = new URL('../../../workflows/src/', import.meta.url);
 
@@ -17,16 +18,19 @@ export async function bundleSources(
   entry: string = WORKFLOWS_ENTRY,
   interceptors: readonly string[] = [],
 ): Promise<WorkflowBundle> {
-  return bundleWorkflowCode({
-    workflowsPath: entry,
-    workflowInterceptorModules: [WORKFLOW_INTERCEPTORS, ...interceptors],
-    failureConverterPath: fileURLToPath(new URL('failure-converter.ts', WORKFLOWS)),
-    logger: quietLogger,
-    webpackConfigHook: (config) => ({
-      ...config,
-      resolve: { ...config.resolve, conditionNames: ['sluice-source', 'import', 'require'] },
-    }),
-  });
+  const bundle = (): Promise<WorkflowBundle> =>
+    bundleWorkflowCode({
+      workflowsPath: entry,
+      workflowInterceptorModules: [WORKFLOW_INTERCEPTORS, ...interceptors],
+      failureConverterPath: fileURLToPath(new URL('failure-converter.ts', WORKFLOWS)),
+      logger: quietLogger,
+      webpackConfigHook: (config) => ({
+        ...config,
+        resolve: { ...config.resolve, conditionNames: ['sluice-source', 'import', 'require'] },
+      }),
+    });
+  // Another entry has modules of its own that nobody has told of.
+  return entry === WORKFLOWS_ENTRY ? bundleOnce(interceptors, bundle) : bundle();
 }
 
 const nothing = (): void => undefined;
