@@ -107,6 +107,7 @@ create table sluice.approvals (
   statement_digest text,
   asked_at timestamp with time zone not null default now(),
   settled_at timestamp with time zone,
+  step_id text,
   constraint approvals_pkey PRIMARY KEY (tenant_id, approval_id),
   constraint approvals_tenant_id_principal_id_fkey FOREIGN KEY (tenant_id, principal_id) REFERENCES sluice.principals(tenant_id, principal_id),
   constraint approvals_tenant_id_promotion_id_fkey FOREIGN KEY (tenant_id, promotion_id) REFERENCES sluice.promotions(tenant_id, promotion_id),
@@ -120,7 +121,7 @@ create table sluice.approvals (
   constraint approvals_state_check CHECK ((state = ANY (ARRAY['asked'::text, 'recorded'::text, 'refused'::text])))
 );
 CREATE INDEX approvals_by_promotion ON sluice.approvals USING btree (tenant_id, promotion_id, asked_at);
-CREATE UNIQUE INDEX approvals_once ON sluice.approvals USING btree (tenant_id, promotion_id, plan_set_digest, round, person_id) WHERE (state = 'recorded'::text);
+CREATE UNIQUE INDEX approvals_once ON sluice.approvals USING btree (tenant_id, promotion_id, plan_set_digest, round, person_id, step_id) NULLS NOT DISTINCT WHERE (state = 'recorded'::text);
 alter table sluice.approvals enable row level security;
 alter table sluice.approvals force row level security;
 create policy tenant_isolation on sluice.approvals as permissive for all to public using ((tenant_id = sluice.current_tenant()));
@@ -151,7 +152,8 @@ create table sluice.commands (
   constraint commands_tenant_id_target_id_fkey FOREIGN KEY (tenant_id, target_id) REFERENCES sluice.targets(tenant_id, target_id),
   constraint commands_kind_check CHECK ((kind = ANY (ARRAY['deploy'::text, 'revert'::text])))
 );
-CREATE INDEX commands_by_promotion ON sluice.commands USING btree (tenant_id, promotion_id);
+CREATE INDEX commands_by_activity ON sluice.commands USING btree (tenant_id, run_id, activity_id);
+CREATE INDEX commands_by_promotion ON sluice.commands USING btree (tenant_id, promotion_id, target_id, sequence);
 CREATE INDEX commands_by_release ON sluice.commands USING btree (tenant_id, target_id, release_digest, sequence);
 alter table sluice.commands enable row level security;
 alter table sluice.commands force row level security;
@@ -248,7 +250,7 @@ create table sluice.effects (
   constraint effects_pkey PRIMARY KEY (tenant_id, idempotency_key),
   constraint effects_tenant_id_promotion_id_fkey FOREIGN KEY (tenant_id, promotion_id) REFERENCES sluice.promotions(tenant_id, promotion_id)
 );
-CREATE INDEX effects_by_promotion ON sluice.effects USING btree (tenant_id, promotion_id);
+CREATE INDEX effects_by_step ON sluice.effects USING btree (tenant_id, promotion_id, step_id, idempotency_key);
 alter table sluice.effects enable row level security;
 alter table sluice.effects force row level security;
 create policy tenant_isolation on sluice.effects as permissive for all to public using ((tenant_id = sluice.current_tenant()));
@@ -278,8 +280,12 @@ create table sluice.environments (
   predecessors text[] not null default '{}'::text[],
   approval jsonb,
   rollback_roles text[] not null default '{admin}'::text[],
+  pipeline_version integer,
+  pipeline_parameters jsonb not null default '{}'::jsonb,
   constraint environments_pkey PRIMARY KEY (tenant_id, environment_id),
-  constraint environments_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES sluice.tenants(tenant_id)
+  constraint environments_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES sluice.tenants(tenant_id),
+  constraint environments_pipeline_parameters_check CHECK ((jsonb_typeof(pipeline_parameters) = 'object'::text)),
+  constraint environments_pipeline_version_check CHECK ((pipeline_version > 0))
 );
 alter table sluice.environments enable row level security;
 alter table sluice.environments force row level security;
@@ -421,6 +427,8 @@ create table sluice.pipelines (
   version integer not null,
   pipeline_digest text not null,
   body jsonb not null,
+  published_by text,
+  published_at timestamp with time zone not null default now(),
   constraint pipelines_pkey PRIMARY KEY (tenant_id, pipeline_id, version),
   constraint pipelines_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES sluice.tenants(tenant_id),
   constraint pipelines_version_check CHECK ((version > 0))
@@ -517,10 +525,17 @@ create table sluice.promotion_steps (
   outputs jsonb not null default '{}'::jsonb,
   started_at timestamp with time zone,
   ended_at timestamp with time zone,
+  output_values jsonb not null default '{}'::jsonb,
+  attempts integer not null default 0,
+  begun_round integer not null default 0,
+  failed_undos integer not null default 0,
   constraint promotion_steps_pkey PRIMARY KEY (tenant_id, promotion_id, step_id),
   constraint promotion_steps_tenant_id_promotion_id_fkey FOREIGN KEY (tenant_id, promotion_id) REFERENCES sluice.promotions(tenant_id, promotion_id),
+  constraint promotion_steps_attempts_check CHECK ((attempts >= 0)),
+  constraint promotion_steps_begun_round_check CHECK ((begun_round >= 0)),
+  constraint promotion_steps_failed_undos_check CHECK ((failed_undos >= 0)),
   constraint promotion_steps_ordinal_check CHECK ((ordinal >= 0)),
-  constraint promotion_steps_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'running'::text, 'waiting'::text, 'succeeded'::text, 'failed'::text, 'skipped'::text, 'cancelled'::text, 'reverted'::text])))
+  constraint promotion_steps_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'running'::text, 'waiting'::text, 'succeeded'::text, 'partial'::text, 'failed'::text, 'skipped'::text, 'cancelled'::text, 'reverted'::text])))
 );
 alter table sluice.promotion_steps enable row level security;
 alter table sluice.promotion_steps force row level security;
@@ -549,6 +564,8 @@ create table sluice.promotions (
   rollback_to text,
   superseded_by text,
   bundle_digest text,
+  parameters jsonb not null default '{}'::jsonb,
+  target_labels jsonb,
   constraint promotions_pkey PRIMARY KEY (tenant_id, promotion_id),
   constraint promotions_tenant_id_environment_id_number_key UNIQUE (tenant_id, environment_id, number),
   constraint promotions_tenant_id_environment_id_fkey FOREIGN KEY (tenant_id, environment_id) REFERENCES sluice.environments(tenant_id, environment_id),
@@ -556,7 +573,9 @@ create table sluice.promotions (
   constraint promotions_bundle_digest_check CHECK ((bundle_digest ~ '^sha256:[0-9a-f]{64}$'::text)),
   constraint promotions_check CHECK (((kind = 'rollback'::text) = (rollback_to IS NOT NULL))),
   constraint promotions_check1 CHECK (((rollback_to IS NULL) = (requested_reason IS NULL))),
+  constraint promotions_check2 CHECK (((kind = 'promote'::text) OR (parameters = '{}'::jsonb))),
   constraint promotions_kind_check CHECK ((kind = ANY (ARRAY['promote'::text, 'rollback'::text]))),
+  constraint promotions_parameters_check CHECK ((jsonb_typeof(parameters) = 'object'::text)),
   constraint promotions_requested_reason_check CHECK (((length(requested_reason) >= 1) AND (length(requested_reason) <= 500))),
   constraint promotions_rollback_to_check CHECK ((rollback_to = ANY (ARRAY['last-verified'::text, 'release'::text, 'nothing'::text]))),
   constraint promotions_state_check CHECK ((state = ANY (ARRAY['requested'::text, 'queued'::text, 'running'::text, 'waiting'::text, 'succeeded'::text, 'denied'::text, 'failed'::text, 'reverted'::text, 'cancelled'::text])))
@@ -575,6 +594,7 @@ create policy watchdog_sees_ended on sluice.promotions as permissive for select 
   WHERE ((l.tenant_id = promotions.tenant_id) AND (l.holder = ('promotion:'::text || promotions.promotion_id))))) OR (EXISTS ( SELECT
    FROM sluice.lease_queue q
   WHERE ((q.tenant_id = promotions.tenant_id) AND (q.holder = ('promotion:'::text || promotions.promotion_id)))))));
+CREATE TRIGGER promotions_keep_release BEFORE UPDATE OF release_digest ON sluice.promotions FOR EACH ROW EXECUTE FUNCTION sluice.keep_release();
 
 create table sluice.reconciliations (
   tenant_id text not null,
@@ -629,6 +649,19 @@ alter table sluice.releases force row level security;
 create policy app_makes_nothing on sluice.releases as restrictive for insert to sluice_app with check (((release_digest = 'sha256:94bc51a60f2c0c58e26f135cd1047155ae9c29dbde86051ff282920e0777c066'::text) AND (name = 'nothing'::text) AND (version = '0'::text) AND (body = '{"name": "nothing", "schema": "sluice.release/v1", "version": "0", "components": []}'::jsonb)));
 create policy tenant_isolation on sluice.releases as permissive for all to public using ((tenant_id = sluice.current_tenant()));
 
+create table sluice.resolved_pipelines (
+  tenant_id text not null,
+  pipeline_digest text not null,
+  body jsonb not null,
+  created_at timestamp with time zone not null default now(),
+  constraint resolved_pipelines_pkey PRIMARY KEY (tenant_id, pipeline_digest),
+  constraint resolved_pipelines_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES sluice.tenants(tenant_id),
+  constraint resolved_pipelines_pipeline_digest_check CHECK ((pipeline_digest ~ '^sha256:[0-9a-f]{64}$'::text))
+);
+alter table sluice.resolved_pipelines enable row level security;
+alter table sluice.resolved_pipelines force row level security;
+create policy tenant_isolation on sluice.resolved_pipelines as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
 create table sluice.schema_migrations (
   number integer not null,
   name text not null,
@@ -671,6 +704,92 @@ CREATE INDEX statements_by_promotion ON sluice.statements USING btree (tenant_id
 alter table sluice.statements enable row level security;
 alter table sluice.statements force row level security;
 create policy tenant_isolation on sluice.statements as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
+create table sluice.step_log_chunks (
+  tenant_id text not null,
+  promotion_id text not null,
+  step_id text not null,
+  round integer not null,
+  member_key text not null,
+  stream text not null,
+  attempt integer not null,
+  sequence integer not null,
+  byte_offset bigint not null,
+  content text not null,
+  written_at timestamp with time zone not null default now(),
+  constraint step_log_chunks_pkey PRIMARY KEY (tenant_id, promotion_id, step_id, round, member_key, stream, attempt, sequence),
+  constraint step_log_chunks_tenant_id_promotion_id_step_id_round_member_key UNIQUE (tenant_id, promotion_id, step_id, round, member_key, stream, attempt, byte_offset),
+  constraint step_log_chunks_tenant_id_promotion_id_step_id_round_membe_fkey FOREIGN KEY (tenant_id, promotion_id, step_id, round, member_key, stream, attempt) REFERENCES sluice.step_logs(tenant_id, promotion_id, step_id, round, member_key, stream, attempt),
+  constraint step_log_chunks_byte_offset_check CHECK ((byte_offset >= 0)),
+  constraint step_log_chunks_content_check CHECK (((octet_length(content) >= 1) AND (octet_length(content) <= 32768))),
+  constraint step_log_chunks_sequence_check CHECK ((sequence > 0))
+);
+alter table sluice.step_log_chunks enable row level security;
+alter table sluice.step_log_chunks force row level security;
+create policy tenant_isolation on sluice.step_log_chunks as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
+create table sluice.step_logs (
+  tenant_id text not null,
+  promotion_id text not null,
+  step_id text not null,
+  round integer not null,
+  member_key text not null,
+  stream text not null,
+  attempt integer not null,
+  log_digest text,
+  bytes bigint not null default 0,
+  truncated_bytes bigint not null default 0,
+  started_at timestamp with time zone not null default now(),
+  ended_at timestamp with time zone,
+  constraint step_logs_pkey PRIMARY KEY (tenant_id, promotion_id, step_id, round, member_key, stream, attempt),
+  constraint step_logs_tenant_id_promotion_id_step_id_fkey FOREIGN KEY (tenant_id, promotion_id, step_id) REFERENCES sluice.promotion_steps(tenant_id, promotion_id, step_id),
+  constraint step_logs_attempt_check CHECK ((attempt > 0)),
+  constraint step_logs_bytes_check CHECK ((bytes >= 0)),
+  constraint step_logs_check CHECK (((log_digest IS NULL) = (ended_at IS NULL))),
+  constraint step_logs_log_digest_check CHECK ((log_digest ~ '^sha256:[0-9a-f]{64}$'::text)),
+  constraint step_logs_member_key_check CHECK ((length(member_key) <= 63)),
+  constraint step_logs_round_check CHECK ((round > 0)),
+  constraint step_logs_stream_check CHECK ((stream = ANY (ARRAY['run'::text, 'compensation'::text]))),
+  constraint step_logs_truncated_bytes_check CHECK ((truncated_bytes >= 0))
+);
+CREATE INDEX step_logs_open ON sluice.step_logs USING btree (tenant_id, promotion_id, step_id) WHERE (ended_at IS NULL);
+alter table sluice.step_logs enable row level security;
+alter table sluice.step_logs force row level security;
+create policy tenant_isolation on sluice.step_logs as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
+create table sluice.step_members (
+  tenant_id text not null,
+  promotion_id text not null,
+  step_id text not null,
+  round integer not null,
+  member_index integer not null,
+  member_key text not null,
+  target_id text,
+  value jsonb not null,
+  state text not null default 'pending'::text,
+  reason_code text,
+  reason_message text,
+  output_values jsonb not null default '{}'::jsonb,
+  attempts integer not null default 0,
+  failed_undos integer not null default 0,
+  started_at timestamp with time zone,
+  ended_at timestamp with time zone,
+  constraint step_members_pkey PRIMARY KEY (tenant_id, promotion_id, step_id, round, member_index),
+  constraint step_members_tenant_id_promotion_id_step_id_round_member_ke_key UNIQUE (tenant_id, promotion_id, step_id, round, member_key),
+  constraint step_members_tenant_id_promotion_id_step_id_fkey FOREIGN KEY (tenant_id, promotion_id, step_id) REFERENCES sluice.promotion_steps(tenant_id, promotion_id, step_id),
+  constraint step_members_tenant_id_target_id_fkey FOREIGN KEY (tenant_id, target_id) REFERENCES sluice.targets(tenant_id, target_id),
+  constraint step_members_attempts_check CHECK ((attempts >= 0)),
+  constraint step_members_check CHECK (((target_id IS NULL) OR (target_id = member_key))),
+  constraint step_members_failed_undos_check CHECK ((failed_undos >= 0)),
+  constraint step_members_member_index_check CHECK (((member_index >= 0) AND (member_index <= 9999))),
+  constraint step_members_member_key_check CHECK (((length(member_key) >= 1) AND (length(member_key) <= 63))),
+  constraint step_members_round_check CHECK ((round > 0)),
+  constraint step_members_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'running'::text, 'succeeded'::text, 'denied'::text, 'failed'::text, 'cancelled'::text, 'skipped'::text, 'reverted'::text])))
+);
+CREATE INDEX step_members_by_state ON sluice.step_members USING btree (tenant_id, promotion_id, step_id, round, state, member_index);
+alter table sluice.step_members enable row level security;
+alter table sluice.step_members force row level security;
+create policy tenant_isolation on sluice.step_members as permissive for all to public using ((tenant_id = sluice.current_tenant()));
 
 create table sluice.targets (
   tenant_id text not null,
@@ -729,6 +848,7 @@ create table sluice.workflow_executions (
   promotion_id text generated as (
 CASE
     WHEN (workflow_id ~ '^(promotion|settlement)/'::text) THEN regexp_replace(workflow_id, '^[a-z]+/[^/]+/'::text, ''::text)
+    WHEN (workflow_id ~ '^shard/'::text) THEN "substring"(workflow_id, '^shard/[^/]+/([^/]+/[^/]+)/'::text)
     ELSE NULL::text
 END),
   requested_at timestamp with time zone not null default now(),
@@ -756,6 +876,7 @@ create table sluice.workflow_histories (
   promotion_id text generated as (
 CASE
     WHEN (workflow_id ~ '^(promotion|settlement)/'::text) THEN regexp_replace(workflow_id, '^[a-z]+/[^/]+/'::text, ''::text)
+    WHEN (workflow_id ~ '^shard/'::text) THEN "substring"(workflow_id, '^shard/[^/]+/([^/]+/[^/]+)/'::text)
     ELSE NULL::text
 END),
   status text not null,
@@ -792,6 +913,7 @@ create table sluice.workflow_problems (
   promotion_id text generated as (
 CASE
     WHEN (workflow_id ~ '^(promotion|settlement)/'::text) THEN regexp_replace(workflow_id, '^[a-z]+/[^/]+/'::text, ''::text)
+    WHEN (workflow_id ~ '^shard/'::text) THEN "substring"(workflow_id, '^shard/[^/]+/([^/]+/[^/]+)/'::text)
     ELSE NULL::text
 END),
   code text not null,
@@ -849,6 +971,22 @@ BEGIN ATOMIC
    WHERE ((t.token_hash = find_principal.hash) AND (p.disabled_at IS NULL) AND (o.disabled_at IS NULL));
 END;
 
+CREATE OR REPLACE FUNCTION sluice.keep_release()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if new.release_digest is distinct from old.release_digest and not (
+    old.kind = 'promote' and old.ended_at is null
+    and old.release_digest = 'sha256:94bc51a60f2c0c58e26f135cd1047155ae9c29dbde86051ff282920e0777c066'
+    and not exists (select from sluice.plan_sets p
+      where p.tenant_id = old.tenant_id and p.promotion_id = old.promotion_id))
+  then
+    raise exception 'Promotion % keeps its release.', old.promotion_id using errcode = 'check_violation';
+  end if;
+  return new;
+end $function$;
+
 grant execute on function sluice.current_tenant() to public;
 grant execute on function sluice.find_agent(wanted text) to sluice_app;
 grant execute on function sluice.find_principal(hash text) to sluice_app;
@@ -870,7 +1008,7 @@ grant select on table sluice.approval_requests to sluice_signer;
 grant insert, select, update (closed_at, reason_code, reason_message, state) on table sluice.approval_requests to sluice_worker;
 grant insert (approval_id, comment, decision, kind, person_id, plan_set_digest, principal_id, promotion_id, release_digest, role, tenant_id), select, update (refusal_code, refusal_message, settled_at, state) on table sluice.approvals to sluice_app;
 grant select on table sluice.approvals to sluice_signer;
-grant select, update (refusal_code, refusal_message, round, settled_at, state, statement_digest) on table sluice.approvals to sluice_worker;
+grant select, update (refusal_code, refusal_message, round, settled_at, state, statement_digest, step_id) on table sluice.approvals to sluice_worker;
 grant select, update (settled_at) on table sluice.commands to sluice_app;
 grant select on table sluice.commands to sluice_signer;
 grant insert, select, update (activity_id, run_id, workflow_id) on table sluice.commands to sluice_worker;
@@ -887,7 +1025,7 @@ grant select, update (repair_error, repair_requested_at, repair_requested_by) on
 grant delete, insert, select, update (action, detail, last_seen_at, message, remedy, repair_error, repair_requested_at, repair_requested_by) on table sluice.discrepancies to sluice_worker;
 grant insert, select on table sluice.effects to sluice_worker;
 grant insert, select on table sluice.enrolment_tokens to sluice_app;
-grant insert, select, update (approval, deadlines, last_promotion_number, pipeline_id, policy_id, position, predecessors, removed_at, rollback_roles, version) on table sluice.environments to sluice_app;
+grant insert, select, update (approval, deadlines, last_promotion_number, pipeline_id, pipeline_parameters, pipeline_version, policy_id, position, predecessors, removed_at, rollback_roles, version) on table sluice.environments to sluice_app;
 grant select on table sluice.environments to sluice_signer;
 grant select on table sluice.environments to sluice_worker;
 grant insert, select, update (hash, position) on table sluice.event_chains to sluice_linker;
@@ -924,11 +1062,11 @@ grant insert, select, update (disabled_at, kind, owner_id, role) on table sluice
 grant select on table sluice.principals to sluice_signer;
 grant select on table sluice.principals to sluice_worker;
 grant insert, select on table sluice.promotion_steps to sluice_app;
-grant insert, select, update (ended_at, outputs, reason_code, reason_message, started_at, state) on table sluice.promotion_steps to sluice_worker;
+grant insert, select, update (attempts, begun_round, ended_at, failed_undos, output_values, outputs, reason_code, reason_message, started_at, state) on table sluice.promotion_steps to sluice_worker;
 grant insert, select, update (cancel_requested_at) on table sluice.promotions to sluice_app;
 grant select on table sluice.promotions to sluice_signer;
 grant select (ended_at, environment_id, kind, promotion_id, release_digest, requested_at, state, superseded_by, tenant_id, traceparent) on table sluice.promotions to sluice_watchdog;
-grant select, update (bundle_digest, ended_at, packet_digest, reason_code, reason_message, rules, started_at, state, superseded_by) on table sluice.promotions to sluice_worker;
+grant select, update (bundle_digest, ended_at, packet_digest, reason_code, reason_message, release_digest, rules, started_at, state, superseded_by, target_labels) on table sluice.promotions to sluice_worker;
 grant select on table sluice.reconciliations to sluice_app;
 grant insert, select, update (looked_at) on table sluice.reconciliations to sluice_worker;
 grant insert, select on table sluice.release_requests to sluice_app;
@@ -936,11 +1074,19 @@ grant select, update (refusal_code, refusal_message, release_digest, settled_at,
 grant insert, select on table sluice.releases to sluice_app;
 grant select on table sluice.releases to sluice_signer;
 grant insert, select on table sluice.releases to sluice_worker;
+grant select on table sluice.resolved_pipelines to sluice_app;
+grant insert, select on table sluice.resolved_pipelines to sluice_worker;
 grant insert, select, update (kind, location, removed_at) on table sluice.sources to sluice_app;
 grant select on table sluice.sources to sluice_worker;
 grant select on table sluice.statements to sluice_app;
 grant select on table sluice.statements to sluice_signer;
 grant insert, select on table sluice.statements to sluice_worker;
+grant select on table sluice.step_log_chunks to sluice_app;
+grant delete, insert, select on table sluice.step_log_chunks to sluice_worker;
+grant select on table sluice.step_logs to sluice_app;
+grant insert, select, update (bytes, ended_at, log_digest, truncated_bytes) on table sluice.step_logs to sluice_worker;
+grant select on table sluice.step_members to sluice_app;
+grant insert, select, update (attempts, ended_at, failed_undos, output_values, reason_code, reason_message, started_at, state) on table sluice.step_members to sluice_worker;
 grant insert, select, update (address, environment_id, health, kind, labels, removed_at, settings, version) on table sluice.targets to sluice_app;
 grant select on table sluice.targets to sluice_signer;
 grant select, update (last_command_sequence) on table sluice.targets to sluice_worker;

@@ -9,6 +9,10 @@ export interface ActivityScope {
   readonly attempt: number;
   /** When all attempts together must have ended, milliseconds since the epoch; absent when nothing ends them. */
   readonly deadline?: number;
+  /** When this attempt must have ended, milliseconds since the epoch; absent when nothing ends it. */
+  readonly attemptDeadline?: number;
+  /** What an attempt before this one said in its last heartbeat; absent when none did. */
+  readonly progress?: unknown;
   /** Aborted when the workflow cancels the activity, its deadline passes or the worker shuts down. */
   readonly cancellation: AbortSignal;
   heartbeat(detail: unknown): void;
@@ -20,7 +24,8 @@ export interface ActivityScope {
 export function currentActivityScope(): ActivityScope {
   const context = Context.current();
   const { workflowExecution, activityId, attempt, ...info } = context.info;
-  const { scheduledTimestampMs, scheduleToCloseTimeoutMs } = info;
+  const { scheduledTimestampMs, scheduleToCloseTimeoutMs, startToCloseTimeoutMs } = info;
+  const { heartbeatDetails: progress } = info;
   return {
     workflowId: workflowExecution?.workflowId ?? '',
     runId: workflowExecution?.runId ?? '',
@@ -29,6 +34,8 @@ export function currentActivityScope(): ActivityScope {
     ...(scheduleToCloseTimeoutMs > 0
       ? { deadline: scheduledTimestampMs + scheduleToCloseTimeoutMs }
       : {}),
+    ...(startToCloseTimeoutMs > 0 ? { attemptDeadline: Date.now() + startToCloseTimeoutMs } : {}),
+    ...(progress === undefined || progress === null ? {} : { progress }),
     cancellation: context.cancellationSignal,
     heartbeat: (detail) => context.heartbeat(detail),
     completeLater: () => {

@@ -1,10 +1,15 @@
 import type { EvidenceStore } from '@sluice/evidence-store';
+import type { Nix } from '@sluice/nix';
 import type { Logger } from '@sluice/observability';
 import type { Pool } from '@sluice/persistence';
 import type { SignerClient } from '@sluice/signing';
 import type { ActivityScope } from './activity-scope.ts';
 import type { DecisionEngine } from './gate/decision-engine.ts';
+import type { NotifyChannels } from './notify/notify-channels.ts';
+import type { OutboundClients } from './outbound/outbound-clients.ts';
 import type { ImageScanner } from './scan/image-scanner.ts';
+import type { ScriptSandbox } from './script/script-sandbox.ts';
+import type { SecretSource } from './secrets/secret-source.ts';
 import type { Fetch } from './verify/http-probe.ts';
 
 /** What activities act through; the composition root builds it once. */
@@ -18,6 +23,14 @@ export interface ActivityDependencies {
   readonly logger: Logger;
   /** The running attempt; a fake stands here in tests. */
   readonly scope: () => ActivityScope;
+  /** Builds; absent where this worker has none. */
+  readonly nix?: Nix | undefined;
+  /** Ask over HTTP; absent where this worker serves no step that does. */
+  readonly outbound?: OutboundClients | undefined;
+  /** Where notifications go; absent where there are none. */
+  readonly channels?: NotifyChannels | undefined;
+  /** Values of secrets; absent where this worker has none. */
+  readonly secrets?: SecretSource | undefined;
   readonly fetchUrl?: Fetch;
   /** Told how each attempt of an activity ended and what it took. */
   readonly observe?: (
@@ -29,6 +42,8 @@ export interface ActivityDependencies {
   readonly supersedeGraceSeconds?: number | undefined;
   /** Digest of the workflow code that this worker runs; noted with each promotion that it begins, where it is known. */
   readonly bundleDigest?: string | undefined;
+  /** Where scripts run; none can when absent. */
+  readonly sandbox?: ScriptSandbox | undefined;
   /** Milliseconds since the epoch; a fake stands here in tests. Never written into signed content. */
   readonly now?: () => number;
 }

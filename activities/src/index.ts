@@ -7,6 +7,14 @@ export { PACKET_MEDIA_TYPE } from './evidence/seal.activities.ts';
 export { activityFailure } from './failures.ts';
 export type { DecisionEngine } from './gate/decision-engine.ts';
 export { composeGateInput, GATE_INPUT_SCHEMA, type GateInput } from './gate/gate-input.ts';
+export { CHANNELS_SCHEMA, readChannelFile } from './notify/channel-file.ts';
+export {
+  createNotifyChannels,
+  type NotifyChannel,
+  type NotifyChannels,
+} from './notify/notify-channels.ts';
+export { type HostRules, parseHostRules } from './outbound/host-rules.ts';
+export { createOutboundClients, type OutboundClients } from './outbound/outbound-clients.ts';
 export { findDesiredSide } from './plan/target-sides.ts';
 export { type EndedHolder, releaseLeaseOfEnded } from './records/lease.activities.ts';
 export { DEFAULT_SUPERSEDE_GRACE_SECONDS } from './records/preempt-lease.ts';
@@ -19,7 +27,15 @@ export {
 export type { ImageScan, ImageScanner, ScannableImage } from './scan/image-scanner.ts';
 export { normaliseSbom, type SbomIdentity } from './scan/sbom-normal-form.ts';
 export { TrivyImageScanner, type TrivySettings } from './scan/trivy-image-scanner.ts';
+export {
+  createHostSandbox,
+  type ScriptNetwork,
+  type ScriptSandbox,
+} from './script/script-sandbox.ts';
+export { createFolderSecrets } from './secrets/folder-secrets.ts';
+export type { SecretSource } from './secrets/secret-source.ts';
 export { commandKey, effectKey, REVERT_STEP, stepOfCommand } from './step/effect-key.ts';
+export { type FrozenCourses, frozenCoursesOf } from './step/frozen-course.ts';
 export {
   failedResult,
   type StepOutcome,

@@ -11,6 +11,10 @@ import { PacketResolver } from './evidence/packet.resolver.ts';
 import { HistoryCommands } from './history/history.commands.ts';
 import { HistoryResolver } from './history/history.resolver.ts';
 import { ResetCommands } from './history/reset.commands.ts';
+import { LogResolver } from './log/log.resolver.ts';
+import { PipelineCommands } from './pipeline/pipeline.commands.ts';
+import { PipelineResolver } from './pipeline/pipeline.resolver.ts';
+import { PreviewResolver } from './preview/preview.resolver.ts';
 import { DeploymentResolver } from './promotion/deployment.resolver.ts';
 import { PromotionCommands } from './promotion/promotion.commands.ts';
 import { PromotionResolver } from './promotion/promotion.resolver.ts';
@@ -21,6 +25,8 @@ import { ReleaseResolver } from './release/release.resolver.ts';
 import { ReleaseRequestResolver } from './release/release-request.resolver.ts';
 import { RollbackCommands } from './rollback/rollback.commands.ts';
 import { RollbackResolver } from './rollback/rollback.resolver.ts';
+import { PromotionPipelineResolver } from './step/promotion-pipeline.resolver.ts';
+import { StepMemberResolver, StepResolver } from './step/step.resolver.ts';
 import {
   PromotionProgressResolver,
   SubscriptionResolver,
@@ -40,8 +46,13 @@ export const GRAPHQL_PROVIDERS: readonly Provider[] = [
   EventResolver,
   HistoryCommands,
   HistoryResolver,
+  LogResolver,
   PacketResolver,
+  PipelineCommands,
+  PipelineResolver,
+  PreviewResolver,
   PromotionCommands,
+  PromotionPipelineResolver,
   PromotionResolver,
   QueuePlaceResolver,
   ReconcileCommands,
@@ -54,6 +65,8 @@ export const GRAPHQL_PROVIDERS: readonly Provider[] = [
   RollbackResolver,
   PromotionProgressResolver,
   SubscriptionResolver,
+  StepMemberResolver,
+  StepResolver,
   TargetResolver,
   ViewerResolver,
 ];

@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import { listFiles, listWorkspaces, readJson, repositoryRoot } from '../build/workspaces.mjs';
 
 const tableFile = new URL('./import-table.json', import.meta.url);
-const specFile = '\\.spec\\.ts$';
+/** Specs, and what they alone import beside the code. */
+const specFile = '\\.(spec|fixture)\\.ts$';
 
 /**
  * Turns the import table (`import-table.json`: who may import whom) and the packages' own
@@ -174,7 +175,7 @@ function createGeneralRules() {
       name: 'specs: nothing imports a spec',
       severity: 'error',
       from: {},
-      to: { path: specFile },
+      to: { path: '\\.spec\\.ts$' },
     },
     {
       name: 'modules: every import can be resolved',

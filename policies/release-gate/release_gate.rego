@@ -1,7 +1,7 @@
 # METADATA
 # title: Release gate
 # description: |
-#   Decides whether a scanned release may be deployed. The verdict is a function of the input alone:
+#   Decides whether a scanned or built release may be deployed. The verdict is a function of the input alone:
 #   no clock, no network, no randomness (capabilities.json allows none of them). What is missing or
 #   not understood is denied. `source` names the line on which the rule stands; a test keeps it right.
 package sluice.release_gate
@@ -16,9 +16,9 @@ default decision := "deny"
 
 decision := "allow" if count(reason_codes) == 0
 
-# --- required-input: every decision needs these; without one of them nothing else is looked at.
+# --- required-input: what a decision needs; without one of them nothing else is looked at.
 
-required := {"environment", "evaluatedAt", "findings", "release", "sbom"}
+required contains name if some name in base
 
 reason_codes contains concat("", ["input-missing:", name]) if some name in missing
 
@@ -150,3 +150,76 @@ advice(misconfiguration) := misconfiguration.remedy if {
 	is_string(misconfiguration.remedy)
 	misconfiguration.remedy != ""
 } else := "Correct the configuration, and release a new version."
+
+# --- evidence: images are judged by their scan, store paths by the closure that the records hold of them. What is neither
+# is judged as an image: without findings it is denied.
+
+base := {"environment", "evaluatedAt", "release"}
+
+base_complete if {
+	every name in base {
+		present(name)
+	}
+}
+
+only_nix if {
+	every component in input.release.components {
+		component.kind == "nix"
+	}
+}
+
+nix_components contains component if {
+	some component in input.release.components
+	component.kind == "nix"
+}
+
+required contains name if {
+	base_complete
+	not only_nix
+	some name in {"findings", "sbom"}
+}
+
+required contains "closures" if {
+	base_complete
+	count(nix_components) > 0
+}
+
+present("closures") if is_array(input.closures)
+
+# --- closure: of each store path the closure must be held, by the digest that the release names.
+
+held(component) := closure.closure if {
+	some closure in input.closures
+	closure.component == component.name
+	closure.digest == component.digest
+	is_string(closure.closure)
+}
+
+reason_codes contains "closure-missing" if {
+	count(missing) == 0
+	some component in nix_components
+	not held(component)
+}
+
+trace contains {
+	"rule": "closure",
+	"source": "release_gate.rego:204",
+	"result": "deny",
+	"finding": concat("", ["No closure is held of component ", label(component, "name"), "."]),
+	"remedy": "Build it again with build@1, and make a release of what that gives.",
+} if {
+	count(missing) == 0
+	some component in nix_components
+	not held(component)
+}
+
+trace contains {
+	"rule": "closure",
+	"source": "release_gate.rego:216",
+	"result": "allow",
+	"finding": concat("", ["The closure of component ", label(component, "name"), " is ", held(component), "."]),
+	"remedy": "",
+} if {
+	count(missing) == 0
+	some component in nix_components
+}

@@ -78,3 +78,55 @@ test_no_input_is_denied if {
 	release_gate.verdict.decision == "deny" with input as {}
 	release_gate.verdict.decision == "deny" with input as null
 }
+
+store_path := {"name": "app", "kind": "nix", "digest": "sha256:c", "version": "1"}
+
+closure := {"component": "app", "digest": "sha256:c", "closure": "sha256:d"}
+
+built := {
+	"environment": "dev",
+	"evaluatedAt": "2026-11-21T12:00:00Z",
+	"release": {"digest": "sha256:a", "components": [store_path]},
+	"closures": [closure],
+}
+
+with_closures(list) := object.union(object.remove(built, ["closures"]), {"closures": list})
+
+test_held_closure_is_allowed if {
+	release_gate.verdict.decision == "allow" with input as built
+	[entry.rule | some entry in release_gate.verdict.trace] == ["closure"] with input as built
+}
+
+test_closures_are_required_of_store_paths if {
+	without := object.remove(built, ["closures"])
+	release_gate.verdict.reasonCodes == {"input-missing:closures"} with input as without
+}
+
+test_closure_that_is_not_held_is_denied if {
+	every list in [
+		[],
+		[object.union(closure, {"digest": "sha256:x"})],
+		[object.union(closure, {"component": "other"})],
+		[object.remove(closure, ["closure"])],
+		[null],
+	] {
+		release_gate.verdict.decision == "deny" with input as with_closures(list)
+		release_gate.verdict.reasonCodes == {"closure-missing"} with input as with_closures(list)
+	}
+}
+
+test_image_beside_a_store_path_needs_its_scan if {
+	image := {"name": "web", "kind": "oci", "digest": "sha256:e", "version": "1"}
+	mixed := object.union(built, {"release": {"digest": "sha256:a", "components": [store_path, image]}})
+	release_gate.verdict.reasonCodes == {"input-missing:findings", "input-missing:sbom"} with input as mixed
+}
+
+test_component_of_no_known_kind_needs_a_scan if {
+	odd := object.union(built, {"release": {"digest": "sha256:a", "components": [{"name": "x"}]}})
+	release_gate.verdict.reasonCodes == {"input-missing:findings", "input-missing:sbom"} with input as odd
+}
+
+test_findings_are_judged_also_of_store_paths if {
+	found := object.union(built, {"findings": {"secrets": [secret], "misconfigurations": []}})
+	release_gate.verdict.reasonCodes == {"secret-found"} with input as found
+}

@@ -8,6 +8,7 @@
 const BENCHES = {
   promotion: () => import('./promotion/promotion.bench.mjs'),
   approval: () => import('./approval/approval.bench.mjs'),
+  engine: () => import('./engine/engine.bench.mjs'),
   replay: () => import('./replay/replay.bench.mjs'),
 };
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { getTool } from '@sluice/infra';
-import { PROMOTION_MESSAGES, type PromotionStatus } from '@sluice/temporal-contract';
+import { PROMOTION_MESSAGES, type PromotionStatus, TASK_QUEUES } from '@sluice/temporal-contract';
 import { type DevServer, startDevServer } from '@sluice/temporal-server';
 import type { WorkflowHandle } from '@temporalio/client';
 import { composeApprovedRules, composeRules } from '../src/workflows/fake-rules.ts';
@@ -239,8 +239,8 @@ describe('an estate: each build is a version, runs stay with the one that began 
       const { taskQueuesInfos = [] } = await commands
         .describeVersion(variant.buildId)
         .catch(() => ({ taskQueuesInfos: [] }));
-      // Five queues of activities, one of workflows.
-      return taskQueuesInfos.length === 6;
+      // A queue of activities for each capability, and one of workflows.
+      return taskQueuesInfos.length === Object.keys(TASK_QUEUES).length + 1;
     }, 90);
   }
 

@@ -13,10 +13,13 @@ import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow'
  * Retry policies and timeouts, one group per class of work. An attempt's own timeout is short wherever the
  * attempt is short, so that a worker that died is noticed in seconds; the deadline is `scheduleToCloseTimeout`.
  */
-const ATTEMPT = '20s';
-const HEARTBEAT = '20s';
+/** Of an attempt that is short. */
+export const ATTEMPT = '20s';
+/** Silence after which a worker is taken for dead. */
+export const HEARTBEAT = '20s';
 
-const retry: RetryPolicy = {
+/** Pauses between attempts that met a fault of workers, database or network. */
+export const retry: RetryPolicy = {
   initialInterval: '500ms',
   backoffCoefficient: 2,
   maximumInterval: '10s',
@@ -24,7 +27,7 @@ const retry: RetryPolicy = {
 };
 
 /** An attempt is never abandoned half-way: a lease taken by it, or a record, must be known before the run goes on. */
-const control: ActivityOptions = {
+export const control: ActivityOptions = {
   taskQueue: TASK_QUEUES.control,
   startToCloseTimeout: ATTEMPT,
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
@@ -36,6 +39,8 @@ export const records: Pick<
   InterpreterActivities,
   | 'recordPromotion'
   | 'recordStep'
+  | 'recordSteps'
+  | 'expandMatrix'
   | 'releaseLease'
   | 'yieldLease'
   | 'reopenSteps'

@@ -7,6 +7,7 @@ import {
   condition,
   defineUpdate,
   setHandler,
+  workflowInfo,
 } from '@temporalio/workflow';
 import { records } from './activity-classes.ts';
 import type { ApprovalRequest } from './approval-request.ts';
@@ -43,6 +44,7 @@ async function decide(
   run: PromotionRun,
   ballot: DecideApprovalInput,
 ): Promise<DecideApprovalResult> {
+  run.updatedAt = workflowInfo().historyLength;
   const request = admit(run, ballot);
   const vote = request.reserve(ballot);
   const decidedAt = new Date(Date.now()).toISOString();
@@ -60,6 +62,7 @@ async function decide(
       throw refusal(failureTypeOf(error), rootMessage(error));
     }
     request.confirm(vote);
+    run.updatedAt = workflowInfo().historyLength;
     return { approvalId: ballot.approvalId, state: request.tally() };
   });
 }

@@ -1,4 +1,5 @@
-// Every export becomes a workflow type: these three and nothing else.
+// Every export becomes a workflow type: these four and nothing else.
 export { promoteRelease } from './promote-release.workflow.ts';
 export { resolveRelease } from './resolve-release.workflow.ts';
+export { runShard } from './run-shard.workflow.ts';
 export { settlePromotion } from './settle-promotion.workflow.ts';

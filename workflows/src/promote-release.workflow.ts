@@ -19,19 +19,26 @@
  * dispatched to is reverted; what could not be reverted makes the promotion `failed` and is named in its reason. A rollback
  * takes the lease first, from whoever holds it, and is never reverted.
  * After a reset the records say at the seal what was deployed before it: that is reverted as well.
- * Rules without `form: 2` are of promotions that began before all this: they run as they did then.
+ * Rules without `form` are of promotions that began before all this: they run as they did then.
+ * Form 3: the pipeline is a team's data, and runs as a course (`course/`): conditions, matrices (over 100 members in shards: child
+ * workflows), groups, waits. A promotion that does not go well puts back what was done, the last first, and then runs the steps that
+ * wanted to run however it ended; both cannot be cancelled, and its deadline counts only until they begin. Superseded meanwhile it puts
+ * nothing more back, and interrupts what touches targets; a step without targets that is just being put back comes to its end. When the history has become
+ * long, nothing more begins, what runs comes to its end, and the run continues as new.
  */
-import { assertPipeline, cutText, DEFAULT_DEADLINES } from '@sluice/domain';
+import { assertPipeline, cutText, DEFAULT_DEADLINES, isCourse } from '@sluice/domain';
 import type {
   CancelPromotionSignal,
+  FrozenRules,
   LeaseGrantedSignal,
   PromoteReleaseInput,
   PromotionResult,
   PromotionStatus,
+  ShardFailedSignal,
   SupersedePromotionSignal,
   TargetsChangedSignal,
 } from '@sluice/temporal-contract';
-import { environmentLease, PROMOTION_MESSAGES } from '@sluice/temporal-contract';
+import { environmentLease, PROMOTION_MESSAGES, SHARD_FAILED } from '@sluice/temporal-contract';
 import {
   allHandlersFinished,
   CancellationScope,
@@ -43,6 +50,7 @@ import {
 } from '@temporalio/workflow';
 import { controlWithin } from './activity-classes.ts';
 import { listenToDecisions } from './approval-update.ts';
+import { openCourse } from './course/open-course.ts';
 import { meaningOfFailure } from './failure-reason.ts';
 import { type Ending, interpretPipeline } from './interpret-pipeline.ts';
 import { holdLease } from './lease-wait.ts';
@@ -57,6 +65,7 @@ const targetsChanged = defineSignal<[TargetsChangedSignal]>(PROMOTION_MESSAGES.t
 const supersedePromotion = defineSignal<[SupersedePromotionSignal]>(
   PROMOTION_MESSAGES.supersedePromotion,
 );
+const shardFailed = defineSignal<[ShardFailedSignal]>(SHARD_FAILED);
 
 /** A cancellation's reason is a person's text: longer ones are cut. */
 const MAX_REASON = 500;
@@ -86,10 +95,12 @@ function listenToMessages(run: PromotionRun): void {
   setHandler(promotionStatus, () => run.status());
   setHandler(leaseGranted, ({ resource }) => {
     if (resource === environmentLease(run.input.environment)) run.leaseSignals += 1;
+    else run.course?.noteGrant(resource);
   });
   setHandler(targetsChanged, ({ resource }) => {
     if (resource === environmentLease(run.input.environment)) run.targetChanges += 1;
   });
+  setHandler(shardFailed, ({ stepId }) => run.course?.shardFailures.get(stepId)?.());
   setHandler(supersedePromotion, ({ by }) => run.supersede(by));
   listenToDecisions(run);
   const stop = (message: string): void =>
@@ -103,10 +114,14 @@ function listenToMessages(run: PromotionRun): void {
 async function workToEnding(run: PromotionRun): Promise<Ending> {
   try {
     return await run.work.run(async () => {
-      const { promotion } = run.input;
-      const rules = await controlWithin(DEFAULT_DEADLINES.promotionSeconds).freezeRules({
-        promotion,
-      });
+      const { promotion, resume } = run.input;
+      const freeze = (): Promise<FrozenRules> =>
+        controlWithin(DEFAULT_DEADLINES.promotionSeconds).freezeRules({ promotion });
+      // Without its rules a run that goes on could not put back what those before it have done.
+      const rules = await (resume === undefined
+        ? freeze()
+        : CancellationScope.nonCancellable(freeze));
+      if (isCourse(rules.pipeline)) return await followCourse(run, rules);
       // Its place in the queue was entered with these rules. When their answer is lost, the watchdog gives it back.
       if (rules.form === 2) run.leaseSought = true;
       assertPipeline(rules.pipeline);
@@ -128,15 +143,26 @@ async function workToEnding(run: PromotionRun): Promise<Ending> {
   }
 }
 
+async function followCourse(run: PromotionRun, rules: FrozenRules): Promise<Ending> {
+  const { resume } = run.input;
+  run.leaseSought = true;
+  run.adoptRules(rules);
+  if (resume?.ending === undefined) armDeadline(run, rules.deadlines.promotionSeconds);
+  if (rules.begun === true) run.showState('running');
+  else await run.enterState('running');
+  return openCourse(run, rules);
+}
+
 /** The whole promotion's deadline counts from its start, queue included; approvals are not counted. */
 function armDeadline(run: PromotionRun, seconds: number): void {
   const elapsed = Date.now() - workflowInfo().startTime.getTime();
+  const leftMs = run.input.resume?.leftMs ?? seconds * 1000 - elapsed;
   const reason = {
     code: 'promotion-deadline-exceeded',
     message: `The promotion did not end within ${seconds} s. Look at the step that was running, then promote again.`,
   };
   const expire = (): void => run.stop({ state: 'failed', reason });
-  run.clock = new PromotionClock(seconds * 1000 - elapsed, expire);
+  run.clock = new PromotionClock(leftMs, expire);
   run.clock.start();
 }
 

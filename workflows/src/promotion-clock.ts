@@ -31,6 +31,12 @@ export class PromotionClock {
     );
   }
 
+  /** Of the time that it counts. */
+  leftMs(): number {
+    const since = this.#runningSince;
+    return this.#leftMs - (since === undefined ? 0 : Date.now() - since);
+  }
+
   /** Stands still until each pause has its {@link resume}. */
   pause(): void {
     this.#pauses += 1;

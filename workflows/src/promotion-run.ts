@@ -1,5 +1,6 @@
 import type { PromotionState, StepState } from '@sluice/domain';
 import type {
+  CourseState,
   FrozenRules,
   PromoteReleaseInput,
   PromotionStatus,
@@ -11,6 +12,7 @@ import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/commo
 import { CancellationScope, upsertSearchAttributes } from '@temporalio/workflow';
 import { records } from './activity-classes.ts';
 import type { ApprovalRequest } from './approval-request.ts';
+import type { CourseRun } from './course/course-run.ts';
 import type { PromotionClock } from './promotion-clock.ts';
 
 /** Why a run must end before its pipeline has: it was cancelled or superseded, or its deadline passed. */
@@ -61,6 +63,10 @@ export class PromotionRun {
   /** Reason of the gate or the approval that said no. */
   denial: Reason | undefined = undefined;
   stopCause: StopCause | undefined = undefined;
+  /** What it knows beside this when its pipeline is data; absent in other forms, and before the rules are frozen. */
+  course: CourseRun | undefined = undefined;
+  /** Length of the history in the task that an Update was last at work in. */
+  updatedAt: number | undefined = undefined;
   /** Name → digest of what each succeeded step made. */
   readonly outputs = new Map<string, Readonly<Record<string, string>>>();
   readonly #steps = new Map<string, StepStatus>();
@@ -68,6 +74,7 @@ export class PromotionRun {
 
   constructor(input: PromoteReleaseInput) {
     this.input = input;
+    if (input.resume !== undefined) this.#takeOver(input.resume);
   }
 
   /** Interrupts the work; the first cause stands, and none counts once the run is settling. */
@@ -109,6 +116,17 @@ export class PromotionRun {
     for (const { id } of rules.pipeline.steps) this.setStep(id, 'pending', null);
   }
 
+  #takeOver(resume: CourseState): void {
+    this.state = 'running';
+    this.fencingToken = resume.fencingToken;
+    this.leaseSought = resume.leaseSought;
+    this.effectsBegun = resume.effectsBegun;
+    this.round = resume.schedule.round;
+    this.targetChanges = resume.targetsChanged ? 1 : 0;
+    this.supersededBy = resume.supersededBy;
+    this.denial = resume.denial;
+  }
+
   setStep(id: string, state: StepState, reason: Reason | null): void {
     this.#steps.set(id, { id, state, reason });
   }
@@ -122,6 +140,13 @@ export class PromotionRun {
         if (name === id || name.startsWith(`${id}/`)) this.outputs.delete(name);
       }
     }
+  }
+
+  /** @throws Error when the pipeline has no such step */
+  getStep(id: string): StepStatus {
+    const found = this.#steps.get(id);
+    if (found === undefined) throw new Error(`The pipeline has no step ${id}.`);
+    return found;
   }
 
   /** Steps in the pipeline's order; empty before the rules are frozen. */

@@ -21,13 +21,10 @@ export function findPlanDigest(
 ): string | undefined {
   const before = new Set([stepId]);
   const { steps } = pipeline;
-  for (let grown = 0; grown !== before.size; ) {
-    grown = before.size;
-    for (const { id, needs } of steps) {
-      if (before.has(id)) for (const need of needs) before.add(need);
-    }
-  }
-  const last = steps.findLast(({ id }) => before.has(id) && isPlan(pipeline, id));
+  const needsOf = new Map(steps.map(({ id, needs }) => [id, needs]));
+  // A set goes on with what is added to it meanwhile.
+  for (const id of before) for (const need of needsOf.get(id) ?? []) before.add(need);
+  const last = steps.findLast((step) => before.has(step.id) && isPlan(step));
   return last === undefined ? undefined : run.outputs.get(last.id)?.[PLAN];
 }
 
@@ -56,11 +53,14 @@ export async function planAgain(
   reason: Reason,
   refused = false,
 ): Promise<Reason | null> {
+  if (run.course !== undefined) {
+    return run.course.planAgain(run.course.getStep(step.id), reason, refused);
+  }
   const problem = roundsExhausted(run, reason) ?? obstacle(run, rules.pipeline, step, reason);
   if (problem !== null) return problem;
   const { promotion, environment } = run.input;
   const states = run.stepStates();
-  const stepIds = afterPlan(rules.pipeline).filter(
+  const stepIds = stepsAfterPlan(rules.pipeline).filter(
     (id) => REOPENED.has(states.get(id)) || (refused && id === step.id),
   );
   const asksPeople = rules.pipeline.steps.some(
@@ -94,10 +94,10 @@ function obstacle(
   reason: Reason,
 ): Reason | null {
   const states = run.stepStates();
-  const busy = afterPlan(pipeline).some(
+  const busy = stepsAfterPlan(pipeline).some(
     (id) => id !== step.id && (states.get(id) === 'running' || wasTouched(pipeline, id, states)),
   );
-  return busy || afterPlan(pipeline).length === 0 ? reason : null;
+  return busy || stepsAfterPlan(pipeline).length === 0 ? reason : null;
 }
 
 function wasTouched(pipeline: Pipeline, id: string, states: ReadonlyMap<string, string>): boolean {
@@ -107,8 +107,8 @@ function wasTouched(pipeline: Pipeline, id: string, states: ReadonlyMap<string, 
 }
 
 /** Ids of the plan steps and of all that need them, in the pipeline's order. */
-function afterPlan(pipeline: Pipeline): readonly string[] {
-  const found = new Set(pipeline.steps.map(({ id }) => id).filter((id) => isPlan(pipeline, id)));
+export function stepsAfterPlan(pipeline: Pipeline): readonly string[] {
+  const found = new Set(pipeline.steps.filter(isPlan).map(({ id }) => id));
   for (let grown = -1; grown !== found.size; ) {
     grown = found.size;
     for (const { id, needs } of pipeline.steps) {
@@ -118,7 +118,6 @@ function afterPlan(pipeline: Pipeline): readonly string[] {
   return pipeline.steps.map(({ id }) => id).filter((id) => found.has(id));
 }
 
-function isPlan(pipeline: Pipeline, stepId: string): boolean {
-  const step = pipeline.steps.find(({ id }) => id === stepId);
-  return step !== undefined && parseStepType(step.type).type === PLAN;
+function isPlan({ type }: PipelineStep): boolean {
+  return parseStepType(type).type === PLAN;
 }

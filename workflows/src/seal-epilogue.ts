@@ -3,6 +3,8 @@ import type { PromotionResult } from '@sluice/temporal-contract';
 import { environmentLease } from '@sluice/temporal-contract';
 import { ApplicationFailure, log, sleep } from '@temporalio/workflow';
 import { records, sealing } from './activity-classes.ts';
+import { recordSteps } from './course/course-records.ts';
+import { endCourse } from './course/end-course.ts';
 import { meaningOfFailure } from './failure-reason.ts';
 import type { Ending } from './interpret-pipeline.ts';
 import type { PromotionRun } from './promotion-run.ts';
@@ -25,14 +27,27 @@ const MAX_REASON = 8000;
  */
 export async function sealEnding(run: PromotionRun, ending: Ending): Promise<PromotionResult> {
   let settled: SettledEnding = ending;
+  if (run.course !== undefined) {
+    settled = await endCourse(run.course, ending);
+    await passThroughRunning(run, settled);
+    return sealAndRelease(run, ending, settled);
+  }
   // Rules of the first form: awaited for nothing, commands would stand in another order than in their histories.
-  if (run.rules?.form === 2 || run.supersededBy !== undefined) {
+  if (run.rules?.form !== undefined || run.supersededBy !== undefined) {
     settled = await settleEnding(run, ending);
   } else if (ending.state !== 'succeeded' && run.effectsBegun) {
     settled = await revertDeployedTargets(run, ending);
   }
   const pending = run.steps().filter(({ state }) => state === 'pending');
-  await Promise.all(pending.map(({ id }) => recordStepState(run, id, 'skipped', settled.reason)));
+  if (run.rules?.form === 3) {
+    const { reason } = settled;
+    await recordSteps(
+      run,
+      pending.map(({ id }) => ({ stepId: id, state: 'skipped', reason })),
+    );
+  } else {
+    await Promise.all(pending.map(({ id }) => recordStepState(run, id, 'skipped', settled.reason)));
+  }
   await passThroughRunning(run, settled);
   return sealAndRelease(run, ending, settled);
 }

@@ -50,9 +50,17 @@ export async function fenceSkippedDeployments(
   }
 }
 
-/** Only with rules of the present form is a lease lost to anybody. */
-async function awaitSupersession(run: PromotionRun, { reason }: SettledEnding): Promise<void> {
-  if (run.rules?.form !== 2 || reason === null || !LOST_LEASE.includes(reason.code)) return;
+/** Only with rules of the second form and later ones is a lease lost to anybody. */
+export async function awaitSupersession(
+  run: PromotionRun,
+  { reason }: SettledEnding,
+): Promise<void> {
+  if (run.rules?.form === undefined || reason === null || !LOST_LEASE.includes(reason.code)) return;
+  await hearWhoTookLease(run);
+}
+
+/** Gives who took the lease the time to say so. */
+export async function hearWhoTookLease(run: PromotionRun): Promise<void> {
   if (run.supersededBy !== undefined) return;
   await condition(() => run.supersededBy !== undefined, SUPERSESSION_PATIENCE);
 }

@@ -8,6 +8,8 @@
  * that was deployed to, and gives back the lease and the place in its queue.
  * Not so for a rollback, which is never reverted, and for a superseded promotion (reason `superseded`, or the signal
  * `supersedePromotion` meanwhile): its targets are the rollback's.
+ * Of a promotion of form 3 all steps are fenced so, and what still runs is given time to end (a timer); then every step with a
+ * compensation is put back, and its groups are given back. The steps that wanted to run however it ended do not run.
  */
 import { DEFAULT_DEADLINES, parseStepType } from '@sluice/domain';
 import type {
@@ -25,6 +27,7 @@ import {
   setHandler,
 } from '@temporalio/workflow';
 import { controlWithin, records } from './activity-classes.ts';
+import { settleAbandonedCourse } from './course/settle-abandoned.ts';
 import { meaningOfFailure } from './failure-reason.ts';
 import type { Ending } from './interpret-pipeline.ts';
 import { PromotionRun } from './promotion-run.ts';
@@ -60,12 +63,13 @@ export async function settlePromotion(
       return null;
     }
     await adoptStoredRules(run);
-    await fenceDeployments(run);
+    if (run.rules?.form !== 3) await fenceDeployments(run);
     const isSuperseded = input.reason.code === 'superseded';
     // What its workflow had begun is unknown: the records are asked.
     run.effectsBegun = !isSuperseded;
     const ending: Ending = { state: isSuperseded ? 'cancelled' : 'failed', reason: input.reason };
-    return sealAndRelease(run, ending, await settleEnding(run, ending));
+    const settle = run.rules?.form === 3 ? settleAbandonedCourse : settleEnding;
+    return sealAndRelease(run, ending, await settle(run, ending));
   });
 }
 

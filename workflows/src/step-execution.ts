@@ -220,7 +220,8 @@ function failed(reason: Reason): Omit<Execution, 'thrown'> {
   return { outcome: 'failed', outputs: {}, reason };
 }
 
-function planMissing(step: PipelineStep): Reason {
+/** Why a step without a plan before it cannot run. */
+export function planMissing(step: PipelineStep): Reason {
   const message = `Step ${step.id} needs a plan, and no step before it makes one; correct the pipeline.`;
   return { code: 'plan-missing', message };
 }

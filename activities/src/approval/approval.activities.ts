@@ -7,6 +7,7 @@ import {
   listApprovalsOf,
   type PromotionRecord,
   type Tx,
+  votesOn,
   withTenant,
 } from '@sluice/persistence';
 import {
@@ -20,7 +21,7 @@ import { activityFailure } from '../failures.ts';
 import { recordEventOf } from '../records/promotion-event.ts';
 import { enterPromotionState } from '../records/state.activities.ts';
 import { runActivity } from '../run-activity.ts';
-import { requireRules } from '../step/execute-step.ts';
+import { requireRules } from '../step/frozen-course.ts';
 import { type ApprovalClosing, closeRound, enterStepState } from './approval-records.ts';
 import { recordBallot } from './record-ballot.ts';
 
@@ -93,16 +94,9 @@ async function open(
 }
 
 /** What people said in this round before the run was reset. */
-async function listVotes(
-  tx: Tx,
-  { promotion: { promotionId }, round, planDigest }: ApprovalRound,
-): Promise<readonly Vote[]> {
-  const approvals = await listApprovalsOf(tx, [promotionId]);
-  return approvals
-    .filter(
-      (one) => one.state === 'recorded' && one.round === round && one.planDigest === planDigest,
-    )
-    .map(({ personId, decision }) => ({ personId, decision }));
+async function listVotes(tx: Tx, asked: ApprovalRound): Promise<readonly Vote[]> {
+  const approvals = await listApprovalsOf(tx, [asked.promotion.promotionId]);
+  return votesOn(asked, approvals).map(({ personId, decision }) => ({ personId, decision }));
 }
 
 async function assertPlanned(

@@ -90,7 +90,12 @@ async function record(
   // Nothing is added to a promotion that is sealed.
   await assertPromotionOpen(tx, promotionId);
   const { approvalId, voter, decision, planDigest } = ballot;
-  const isNew = await recordApproval(tx, { approvalId, round, statementDigest: signed.digest });
+  const isNew = await recordApproval(tx, {
+    approvalId,
+    stepId,
+    round,
+    statementDigest: signed.digest,
+  });
   if (!isNew) return;
   await recordStatement(tx, promotionId, signed, { stepId });
   const data = { approval: approvalId, step: stepId, round, decision, plan: planDigest, decidedAt };

@@ -1,5 +1,6 @@
 import { afterAll, beforeEach, expect, test } from '@jest/globals';
 import { type Pipeline, STANDARD_PIPELINE } from '@sluice/domain';
+import { createFolderStore } from '@sluice/evidence-store';
 import { createLogger } from '@sluice/observability';
 import {
   type CommandRecord,
@@ -183,6 +184,7 @@ function ref() {
 function parts(scope: object = {}) {
   return {
     pool: scene.worker,
+    evidence: createFolderStore('/nowhere'),
     signer,
     logger: createLogger({ service: 'test', level: 'silent' }),
     scope: () =>

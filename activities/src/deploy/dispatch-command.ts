@@ -2,6 +2,7 @@ import { type AgentCommand, type CommandKind, type Plan, traceIdOf } from '@slui
 import {
   type CommandRecord,
   findCommandByIdempotencyKey,
+  holdStepState,
   insertCommand,
   insertEvent,
   moveCommand,
@@ -130,7 +131,18 @@ export async function awaitReport(
  */
 async function assertWanted(tx: Tx, { promotion, stepId, kind }: DispatchOrder): Promise<void> {
   if (kind !== 'deploy') return;
-  await setStepState(tx, { promotionId: promotion.promotionId, stepId, state: 'running' });
+  const { promotionId } = promotion;
+  if (promotion.rules?.form !== 3) {
+    await setStepState(tx, { promotionId, stepId, state: 'running' });
+    return;
+  }
+  // Targets beside each other do not wait for each other's commands to be signed.
+  const state = await holdStepState(tx, promotionId, stepId);
+  if (state === 'running') return;
+  throw activityFailure(
+    FAILURES.illegalTransition,
+    `Step ${stepId} of ${promotionId} is ${state}: nothing is sent to a target any more.`,
+  );
 }
 
 async function recordDispatch(

@@ -5,18 +5,17 @@ import {
   findDeployment,
   findEffect,
   findFinalReport,
+  findNewestCommand,
   getPlan,
-  getPromotion,
-  listCommands,
   type PromotionRecord,
   type Tx,
   withTenant,
 } from '@sluice/persistence';
-import type { RevertActivities, StepResult } from '@sluice/temporal-contract';
+import type { FrozenRules, RevertActivities, StepResult } from '@sluice/temporal-contract';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { runActivity } from '../run-activity.ts';
 import { commandKey, effectKey, REVERT_STEP } from '../step/effect-key.ts';
-import { requireRules } from '../step/execute-step.ts';
+import { type FrozenCourses, frozenCoursesOf } from '../step/frozen-course.ts';
 import { succeededResult } from '../step/step-type.ts';
 import { awaitReport, dispatchCommand } from './dispatch-command.ts';
 import { readResult, recordRevert } from './settle-command.ts';
@@ -33,10 +32,10 @@ export function createRevertActivities(
         { tenantId, promotionId, target, traceparent },
         async (log, scope) => {
           const begun = await withTenant(parts.pool, tenantId, (tx) =>
-            beginRevert(tx, promotionId, target),
+            beginRevert(tx, frozenCoursesOf(parts.pool), promotionId, target),
           );
           if ('result' in begun) return begun.result;
-          const { promotion, deployment, plan } = begun;
+          const { promotion, rules, deployment, plan } = begun;
           const command = await dispatchCommand(
             parts,
             {
@@ -47,7 +46,7 @@ export function createRevertActivities(
               kind: 'revert',
               planDigest: deployment.planDigest,
               plan,
-              validSeconds: requireRules(promotion).deadlines.revertSeconds,
+              validSeconds: rules.deadlines.revertSeconds,
             },
             scope,
           );
@@ -64,14 +63,20 @@ type BegunRevert =
   | { readonly result: StepResult }
   | {
       readonly promotion: PromotionRecord;
+      readonly rules: FrozenRules;
       readonly deployment: DeploymentRecord;
       readonly plan: Plan;
     };
 
-async function beginRevert(tx: Tx, promotionId: string, target: string): Promise<BegunRevert> {
+async function beginRevert(
+  tx: Tx,
+  courses: Pick<FrozenCourses, 'read'>,
+  promotionId: string,
+  target: string,
+): Promise<BegunRevert> {
   const effect = await findEffect<StepResult>(tx, effectKey(promotionId, REVERT_STEP, target));
   if (effect !== undefined) return { result: effect.result };
-  const promotion = await getPromotion(tx, promotionId);
+  const { promotion, rules } = await courses.read(tx, promotionId);
   const deployment = await findDeployment(tx, promotionId, target);
   const nothing = async (): Promise<BegunRevert> => ({
     result: await recordRevert(tx, promotion, target, succeededResult({}), async () => undefined),
@@ -83,16 +88,14 @@ async function beginRevert(tx: Tx, promotionId: string, target: string): Promise
     commandKey(promotionId, REVERT_STEP, target, 'revert'),
   );
   if (dispatched === undefined && (await isUnchanged(tx, deployment, plan))) return nothing();
-  return { promotion, deployment, plan };
+  return { promotion, rules, deployment, plan };
 }
 
 /** True when the agent's own final word is that the target has what it had before the command. */
 async function isUnchanged(tx: Tx, deployment: DeploymentRecord, plan: Plan): Promise<boolean> {
   const { promotionId, target } = deployment;
   // The newest: one of an earlier round was refused, else there were no later one.
-  const deploy = (await listCommands(tx, promotionId)).findLast(
-    (command) => command.target === target && command.kind === 'deploy',
-  );
+  const deploy = await findNewestCommand(tx, { promotionId, target, kind: 'deploy' });
   if (deploy === undefined) return true;
   const report = (await findFinalReport(tx, deploy.commandDigest))?.body;
   // A refused command changed nothing, and what is there instead of the plan's current side is not ours to put back.

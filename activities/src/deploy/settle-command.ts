@@ -7,12 +7,11 @@ import {
 } from '@sluice/domain';
 import {
   type CommandRecord,
+  findCommandOfActivity,
   findFinalReport,
-  getPromotion,
   insertEffect,
   insertEvent,
   isPersistenceError,
-  listCommands,
   type Pool,
   type PromotionRecord,
   type ReportRecord,
@@ -23,7 +22,7 @@ import {
 import { statementDigest } from '@sluice/signing';
 import { promotionOfWorkflowId, type StepResult } from '@sluice/temporal-contract';
 import { effectKey, REVERT_STEP, stepOfCommand } from '../step/effect-key.ts';
-import { requireRules } from '../step/execute-step.ts';
+import { type FrozenCourses, frozenCoursesOf } from '../step/frozen-course.ts';
 import { settleStep } from '../step/settle-step.ts';
 import { failedResult, succeededResult } from '../step/step-type.ts';
 
@@ -48,13 +47,9 @@ export async function settleReportedActivity(
   const promotionId = promotionOfWorkflowId(tenantId, workflowId);
   if (promotionId === undefined) return undefined;
   return withTenant(pool, tenantId, async (tx) => {
-    const command = (await listCommands(tx, promotionId)).find(
-      (candidate) =>
-        candidate.activityId === activityId &&
-        candidate.runId === runId &&
-        candidate.workflowId === workflowId,
-    );
-    return command === undefined ? undefined : settleByReport(tx, command);
+    const command = await findCommandOfActivity(tx, { workflowId, runId, activityId });
+    if (command?.promotionId !== promotionId) return undefined;
+    return settleByReport(tx, command, frozenCoursesOf(pool));
   });
 }
 
@@ -64,25 +59,26 @@ export function readResult(
   tenantId: string,
   command: CommandRecord,
 ): Promise<StepResult | undefined> {
-  return withTenant(pool, tenantId, (tx) => settleByReport(tx, command));
+  return withTenant(pool, tenantId, (tx) => settleByReport(tx, command, frozenCoursesOf(pool)));
 }
 
 /** As {@link settleReportedActivity}, for a command at hand. Undefined before its final report. */
 export async function settleByReport(
   tx: Tx,
   command: CommandRecord,
+  courses: Pick<FrozenCourses, 'read'>,
 ): Promise<StepResult | undefined> {
   const stored = await findFinalReport(tx, command.commandDigest);
   if (stored === undefined) return undefined;
   const report = stored.body;
-  const promotion = await getPromotion(tx, command.promotionId);
+  const { promotion, rules } = await courses.read(tx, command.promotionId);
   const { stepId, round } = stepOfCommand(command);
   const result = resultOfReport(command, stored);
   const record = (inner: Tx): Promise<void> => recordDeployment(inner, promotion, command, report);
   if (command.kind === 'deploy') {
     const settled = await settleStep(tx, {
       promotion,
-      rules: requireRules(promotion),
+      rules,
       stepId,
       round,
       target: command.target,

@@ -1,15 +1,16 @@
 import {
-  findAgent,
+  closeMembers,
+  listAgents,
+  loseDeployments,
   type PromotionRecord,
   type ReasonRecord,
-  setCurrentRelease,
-  setDeploymentState,
-  setStepState,
+  setCurrentReleases,
+  setStepStates,
   type Tx,
 } from '@sluice/persistence';
 import type { Reason } from '@sluice/temporal-contract';
 import { closeRound } from '../approval/approval-records.ts';
-import { recordStepEvent } from '../step/settle-step.ts';
+import { recordStepEvents } from '../step/settle-step.ts';
 import type { DeploymentFacts, PromotionEvidence } from './promotion-facts.ts';
 
 type StepFacts = PromotionEvidence['steps'][number];
@@ -31,17 +32,22 @@ export function closedApproval(approval: PromotionEvidence['approval']): typeof 
  */
 export async function closeOpenParts(
   tx: Tx,
-  { promotion, steps, approval }: PromotionEvidence,
+  { promotion, steps, members, approval }: PromotionEvidence,
   reason: Reason | null,
 ): Promise<void> {
   const { promotionId } = promotion;
-  for (const { id: stepId, state: from } of steps) {
+  const changes = steps.flatMap(({ id: stepId, state: from }) => {
     const state = closedState(from);
-    if (state === undefined) continue;
-    if (!(await setStepState(tx, { promotionId, stepId, state, reason }))) continue;
-    const data = reason === null ? {} : { reason: reason.code };
-    await recordStepEvent(tx, promotion, stepId, state, data);
-  }
+    return state === undefined ? [] : [{ stepId, state, reason }];
+  });
+  // Steps before their members: so does whoever settles a member, and neither waits for the other.
+  const changed = new Set(await setStepStates(tx, promotionId, changes));
+  if (members.length > 0) await closeMembers(tx, promotionId, reason);
+  await recordStepEvents(
+    tx,
+    promotion,
+    changes.filter(({ stepId }) => changed.has(stepId)),
+  );
   if (approval?.state === 'waiting') {
     await closeRound(tx, promotion, approval, { state: 'withdrawn', reason });
   }
@@ -52,37 +58,45 @@ function closedState(state: string): 'skipped' | 'cancelled' | undefined {
   return state === 'running' || state === 'waiting' ? 'cancelled' : undefined;
 }
 
-/** Says what became of a target whose agent did not answer; after a success, what runs there from now on. */
-export async function settleDeployment(
+/** Says what became of targets whose agents did not answer; after a success, what runs on each from now on. */
+export async function settleDeployments(
   tx: Tx,
   promotion: PromotionRecord,
-  { target, state, desired }: DeploymentFacts,
+  deployments: readonly DeploymentFacts[],
   succeeded: boolean,
 ): Promise<void> {
   const { promotionId } = promotion;
-  if (state === 'lost') {
-    const failure = await explainSilence(tx, promotion, target);
-    await setDeploymentState(tx, { promotionId, target, state: 'lost', failure });
+  const silent = deployments.filter(({ state }) => state === 'lost').map(({ target }) => target);
+  if (silent.length > 0) {
+    await loseDeployments(tx, promotionId, await explainSilence(tx, promotion, silent));
   }
-  if (succeeded && promotion.supersededBy === null) {
-    await setCurrentRelease(tx, { target, promotionId, side: desired });
-  }
+  if (!succeeded || promotion.supersededBy !== null) return;
+  // In a team's pipeline a success may have borne that some targets failed, or were put back.
+  const isForgiving = promotion.rules?.form === 3;
+  const running = deployments.filter(({ state }) => !isForgiving || state === 'confirmed');
+  const sides = running.map(({ target, desired: side }) => ({ target, side }));
+  await setCurrentReleases(tx, promotionId, sides);
 }
 
 async function explainSilence(
   tx: Tx,
   { supersededBy }: PromotionRecord,
-  target: string,
-): Promise<ReasonRecord> {
+  targets: readonly string[],
+): Promise<readonly { readonly target: string; readonly failure: ReasonRecord }[]> {
   if (supersededBy !== null) {
-    const message =
-      `${supersededBy} took the lease before the agent of ${target} answered; ` +
-      'what runs there is what that rollback says.';
-    return { code: 'superseded', message };
+    return targets.map((target) => {
+      const message =
+        `${supersededBy} took the lease before the agent of ${target} answered; ` +
+        'what runs there is what that rollback says.';
+      return { target, failure: { code: 'superseded', message } };
+    });
   }
-  const heartbeat = (await findAgent(tx, target))?.lastHeartbeatAt ?? 'never';
-  const message =
-    `The agent of ${target} did not report an end; its last heartbeat: ${heartbeat}. ` +
-    'Look at the target and at its agent, start the agent again, then promote again.';
-  return { code: 'agent-silent', message };
+  const agents = await listAgents(tx, targets);
+  const heartbeats = new Map(agents.map((agent) => [agent.target, agent.lastHeartbeatAt]));
+  return targets.map((target) => {
+    const message =
+      `The agent of ${target} did not report an end; its last heartbeat: ${heartbeats.get(target) ?? 'never'}. ` +
+      'Look at the target and at its agent, start the agent again, then promote again.';
+    return { target, failure: { code: 'agent-silent', message } };
+  });
 }

@@ -9,13 +9,15 @@ import {
   getRelease,
   listCommands,
   listDeployments,
-  listReports,
+  listPlansByDigest,
+  listReportsOf,
   listStatements,
   listSteps,
   type PromotionRecord,
   type ReleaseRecord,
   type Tx,
 } from '@sluice/persistence';
+import { gatherMembers, type MemberList } from './member-list.ts';
 
 /** One signed report as it goes into a deployment statement. */
 export interface ReportEvidence {
@@ -53,6 +55,8 @@ export interface PromotionEvidence {
     readonly reason: string | null;
     readonly outputs: Readonly<Record<string, string>>;
   }[];
+  /** Of the steps that have members; none in promotions of before. */
+  readonly members: readonly MemberList[];
   /** In the order in which they were made. */
   readonly statements: readonly Envelope[];
   /** By target name. */
@@ -69,30 +73,25 @@ export interface PromotionEvidence {
 /** Reads all of it in one transaction. */
 export async function gatherEvidence(tx: Tx, promotionId: string): Promise<PromotionEvidence> {
   const promotion = await getPromotion(tx, promotionId);
-  const commands: (CommandEvidence & { readonly target: string })[] = [];
-  for (const command of await listCommands(tx, promotionId)) {
-    const reports = await listReports(tx, command.commandDigest);
-    commands.push({
-      target: command.target,
-      kind: command.kind,
-      digest: command.commandDigest,
-      envelope: command.envelope,
-      reports: reports.map(({ stage, envelope }) => ({ stage, envelope })),
-    });
-  }
+  const commands = await gatherCommands(tx, promotionId);
+  const records = (await listDeployments(tx, promotionId)).filter(
+    ({ state }) => state !== 'planned',
+  );
+  const plans = new Map(
+    (await listPlansByDigest(tx, [...new Set(records.map(({ planDigest }) => planDigest))])).map(
+      ({ digest, body }) => [digest, body],
+    ),
+  );
   const deployments: DeploymentFacts[] = [];
-  for (const record of await listDeployments(tx, promotionId)) {
-    if (record.state === 'planned') continue;
-    const plan = await getPlan(tx, record.planDigest);
+  for (const { target, planDigest, state, failure } of records) {
+    const plan = plans.get(planDigest) ?? (await getPlan(tx, planDigest));
     deployments.push({
-      target: record.target,
-      planDigest: record.planDigest,
-      state: record.state === 'dispatched' ? 'lost' : record.state,
-      failure: record.failure,
+      target,
+      planDigest,
+      state: state === 'dispatched' ? 'lost' : state,
+      failure,
       desired: plan.desired,
-      commands: commands
-        .filter(({ target }) => target === record.target)
-        .map(({ target: _target, ...command }) => command),
+      commands: commands.get(target) ?? [],
     });
   }
   return {
@@ -105,11 +104,32 @@ export async function gatherEvidence(tx: Tx, promotionId: string): Promise<Promo
       reason: reason?.code ?? null,
       outputs,
     })),
+    members: await gatherMembers(tx, promotion),
     statements: (await listStatements(tx, promotionId)).map(({ envelope }) => envelope),
     deployments,
     plan: (await findPlanSet(tx, promotionId))?.digest ?? null,
     approval: await readApproval(tx, promotionId),
   };
+}
+
+/** By target, each with what its agent said, in the order in which they were given. */
+async function gatherCommands(
+  tx: Tx,
+  promotionId: string,
+): Promise<ReadonlyMap<string, readonly CommandEvidence[]>> {
+  const commands = await listCommands(tx, promotionId);
+  const digests = commands.map(({ commandDigest }) => commandDigest);
+  const reports = new Map<string, ReportEvidence[]>(digests.map((digest) => [digest, []]));
+  for (const { body, stage, envelope } of await listReportsOf(tx, digests)) {
+    reports.get(body.commandDigest)?.push({ stage, envelope });
+  }
+  const byTarget = new Map<string, CommandEvidence[]>();
+  for (const { target, kind, commandDigest: digest, envelope } of commands) {
+    const own = byTarget.get(target) ?? [];
+    own.push({ kind, digest, envelope, reports: reports.get(digest) ?? [] });
+    byTarget.set(target, own);
+  }
+  return byTarget;
 }
 
 async function readApproval(tx: Tx, promotionId: string): Promise<PromotionEvidence['approval']> {

@@ -29,6 +29,7 @@ import {
 } from '@sluice/temporal-contract';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { activityFailure, errorCodeOf } from '../failures.ts';
+import { keepOpenStepLogs } from '../log/keep-step-log.ts';
 import { recordEventOf } from '../records/promotion-event.ts';
 import { recordPromotionEvent } from '../records/state.activities.ts';
 import { runActivity } from '../run-activity.ts';
@@ -36,15 +37,12 @@ import {
   closedApproval,
   closedStep,
   closeOpenParts,
-  settleDeployment,
+  settleDeployments,
 } from './close-open-parts.ts';
+import { type DeploymentStatements, signDeployments } from './deployment-statements.ts';
+import { keepMemberLists, type MemberSummary, summaryOf } from './member-list.ts';
 import { gatherEvidence, type PromotionEvidence } from './promotion-facts.ts';
-import {
-  recordStatement,
-  type SignedStatement,
-  signStatement,
-  statementContext,
-} from './statement-signing.ts';
+import { recordStatement, type SignedStatement, statementContext } from './statement-signing.ts';
 import { putText, recordBlobs, type StoredBlob } from './stored-document.ts';
 
 /** Media type of an evidence packet. */
@@ -59,9 +57,11 @@ type SealParts = Pick<
 >;
 
 interface SealedParts {
-  readonly deployments: readonly { readonly target: string; readonly signed: SignedStatement }[];
+  readonly deployments: DeploymentStatements['signed'];
   readonly root: SignedStatement;
   readonly packet: StoredBlob;
+  /** What statements name by digest: members of steps, and what was sent to many targets. */
+  readonly documents: readonly StoredBlob[];
 }
 
 /**
@@ -87,6 +87,8 @@ export function createSealActivities(
           if (before !== undefined && before.packetDigest !== null) {
             return answerOf(input, before.packetDigest, before);
           }
+          // What attempts that died have written is kept before everything ends.
+          await keepOpenStepLogs(parts, { tenantId, promotionId });
           const facts = await withTenant(
             parts.pool,
             tenantId,
@@ -137,17 +139,12 @@ async function makePacket(
   facts: PromotionEvidence,
 ): Promise<SealedParts> {
   const context = statementContext(promotionId, facts.release);
-  const deployments: { target: string; signed: SignedStatement }[] = [];
-  for (const { desired: _desired, ...deployment } of facts.deployments) {
-    const signed = await signStatement(
-      signer,
-      tenantId,
-      context,
-      PREDICATE_TYPES.deployment,
-      deployment,
-    );
-    deployments.push({ target: deployment.target, signed });
-  }
+  const { signed: deployments, documents } = await signDeployments(
+    { signer, evidence },
+    tenantId,
+    context,
+    facts.deployments,
+  );
   const envelopes = [...facts.statements, ...deployments.map(({ signed }) => signed.envelope)];
   const { promotion, plan } = facts;
   const rollback = askedRollbackOf(promotion);
@@ -167,7 +164,7 @@ async function makePacket(
       plan,
       approval: closedApproval(facts.approval),
       supersededBy: promotion.supersededBy,
-      steps: facts.steps.map((step) => closedStep(step, reason)),
+      steps: facts.steps.map((step) => sealedStep(facts, closedStep(step, reason))),
     },
     envelopes,
   );
@@ -181,7 +178,16 @@ async function makePacket(
       envelope,
     },
     packet: await putText(evidence, packetText(packet), PACKET_MEDIA_TYPE),
+    documents: [...documents, ...(await keepMemberLists(evidence, facts.members))],
   };
+}
+
+function sealedStep(
+  { members }: PromotionEvidence,
+  step: PromotionEvidence['steps'][number],
+): PromotionEvidence['steps'][number] & { readonly members?: MemberSummary } {
+  const summary = summaryOf(members, step.id);
+  return summary === undefined ? step : { ...step, members: summary };
 }
 
 /** The signer reads the records itself: what it refuses for they have moved on meanwhile is no last word. */
@@ -223,13 +229,11 @@ async function recordSeal(
   if (promotion.packetDigest !== null) return answerOf(input, promotion.packetDigest, promotion);
   if (digestOf(now) !== digestOf(facts)) throw changedMeanwhile(promotionId);
   for (const { target, signed } of sealed.deployments) {
-    await recordStatement(tx, promotionId, signed, { target });
+    await recordStatement(tx, promotionId, signed, target === undefined ? {} : { target });
   }
   await recordStatement(tx, promotionId, sealed.root);
-  await recordBlobs(tx, [sealed.packet]);
-  for (const deployment of facts.deployments) {
-    await settleDeployment(tx, promotion, deployment, state === 'succeeded');
-  }
+  await recordBlobs(tx, [sealed.packet, ...sealed.documents]);
+  await settleDeployments(tx, promotion, facts.deployments, state === 'succeeded');
   await closeOpenParts(tx, facts, reason);
   // A late `queued` of an attempt that was given up must not keep the end from being written.
   if (!isPromotionTransition(promotion.state, state)) {

@@ -19,10 +19,27 @@ export interface GateInput {
   readonly evaluatedAt: string;
   readonly findings?: Findings & { readonly digest: string };
   readonly sbom?: { readonly digest: string; readonly components: number };
+  /** Of the release's store paths; absent where it has none. */
+  readonly closures?: readonly HeldClosure[];
+}
+
+/** The closure of a component of kind `nix`, as records and evidence store hold it. */
+export interface HeldClosure {
+  readonly component: string;
+  /** The component's: of its document. */
+  readonly digest: string;
+  readonly storePath: string;
+  readonly narHash: string;
+  /** Bytes. */
+  readonly narSize: number;
+  /** Digest of the archive. */
+  readonly closure: string;
+  /** Bytes of the archive. */
+  readonly closureSize: number;
 }
 
 /** Parts of a {@link GateInput} that come from the records. */
-export type GateFacts = Omit<GateInput, 'schema' | 'findings' | 'sbom'>;
+export type GateFacts = Omit<GateInput, 'schema' | 'findings' | 'sbom' | 'closures'>;
 
 /** A document that a scan made, with its digest. */
 export interface ScanDocument {
@@ -35,6 +52,7 @@ export function composeGateInput(
   facts: GateFacts,
   findings: ScanDocument | undefined,
   sbom: ScanDocument | undefined,
+  closures?: readonly HeldClosure[],
 ): GateInput {
   return {
     schema: GATE_INPUT_SCHEMA,
@@ -45,15 +63,24 @@ export function composeGateInput(
     ...(sbom === undefined
       ? {}
       : { sbom: { digest: sbom.digest, components: countAll(sbom.document) } }),
+    ...(closures === undefined ? {} : { closures }),
   };
 }
 
-/** Digest of the one output of this name that the needed steps hand over; undefined when none or several do. */
+/**
+ * Digest of the one output of this name that the needed scans hand over; undefined when none or several do. What another step calls its
+ * output is no scan's word.
+ * @param scans ids of the pipeline's steps that scan
+ */
 export function findInputDigest(
   inputDigests: Readonly<Record<string, string>>,
+  scans: ReadonlySet<string>,
   output: string,
 ): string | undefined {
-  const found = Object.entries(inputDigests).filter(([name]) => name.endsWith(`.${output}`));
+  const found = Object.entries(inputDigests).filter(([name]) => {
+    const dot = name.indexOf('.');
+    return name.slice(dot + 1) === output && scans.has(name.slice(0, dot));
+  });
   return found.length === 1 ? found[0]?.[1] : undefined;
 }
 

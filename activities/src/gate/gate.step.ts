@@ -1,4 +1,4 @@
-import { type Decision, PREDICATE_TYPES } from '@sluice/domain';
+import { type Decision, isNothing, PREDICATE_TYPES, parseStepType } from '@sluice/domain';
 import {
   findDecision,
   getRelease,
@@ -19,6 +19,7 @@ import {
 } from '../evidence/stored-document.ts';
 import { activityFailure, errorCodeOf, errorMessageOf } from '../failures.ts';
 import { recordEventOf } from '../records/promotion-event.ts';
+import { releaseNotMade } from '../release/release-not-made.ts';
 import {
   type StepOutcome,
   type StepRun,
@@ -31,6 +32,7 @@ import {
   type GateInput,
   type ScanDocument,
 } from './gate-input.ts';
+import { listHeldClosures } from './held-closures.ts';
 
 const INPUT_MEDIA_TYPE = 'application/vnd.sluice.gate-input+json';
 
@@ -60,6 +62,7 @@ async function decide(parts: GateParts, run: StepRun): Promise<StepOutcome> {
     release: await getRelease(tx, promotion.releaseDigest),
     decision: (await findDecision(tx, promotionId, input.stepId))?.body,
   }));
+  if (isNothing(known.release.body)) return { result: releaseNotMade(promotionId) };
   const question = await composeQuestion(parts, run, known.release);
   const blob = await putDocument(parts.evidence, question, INPUT_MEDIA_TYPE);
   const decision =
@@ -79,12 +82,14 @@ async function decide(parts: GateParts, run: StepRun): Promise<StepOutcome> {
 }
 
 async function composeQuestion(
-  { evidence }: GateParts,
-  { input, promotion }: StepRun,
+  { pool, evidence }: GateParts,
+  { input, promotion, rules }: StepRun,
   release: ReleaseRecord,
 ): Promise<GateInput> {
+  const scans = rules.pipeline.steps.filter(({ type }) => parseStepType(type).type === 'scan');
+  const scanIds = new Set(scans.map(({ id }) => id));
   const read = async (output: string): Promise<ScanDocument | undefined> => {
-    const digest = findInputDigest(input.inputDigests, output);
+    const digest = findInputDigest(input.inputDigests, scanIds, output);
     if (digest === undefined) return undefined;
     return { digest, document: await readDocument(evidence, digest) };
   };
@@ -97,6 +102,7 @@ async function composeQuestion(
     },
     await read('findings'),
     await read('sbom'),
+    await listHeldClosures({ pool, evidence }, input.promotion.tenantId, release.body.components),
   );
 }
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeEach, expect, test } from '@jest/globals';
 import { NOTHING_RELEASE, type PlanSide } from '@sluice/domain';
+import { createFolderStore } from '@sluice/evidence-store';
 import { createLogger } from '@sluice/observability';
 import {
   type CommandRecord,
@@ -307,6 +308,7 @@ function parts(scope: object = {}) {
   const workflowId = `promotion/acme/${promotion.promotionId}`;
   return {
     pool: scene.worker,
+    evidence: createFolderStore('/nowhere'),
     signer,
     logger: createLogger({ service: 'test', level: 'silent' }),
     scope: () => createFakeScope({ workflowId, ...scope }),

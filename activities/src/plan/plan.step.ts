@@ -1,9 +1,10 @@
 import { composePlanSet } from '@sluice/domain';
-import { insertPlan, insertPlanSet, upsertDeployment, withTenant } from '@sluice/persistence';
-import { planSetDigest } from '@sluice/pure';
+import { insertPlanSet, insertPlans, upsertDeployments, withTenant } from '@sluice/persistence';
+import { NOTHING_DIGEST, planSetDigest } from '@sluice/pure';
 import { TASK_QUEUES } from '@sluice/temporal-contract';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { recordEventOf } from '../records/promotion-event.ts';
+import { releaseNotMade } from '../release/release-not-made.ts';
 import {
   failedResult,
   type StepOutcome,
@@ -34,6 +35,9 @@ async function plan(
 ): Promise<StepOutcome> {
   const { tenantId, promotionId } = input.promotion;
   const round = input.round ?? 1;
+  if (promotion.kind === 'promote' && promotion.releaseDigest === NOTHING_DIGEST) {
+    return { result: releaseNotMade(promotionId) };
+  }
   const planned = await withTenant(
     pool,
     tenantId,
@@ -64,10 +68,12 @@ async function plan(
   return {
     result: succeededResult({ plan: digest }),
     record: async (tx) => {
-      for (const { target, plan: body, digest: planDigest } of plans) {
-        await insertPlan(tx, body);
-        await upsertDeployment(tx, { promotionId, target, planDigest });
-      }
+      await insertPlans(
+        tx,
+        plans.map(({ plan: body }) => body),
+      );
+      const parts = plans.map(({ target, digest: planDigest }) => ({ target, planDigest }));
+      await upsertDeployments(tx, promotionId, parts);
       await insertPlanSet(tx, { promotionId, round, planSet });
       const data = { plan: digest, round, targets: plans.length };
       await recordEventOf(tx, 'plan.made', promotion, data);

@@ -1,6 +1,6 @@
 import {
   findDeployment,
-  findPlanSet,
+  findPlannedTarget,
   getPlan,
   type PromotionRecord,
   type Tx,
@@ -20,8 +20,8 @@ export async function readPlannedDeployment(
   target: string,
   round: number,
 ): Promise<StoredPlan> {
-  const set = await findPlanSet(tx, promotionId);
-  const digest = set?.body.plans.find((entry) => entry.target === target)?.plan;
+  const set = await findPlannedTarget(tx, promotionId, target);
+  const digest = set?.plan ?? undefined;
   const deployment = await findDeployment(tx, promotionId, target);
   if (set?.round !== round || digest === undefined || deployment?.planDigest !== digest) {
     throw activityFailure(

@@ -3,15 +3,19 @@ import {
   findPlanSet,
   getPromotion,
   insertEffect,
-  setStepState,
+  listDeployments,
+  listStepsById,
+  type PromotionRecord,
+  setStepStates,
+  type Tx,
   withTenant,
 } from '@sluice/persistence';
-import { FAILURES, type InterpreterActivities } from '@sluice/temporal-contract';
+import { FAILURES, type InterpreterActivities, type Reason } from '@sluice/temporal-contract';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { activityFailure } from '../failures.ts';
 import { recordEventOf } from '../records/promotion-event.ts';
 import { runActivity } from '../run-activity.ts';
-import { recordStepEvent } from '../step/settle-step.ts';
+import { recordStepEvents } from '../step/settle-step.ts';
 import { planTargets } from './target-plans.ts';
 
 /** Step id under which it is kept that steps were reopened; it belongs to no step of the pipeline. */
@@ -37,7 +41,9 @@ export function createStalePlanActivities(
               );
             }
             const stored = new Map(set.body.plans.map(({ target, plan }) => [target, plan]));
-            const planned = await planTargets(tx, promotion, [...stored.keys()]);
+            const done = promotion.rules?.form === 3 ? await findTouched(tx, promotionId) : NONE;
+            const open = [...stored.keys()].filter((target) => !done.has(target));
+            const planned = await planTargets(tx, promotion, open);
             const stale = planned
               .filter((now) => !now.known || now.digest !== stored.get(now.target))
               .map(({ target }) => target);
@@ -60,20 +66,45 @@ export function createStalePlanActivities(
           });
           if (!inserted) return;
           const promotion = await getPromotion(tx, promotionId);
-          for (const stepId of stepIds) {
-            const changed = await setStepState(tx, {
-              promotionId,
-              stepId,
-              state: 'pending',
-              reason,
-            });
-            if (changed) {
-              await recordStepEvent(tx, promotion, stepId, 'pending', { reason: reason.code });
-            }
-          }
+          await reopen(tx, promotion, stepIds, reason);
           const data = { steps: stepIds, reason: reason.code };
           await recordEventOf(tx, 'plan.stale', promotion, data);
         }),
       ),
   };
+}
+
+async function reopen(
+  tx: Tx,
+  promotion: PromotionRecord,
+  stepIds: readonly string[],
+  reason: Reason,
+): Promise<void> {
+  const { promotionId } = promotion;
+  const known = await listStepsById(tx, promotionId, stepIds);
+  const pending = new Set(
+    known.filter(({ state }) => state === 'pending').map(({ stepId }) => stepId),
+  );
+  const changes = stepIds
+    .filter((stepId) => !pending.has(stepId))
+    .map((stepId) => ({ stepId, state: 'pending' as const, reason }));
+  const changed = new Set(await setStepStates(tx, promotionId, changes));
+  const left = changes.find(({ stepId }) => !changed.has(stepId));
+  if (left !== undefined) {
+    throw activityFailure(
+      FAILURES.illegalTransition,
+      `Step ${left.stepId} of ${promotionId} cannot become pending: it runs, or has ended for good.`,
+    );
+  }
+  await recordStepEvents(tx, promotion, changes);
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
+/** Targets that an earlier step of this promotion went to: what it changed itself makes no plan stale. */
+async function findTouched(tx: Tx, promotionId: string): Promise<ReadonlySet<string>> {
+  const touched = (await listDeployments(tx, promotionId)).filter(
+    ({ state }) => state !== 'planned' && state !== 'refused',
+  );
+  return new Set(touched.map(({ target }) => target));
 }

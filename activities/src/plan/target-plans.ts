@@ -1,7 +1,13 @@
 import { composePlan, type Plan } from '@sluice/domain';
-import { getRelease, getTarget, type PromotionRecord, type Tx } from '@sluice/persistence';
+import {
+  getRelease,
+  getTarget,
+  listTargetsByName,
+  type PromotionRecord,
+  type Tx,
+} from '@sluice/persistence';
 import { planDigest } from '@sluice/pure';
-import { findCurrentSide, findDesiredSide } from './target-sides.ts';
+import { findCurrentSides, findDesiredSide } from './target-sides.ts';
 
 /** What one target would change, as the records and its agent say now. */
 export type TargetPlan =
@@ -19,10 +25,15 @@ export async function planTargets(
   targets: readonly string[],
 ): Promise<readonly TargetPlan[]> {
   const release = await getRelease(tx, promotion.releaseDigest);
+  const known = new Map((await listTargetsByName(tx, targets)).map((one) => [one.name, one]));
+  const sides = await findCurrentSides(tx, targets);
   const plans: TargetPlan[] = [];
   for (const name of targets) {
-    const target = await getTarget(tx, name);
-    const current = await findCurrentSide(tx, name);
+    // One that was removed meanwhile is told by its name.
+    const found = known.get(name);
+    const target =
+      found === undefined || found.removedAt !== null ? await getTarget(tx, name) : found;
+    const current = sides.get(name) ?? { known: true, side: null };
     if (!current.known && promotion.kind !== 'rollback') {
       plans.push({ known: false, target: name, unknown: current.unknown });
       continue;

@@ -1,9 +1,11 @@
 import { isNothing, type PlanSide } from '@sluice/domain';
 import {
-  findAgent,
-  findCurrentRelease,
+  type AgentRecord,
+  type CurrentReleaseRecord,
   findKnownSide,
   findVerifiedSide,
+  listAgents,
+  listCurrentReleases,
   type PromotionRecord,
   type ReleaseRecord,
   type TargetRecord,
@@ -15,13 +17,30 @@ export type CurrentSide =
   | { readonly known: true; readonly side: PlanSide | null }
   | { readonly known: false; readonly unknown: string; readonly recorded: PlanSide | null };
 
+/** What is on each of these targets now, by name. */
+export async function findCurrentSides(
+  tx: Tx,
+  targets: readonly string[],
+): Promise<ReadonlyMap<string, CurrentSide>> {
+  const current = new Map((await listCurrentReleases(tx, targets)).map((one) => [one.target, one]));
+  const agents = new Map((await listAgents(tx, targets)).map((one) => [one.target, one]));
+  const sides = new Map<string, CurrentSide>();
+  for (const target of targets) {
+    sides.set(target, await currentSideOf(tx, target, current.get(target), agents.get(target)));
+  }
+  return sides;
+}
+
 /**
- * What is on a target now: what was verified to run there, unless its agent has said later that something else is
- * active; then the newest side that was planned there with that release.
+ * What was verified to run there, unless its agent has said later that something else is active; then the newest side that was planned there
+ * with that release.
  */
-export async function findCurrentSide(tx: Tx, target: string): Promise<CurrentSide> {
-  const current = await findCurrentRelease(tx, target);
-  const agent = await findAgent(tx, target);
+async function currentSideOf(
+  tx: Tx,
+  target: string,
+  current: CurrentReleaseRecord | undefined,
+  agent: AgentRecord | undefined,
+): Promise<CurrentSide> {
   const recorded = current?.side ?? null;
   const saidAt = agent?.activeReportedAt ?? null;
   const isNews =

@@ -1,6 +1,6 @@
 import {
   enqueueOutbox,
-  getPromotion,
+  getPromotionHead,
   type LeaseGrant,
   listUnready,
   type Tx,
@@ -17,7 +17,7 @@ import { recordEventOf } from './promotion-event.ts';
 /** The next in line holds the lease already; the signal only wakes its workflow. */
 export async function tellNext(tx: Tx, grant: LeaseGrant): Promise<void> {
   const { resource, fencingToken } = grant;
-  const promotion = await getPromotion(tx, promotionOfHolder(grant.holder));
+  const promotion = await getPromotionHead(tx, promotionOfHolder(grant.holder));
   await recordEventOf(tx, 'lease.granted', promotion, { resource, fencingToken });
   const input: LeaseGrantedSignal = { resource, fencingToken };
   await signal(tx, promotion.promotionId, PROMOTION_MESSAGES.leaseGranted, input);

@@ -1,7 +1,7 @@
 import { isPromotionEnd } from '@sluice/domain';
 import {
   assertPromotionOpen,
-  getPromotion,
+  getPromotionHead,
   lockOrMakeLease,
   type Pool,
   type PromotionRecord,
@@ -11,7 +11,11 @@ import {
   withTenant,
   yieldLease,
 } from '@sluice/persistence';
-import { type InterpreterActivities, leaseHolder } from '@sluice/temporal-contract';
+import {
+  environmentLease,
+  type InterpreterActivities,
+  leaseHolder,
+} from '@sluice/temporal-contract';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { runActivity } from '../run-activity.ts';
 import { tellNext, tellTargetsChanged } from './lease-records.ts';
@@ -33,7 +37,7 @@ export function createLeaseActivities(
         withTenant(parts.pool, tenantId, async (tx) => {
           // An attempt that was given up may come late: nobody would give back what it takes after the end.
           await assertPromotionOpen(tx, promotionId);
-          const promotion = await getPromotion(tx, promotionId);
+          const promotion = await getPromotionHead(tx, promotionId);
           if (preempts === true) {
             return preempt(tx, promotion, resource, parts.supersedeGraceSeconds);
           }
@@ -58,7 +62,7 @@ export function createLeaseActivities(
           const before = await lockOrMakeLease(tx, resource);
           const { grantedTo } = await yieldLease(tx, { resource, holder });
           if (before.holder === holder) {
-            const promotion = await getPromotion(tx, promotionId);
+            const promotion = await getPromotionHead(tx, promotionId);
             await recordEventOf(tx, 'lease.yielded', promotion, { resource });
           }
           if (grantedTo !== null) await tellNext(tx, grantedTo);
@@ -68,7 +72,7 @@ export function createLeaseActivities(
     releaseLease: ({ promotion: { tenantId, promotionId }, resource }) =>
       runActivity(parts, 'releaseLease', { tenantId, promotionId }, () =>
         withTenant(parts.pool, tenantId, async (tx) => {
-          await giveBack(tx, await getPromotion(tx, promotionId), resource);
+          await giveBack(tx, await getPromotionHead(tx, promotionId), resource);
         }),
       ),
   };
@@ -84,7 +88,7 @@ export async function releaseLeaseOfEnded(
   { tenantId, promotionId, resource }: EndedHolder,
 ): Promise<boolean> {
   return withTenant(pool, tenantId, async (tx) => {
-    const promotion = await getPromotion(tx, promotionId);
+    const promotion = await getPromotionHead(tx, promotionId);
     return isPromotionEnd(promotion.state) && giveBack(tx, promotion, resource, 'system:watchdog');
   });
 }
@@ -107,6 +111,8 @@ async function giveBack(
   if (!released) return false;
   await recordEventOf(tx, 'lease.released', promotion, { resource }, actor);
   if (grantedTo !== null) await tellNext(tx, grantedTo);
+  // The turn of a concurrency group says nothing of targets.
+  if (resource !== environmentLease(promotion.environment)) return true;
   // A rollback that failed has changed the targets too.
   if (promotion.state === 'succeeded' || promotion.kind === 'rollback') {
     await tellTargetsChanged(tx, resource);

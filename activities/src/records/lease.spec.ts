@@ -165,6 +165,29 @@ test('the watchdog gives back what an ended promotion holds, once, and nothing o
   expect(await releaseLeaseOfEnded(scene.worker, { ...place, resource })).toBe(true);
 });
 
+test('the turn of a concurrency group goes round beside the environment, and tells nobody of targets', async () => {
+  const group = 'group:database';
+  const [one, two] = [await begun(), await begun()];
+  expect(await takeLease({ promotion: one, resource })).toMatchObject({ state: 'granted' });
+  const first = await takeLease({ promotion: one, resource: group });
+  expect(first).toMatchObject({ state: 'granted' });
+  expect(await takeLease({ promotion: one, resource: group })).toEqual(first);
+  expect(await takeLease({ promotion: two, resource: group })).toEqual({
+    state: 'queued',
+    position: 1,
+    holder: `promotion:${one.promotionId}`,
+  });
+  await end(one, 'succeeded');
+  await releaseLease({ promotion: one, resource: group });
+  expect(await messages()).toEqual([['leaseGranted', two.promotionId]]);
+  expect(await takeLease({ promotion: two, resource: group })).toMatchObject({ state: 'granted' });
+  // Whoever died with it gives it back, each lease on its own.
+  await end(two, 'failed');
+  expect(await releaseLeaseOfEnded(scene.worker, { ...two, resource: group })).toBe(true);
+  expect(await releaseLeaseOfEnded(scene.worker, { ...one, resource })).toBe(true);
+  expect(await holder()).toBeNull();
+});
+
 async function begun(kind: 'promote' | 'rollback' = 'promote'): Promise<PromotionRef> {
   const { promotionId } = await scene.addPromotion(release, { kind });
   const promotion = { tenantId: SCENE_TENANT, promotionId };

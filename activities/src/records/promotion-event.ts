@@ -1,5 +1,5 @@
 import { type EventType, traceIdOf } from '@sluice/domain';
-import { insertEvent, type PromotionRecord, type Tx } from '@sluice/persistence';
+import { insertEvent, insertEvents, type PromotionRecord, type Tx } from '@sluice/persistence';
 
 /** The actor of what a promotion's workflow does. */
 export function workflowActor(tenantId: string, promotionId: string): string {
@@ -22,4 +22,20 @@ export async function recordEventOf(
     data,
     traceId: traceIdOf(traceparent) ?? null,
   });
+}
+
+/** {@link recordEventOf} of several of one type, in this order. */
+export async function recordEventsOf(
+  tx: Tx,
+  type: EventType,
+  { promotionId, traceparent }: Pick<PromotionRecord, 'promotionId' | 'traceparent'>,
+  events: readonly Readonly<Record<string, unknown>>[],
+): Promise<void> {
+  const actor = workflowActor(tx.tenantId, promotionId);
+  const subject = `promotion:${promotionId}`;
+  const traceId = traceIdOf(traceparent) ?? null;
+  await insertEvents(
+    tx,
+    events.map((data) => ({ type, actor, subject, promotionId, data, traceId })),
+  );
 }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createLogger } from '@sluice/observability';
 import { getPromotion, listEvents, listSteps, withTenant } from '@sluice/persistence';
+import { confirmDeployment } from '@sluice/persistence/testing';
 import { createFakeScope } from '../testing/fake-scope.ts';
 import {
   createPromotionScene,
@@ -81,6 +82,9 @@ test('a release that its predecessors have not verified is refused for good', as
   });
   expect(await placesOf(promotionId)).toEqual([]);
   const before = await scene.addPromotion(release, { environment: 'staging' });
+  await withTenant(scene.worker, SCENE_TENANT, (tx) =>
+    confirmDeployment(tx, before.promotionId, 'dev-1'),
+  );
   await end(before.promotionId, 'succeeded');
   expect(await freezeRules({ promotion })).toMatchObject({ predecessors: ['staging'] });
   await createLeaseActivities(parts()).releaseLease({ promotion, resource: 'environment:dev' });

@@ -1,7 +1,7 @@
 import {
   DEFAULT_APPROVAL_RULE,
   hasStepOfType,
-  type Pipeline,
+  MAX_MATRIX_MEMBERS,
   ROLLBACK_PIPELINE,
 } from '@sluice/domain';
 import {
@@ -9,7 +9,6 @@ import {
   type EnvironmentRecord,
   enterQueue,
   getEnvironment,
-  getPipeline,
   getPolicy,
   getPromotion,
   insertSteps,
@@ -18,6 +17,8 @@ import {
   type PromotionRecord,
   recordBundle,
   storeRules,
+  storeTargetLabels,
+  type TargetRecord,
   type Tx,
   withTenant,
 } from '@sluice/persistence';
@@ -32,6 +33,7 @@ import {
 import type { ActivityDependencies } from '../dependencies.ts';
 import { activityFailure } from '../failures.ts';
 import { runActivity } from '../run-activity.ts';
+import { freezeCourse, isTemplate, readPipelineOf } from './course-rules.ts';
 import { recordEventOf } from './promotion-event.ts';
 import { enterPromotionState } from './state.activities.ts';
 
@@ -47,11 +49,16 @@ export function createRulesActivities(
           if (promotion.rules !== null) return promotion.rules as unknown as FrozenRules;
           // An attempt that was given up may come late: nobody would take a place back after the end.
           await assertPromotionOpen(tx, promotionId);
-          const rules = await readRules(tx, promotion);
-          const stored = await storeRules(tx, promotionId, {
-            ...rules,
-            rulesDigest: digestOf(rules),
-          });
+          const environment = await getEnvironment(tx, promotion.environment);
+          const targets = await readTargets(tx, environment.name);
+          const rules = await readRules(tx, promotion, environment, targets);
+          const frozen = { ...rules, rulesDigest: digestOf(rules) };
+          if (rules.form === 3) assertFitting(frozen);
+          const stored = await storeRules(tx, promotionId, frozen);
+          if (rules.form === 3) {
+            const labels = targets.map((target) => [target.name, target.labels]);
+            await storeTargetLabels(tx, promotionId, Object.fromEntries(labels));
+          }
           const { bundleDigest } = parts;
           if (bundleDigest !== undefined) await recordBundle(tx, { promotionId, bundleDigest });
           await insertSteps(tx, promotionId, stored.pipeline.steps);
@@ -66,30 +73,22 @@ export function createRulesActivities(
 async function readRules(
   tx: Tx,
   promotion: PromotionRecord,
+  environment: EnvironmentRecord,
+  targets: readonly TargetRecord[],
 ): Promise<Omit<FrozenRules, 'rulesDigest'>> {
   const { kind, releaseDigest } = promotion;
-  const environment = await getEnvironment(tx, promotion.environment);
   if (kind === 'promote') await assertVerifiedBefore(tx, promotion, environment);
-  const { pipeline, pipelineDigest } = await readPipeline(tx, promotion, environment);
+  const course = await readPipeline(tx, promotion, environment);
   const policy = await getPolicy(tx, environment.policy);
-  const targets = (await listTargetsOf(tx, [environment.name])).map(({ name }) => name);
-  if (targets.length === 0) {
-    throw activityFailure(
-      FAILURES.invalidInput,
-      `Environment ${environment.name} has no targets: add one to the configuration.`,
-    );
-  }
   return {
     releaseDigest,
-    pipeline,
-    pipelineDigest,
+    ...course,
     policyDigest: policy.policyDigest,
-    targets: [...targets].sort(),
+    targets: targets.map(({ name }) => name).sort(),
     deadlines: environment.deadlines,
-    form: 2,
     begun: true,
     kind,
-    approval: hasStepOfType(pipeline, 'approval')
+    approval: hasStepOfType(course.pipeline, 'approval')
       ? (environment.approval ?? DEFAULT_APPROVAL_RULE)
       : null,
     predecessors: environment.predecessors,
@@ -97,17 +96,44 @@ async function readRules(
   };
 }
 
+async function readTargets(tx: Tx, environment: string): Promise<readonly TargetRecord[]> {
+  const targets = await listTargetsOf(tx, [environment]);
+  if (targets.length === 0) {
+    throw activityFailure(
+      FAILURES.invalidInput,
+      `Environment ${environment} has no targets: add one to the configuration.`,
+    );
+  }
+  return targets;
+}
+
+/** The engine refuses a larger payload, and would ask again and again. Bytes. */
+const MAX_RULES_BYTES = 1_800_000;
+
+function assertFitting(rules: FrozenRules): void {
+  const size = Buffer.byteLength(JSON.stringify(rules));
+  if (size <= MAX_RULES_BYTES && rules.targets.length <= MAX_MATRIX_MEMBERS) return;
+  throw activityFailure(
+    FAILURES.invalidInput,
+    `What the promotion would hold to is ${size} bytes large, ${rules.pipeline.steps.length} steps and ${rules.targets.length} targets; ` +
+      `at most ${MAX_RULES_BYTES} bytes and ${MAX_MATRIX_MEMBERS} targets are taken: use matrices in the place of steps, or several environments.`,
+  );
+}
+
 /** A rollback runs the built-in pipeline, whatever its environment is configured with. */
 async function readPipeline(
   tx: Tx,
-  { kind }: PromotionRecord,
+  promotion: PromotionRecord,
   environment: EnvironmentRecord,
-): Promise<Pick<FrozenRules, 'pipeline' | 'pipelineDigest'>> {
-  if (kind === 'rollback') {
-    return { pipeline: ROLLBACK_PIPELINE, pipelineDigest: digestOf(ROLLBACK_PIPELINE) };
+): Promise<
+  Pick<FrozenRules, 'pipeline' | 'pipelineDigest' | 'parameters' | 'facts'> & { form: 2 | 3 }
+> {
+  if (promotion.kind === 'rollback') {
+    return { pipeline: ROLLBACK_PIPELINE, pipelineDigest: digestOf(ROLLBACK_PIPELINE), form: 2 };
   }
-  const { body, pipelineDigest } = await getPipeline(tx, environment.pipeline);
-  return { pipeline: body as Pipeline, pipelineDigest };
+  const { body, pipelineDigest } = await readPipelineOf(tx, environment);
+  if (isTemplate(body)) return freezeCourse(tx, promotion, environment, body);
+  return { pipeline: body, pipelineDigest, form: 2 };
 }
 
 async function assertVerifiedBefore(
@@ -119,8 +145,8 @@ async function assertVerifiedBefore(
     if (await isVerified(tx, { environment, releaseDigest })) continue;
     throw activityFailure(
       FAILURES.invalidInput,
-      `Release ${releaseDigest} is not verified in ${environment}, which comes before this environment: ` +
-        `promote it there first, then ask for ${promotionId} again.`,
+      `Release ${releaseDigest} is not verified in ${environment}, which comes before this environment: its newest promotion there ` +
+        `must have succeeded with every target confirmed. Promote it there first, then ask for ${promotionId} again.`,
     );
   }
 }

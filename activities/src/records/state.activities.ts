@@ -1,29 +1,39 @@
 import {
-  getPromotion,
+  getPromotionHead,
   listDeployments,
   type PromotionRecord,
   setPromotionState,
   setStepState,
+  setStepStates,
   type Tx,
   withTenant,
 } from '@sluice/persistence';
-import type { InterpreterActivities, Reason } from '@sluice/temporal-contract';
+import {
+  FAILURES,
+  type InterpreterActivities,
+  MAX_STEPS_A_RECORD,
+  type Reason,
+} from '@sluice/temporal-contract';
 import type { ActivityDependencies } from '../dependencies.ts';
+import { activityFailure } from '../failures.ts';
 import { runActivity } from '../run-activity.ts';
-import { recordStepEvent } from '../step/settle-step.ts';
+import { recordStepEvent, recordStepEvents } from '../step/settle-step.ts';
 import { recordEventOf } from './promotion-event.ts';
 
-/** `recordPromotion`, `recordStep` and `listDeployments`. */
+/** `recordPromotion`, `recordStep`, `recordSteps` and `listDeployments`. */
 export function createStateActivities(
   parts: Pick<ActivityDependencies, 'pool' | 'logger' | 'scope' | 'observe'>,
-): Pick<InterpreterActivities, 'recordPromotion' | 'recordStep' | 'listDeployments'> {
+): Pick<
+  InterpreterActivities,
+  'recordPromotion' | 'recordStep' | 'recordSteps' | 'listDeployments'
+> {
   return {
     recordPromotion: ({ promotion: { tenantId, promotionId }, state, reason }) =>
       runActivity(parts, 'recordPromotion', { tenantId, promotionId }, () =>
         withTenant(parts.pool, tenantId, async (tx) => {
           const changed = await setPromotionState(tx, { promotionId, state, reason });
           if (!changed) return;
-          await recordPromotionEvent(tx, await getPromotion(tx, promotionId), state, reason);
+          await recordPromotionEvent(tx, await getPromotionHead(tx, promotionId), state, reason);
         }),
       ),
 
@@ -32,9 +42,29 @@ export function createStateActivities(
         withTenant(parts.pool, tenantId, async (tx) => {
           const changed = await setStepState(tx, { promotionId, stepId, state, reason });
           if (!changed) return;
-          const promotion = await getPromotion(tx, promotionId);
+          const promotion = await getPromotionHead(tx, promotionId);
           const data = reason === null ? {} : { reason: reason.code };
           await recordStepEvent(tx, promotion, stepId, state, data);
+        }),
+      ),
+
+    recordSteps: ({ promotion: { tenantId, promotionId }, steps }) =>
+      runActivity(parts, 'recordSteps', { tenantId, promotionId }, () =>
+        withTenant(parts.pool, tenantId, async (tx) => {
+          if (steps.length > MAX_STEPS_A_RECORD) {
+            throw activityFailure(
+              FAILURES.invalidInput,
+              `${steps.length} steps; at most ${MAX_STEPS_A_RECORD} at a time.`,
+            );
+          }
+          const changed = new Set(await setStepStates(tx, promotionId, steps));
+          if (changed.size === 0) return;
+          const promotion = await getPromotionHead(tx, promotionId);
+          await recordStepEvents(
+            tx,
+            promotion,
+            steps.filter(({ stepId }) => changed.has(stepId)),
+          );
         }),
       ),
 

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Component, PREDICATE_TYPES } from '@sluice/domain';
+import { type Component, isNothing, PREDICATE_TYPES } from '@sluice/domain';
 import { getRelease, withTenant } from '@sluice/persistence';
 import { FAILURES, TASK_QUEUES } from '@sluice/temporal-contract';
 import { ApplicationFailure } from '@temporalio/common';
@@ -10,6 +10,7 @@ import type { ActivityDependencies } from '../dependencies.ts';
 import { recordStatement, signStatement, statementContext } from '../evidence/statement-signing.ts';
 import { putDocument, recordBlobs, type StoredBlob } from '../evidence/stored-document.ts';
 import { activityFailure } from '../failures.ts';
+import { releaseNotMade } from '../release/release-not-made.ts';
 import {
   failedResult,
   type StepOutcome,
@@ -62,6 +63,7 @@ async function scan(parts: ScanParts, run: StepRun): Promise<StepOutcome> {
   const release = await withTenant(parts.pool, tenantId, (tx) =>
     getRelease(tx, promotion.releaseDigest),
   );
+  if (isNothing(release.body)) return { result: releaseNotMade(promotionId) };
   const foreign = release.body.components.find(({ kind }) => kind !== 'oci');
   if (foreign !== undefined) {
     return {

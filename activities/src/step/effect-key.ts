@@ -4,17 +4,23 @@ import type { CommandKind } from '@sluice/domain';
 export const REVERT_STEP = 'revert';
 
 /**
- * Idempotency key of a step's effect: `<promotionId>/<stepId>[~<round>][/<target>]`.
+ * Idempotency key of a step's effect: `<promotionId>/<stepId>[~<round>][/<member>]`.
+ * @param member of an expanded step: a target's name, or a member's index as text
  * @param round of planning; the first one is not named, so that keys of those who know no rounds stay
  */
 export function effectKey(
   promotionId: string,
   stepId: string,
-  target?: string,
+  member?: string,
   round: number = 1,
 ): string {
   const step = round > 1 ? `${stepId}~${round}` : stepId;
-  return target === undefined ? `${promotionId}/${step}` : `${promotionId}/${step}/${target}`;
+  return member === undefined ? `${promotionId}/${step}` : `${promotionId}/${step}/${member}`;
+}
+
+/** Idempotency key of what puts an effect back. */
+export function compensationKey(effect: string): string {
+  return `${effect}/compensation`;
 }
 
 /** Idempotency key of a command to an agent: the effect's key and the command's kind. */

@@ -1,10 +1,13 @@
+import { isCourse, type JsonValue } from '@sluice/domain';
 import {
   findEffect,
+  holdStepState,
   insertEffect,
   isPersistenceError,
   listEffects,
   type PromotionRecord,
   setStepState,
+  settleMember,
   type Tx,
 } from '@sluice/persistence';
 import {
@@ -14,7 +17,7 @@ import {
   type StepResult,
 } from '@sluice/temporal-contract';
 import { activityFailure } from '../failures.ts';
-import { recordEventOf } from '../records/promotion-event.ts';
+import { recordEventOf, recordEventsOf } from '../records/promotion-event.ts';
 import { effectKey } from './effect-key.ts';
 
 /** One step's (or one target's part of a step's) end. */
@@ -23,13 +26,23 @@ export interface StepEnd {
   readonly rules: FrozenRules;
   readonly stepId: string;
   readonly target?: string | undefined;
+  /** Key of the matrix's member, where it is another one than the target. */
+  readonly member?: string | undefined;
   /** Round of planning; the first when absent. */
   readonly round?: number | undefined;
   readonly result: StepResult;
+  /** What it was done with, for who puts it back. */
+  readonly inputs?: Readonly<Record<string, JsonValue>> | undefined;
   /** Records the effect even when the interpreter has ended the step: for effects that are out in the world. */
   readonly evenWhenEnded?: boolean;
   /** Writes the step's own rows; not called when the effect was recorded before. */
   readonly record?: ((tx: Tx) => Promise<void>) | undefined;
+}
+
+/** What an effect record holds. */
+export interface StoredResult extends StepResult {
+  /** What it was done with; where it can be put back. */
+  readonly inputs?: Readonly<Record<string, JsonValue>>;
 }
 
 /** What stands in the records after {@link settleStep}. */
@@ -42,33 +55,56 @@ export interface SettledStep {
 /**
  * Writes effect record, step state and event in the caller's transaction. The effect that was recorded first
  * wins and its result comes back. A step over several targets succeeds here with the last of them; that
- * it failed is the interpreter's to record.
+ * it failed is the interpreter's to record. In form 3 the end of a step with members is the interpreter's in any case.
  */
 export async function settleStep(tx: Tx, end: StepEnd): Promise<SettledStep> {
-  const { promotion, stepId, target, round, result } = end;
-  const live = await isLive(tx, promotion.promotionId, stepId);
+  const { promotion, stepId, target, member = target, round } = end;
+  const { promotionId } = promotion;
+  const isOfCourse = isCourse(end.rules.pipeline);
+  const isMember = isOfCourse && member !== undefined;
+  const live = isMember
+    ? (await holdStepState(tx, promotionId, stepId)) === 'running'
+    : await isLive(tx, promotionId, stepId);
   if (!live && end.evenWhenEnded !== true) await assertRecorded(tx, end);
-  const { inserted, effect } = await insertEffect(tx, {
-    idempotencyKey: effectKey(promotion.promotionId, stepId, target, round),
-    promotionId: promotion.promotionId,
+  // Types that know no values give digests alone.
+  const values = end.result.values ?? end.result.outputs;
+  const result: StepResult = isOfCourse ? { ...end.result, values } : end.result;
+  const { inserted, effect } = await insertEffect<StoredResult>(tx, {
+    idempotencyKey: effectKey(promotionId, stepId, member, round),
+    promotionId,
     stepId,
     target: target ?? null,
-    result,
+    result: end.inputs === undefined ? result : { ...result, inputs: end.inputs },
   });
   if (!inserted) return { result: effect.result, live };
   await end.record?.(tx);
-  if (live) await writeState(tx, end);
+  if (isMember) {
+    const { outcome: state, reason } = result;
+    const set = { promotionId, stepId, round: round ?? 1 };
+    const isSettled = await settleMember(tx, set, { key: member, state, reason, values });
+    if (!isSettled && end.evenWhenEnded !== true) throw endedBefore(end);
+    return { result, live: isSettled };
+  }
+  if (live) await writeState(tx, { ...end, result });
   return { result, live };
 }
 
-async function assertRecorded(
-  tx: Tx,
-  { promotion, stepId, target, round }: StepEnd,
-): Promise<void> {
-  if (await findEffect(tx, effectKey(promotion.promotionId, stepId, target, round))) return;
-  throw activityFailure(
+async function assertRecorded(tx: Tx, end: StepEnd): Promise<void> {
+  const { promotion, stepId, target, member = target, round } = end;
+  if (await findEffect(tx, effectKey(promotion.promotionId, stepId, member, round))) return;
+  throw endedBefore(end);
+}
+
+function endedBefore({
+  promotion: { promotionId },
+  stepId,
+  target,
+  member = target,
+}: StepEnd): Error {
+  const what = member === undefined ? `Step ${stepId}` : `${member} of step ${stepId}`;
+  return activityFailure(
     FAILURES.illegalTransition,
-    `Step ${stepId} of ${promotion.promotionId} was ended before its result came; nothing was recorded.`,
+    `${what} of ${promotionId} was ended before its result came; nothing was recorded.`,
   );
 }
 
@@ -95,6 +131,7 @@ async function writeState(tx: Tx, end: StepEnd): Promise<void> {
     state,
     reason: result.reason,
     outputs: target === undefined ? result.outputs : {},
+    values: result.values ?? {},
   });
   await recordStepEvent(tx, promotion, stepId, state, {
     outcome: result.outcome,
@@ -123,6 +160,22 @@ export async function recordStepEvent(
   data: Readonly<Record<string, unknown>> = {},
 ): Promise<void> {
   await recordEventOf(tx, 'step.state-changed', promotion, { step: stepId, state, ...data });
+}
+
+/** {@link recordStepEvent} of several steps, in this order. */
+export async function recordStepEvents(
+  tx: Tx,
+  promotion: PromotionRecord,
+  steps: readonly {
+    readonly stepId: string;
+    readonly state: string;
+    readonly reason: { readonly code: string } | null;
+  }[],
+): Promise<void> {
+  const events = steps.map(({ stepId: step, state, reason }) =>
+    reason === null ? { step, state } : { step, state, reason: reason.code },
+  );
+  await recordEventsOf(tx, 'step.state-changed', promotion, events);
 }
 
 /** True for step types that run once per target. */

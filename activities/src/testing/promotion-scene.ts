@@ -4,8 +4,11 @@ import {
   composeRelease,
   DEFAULT_DEADLINES,
   DEFAULT_ROLLBACK_ROLES,
-  type EnvironmentRules,
+  type Environment,
+  type JsonValue,
+  PIPELINE_TEMPLATE_SCHEMA,
   type Pipeline,
+  type PipelineTemplate,
   type PrincipalKind,
   type PromotionKind,
   REPORT_SCHEMA,
@@ -23,6 +26,7 @@ import {
   insertPromotion,
   insertRelease,
   insertReport,
+  type NewStep,
   type Pool,
   type PromotionRecord,
   withTenant,
@@ -54,6 +58,7 @@ export interface PromotionScene {
       readonly kind?: PromotionKind;
       readonly requestedBy?: string;
       readonly requestedPerson?: string;
+      readonly parameters?: Readonly<Record<string, JsonValue>>;
     },
   ): Promise<PromotionRecord>;
   /** Stores an agent's signed report as the agent channel does. */
@@ -68,13 +73,18 @@ export interface PromotionScene {
 /** What a scene is configured with. */
 export interface SceneOptions {
   readonly targets?: readonly string[];
-  readonly pipeline?: Pipeline;
+  /** What `dev` runs. */
+  readonly pipeline?: Pipeline | PipelineTemplate;
+  /** Others that are published. */
+  readonly pipelines?: readonly PipelineTemplate[];
+  /** By target; none when absent. */
+  readonly labels?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly policyDigest?: string;
   /** Layout folder of the source `samples`. */
   readonly layout?: string;
   readonly target?: Partial<Target>;
   /** What `dev` asks for beside its pipeline. */
-  readonly environment?: Partial<EnvironmentRules>;
+  readonly environment?: Partial<Environment>;
   /** More environments, without targets. */
   readonly before?: readonly string[];
 }
@@ -102,7 +112,7 @@ export async function createPromotionScene(options: SceneOptions = {}): Promise<
   await withTenant(app, SCENE_TENANT, async (tx) => {
     await applyConfiguration(tx, {
       sources: [{ name: 'samples', kind: 'oci-layout', location: options.layout ?? '/nowhere' }],
-      pipelines: [pipeline],
+      pipelines: [...(options.pipelines ?? []), pipeline],
       policies: [
         { name: 'release-gate', policyDigest: options.policyDigest ?? digestOfBytes('policy') },
       ],
@@ -134,7 +144,7 @@ export async function createPromotionScene(options: SceneOptions = {}): Promise<
         environment: 'dev',
         kind: 'linux-host' as const,
         address: '127.0.0.1',
-        labels: {},
+        labels: options.labels?.[name] ?? {},
         settings: { PORT: '8080' },
         health: {
           path: '/healthz',
@@ -179,9 +189,7 @@ export async function createPromotionScene(options: SceneOptions = {}): Promise<
           requestedPerson: 'alice',
           rollback: changed.kind === 'rollback' ? { to: 'release', reason: 'it broke' } : undefined,
           traceparent: SCENE_TRACEPARENT,
-          steps: (changed.kind === 'rollback' ? ROLLBACK_PIPELINE : pipeline).steps.map(
-            ({ id, type }) => ({ id, type }),
-          ),
+          steps: knownSteps(changed.kind === 'rollback' ? ROLLBACK_PIPELINE : pipeline),
           ...changed,
         }),
       ),
@@ -204,4 +212,10 @@ export async function createPromotionScene(options: SceneOptions = {}): Promise<
       await withTenant(app, SCENE_TENANT, (tx) => insertReport(tx, { envelope, body }));
     },
   };
+}
+
+/** Those of a team's pipeline are known only when the rules are frozen. */
+function knownSteps({ schema, steps }: Pipeline | PipelineTemplate): readonly NewStep[] {
+  if (schema === PIPELINE_TEMPLATE_SCHEMA) return [];
+  return steps.map(({ id, type }) => ({ id, type }));
 }

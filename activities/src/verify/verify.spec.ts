@@ -1,5 +1,6 @@
 import { afterAll, expect, test } from '@jest/globals';
 import { NOTHING_RELEASE } from '@sluice/domain';
+import { createFolderStore } from '@sluice/evidence-store';
 import { createLogger } from '@sluice/observability';
 import { insertRelease, withTenant } from '@sluice/persistence';
 import { releaseDigest } from '@sluice/pure';
@@ -20,6 +21,8 @@ afterAll(() => scene.database.drop());
 let asked = 0;
 const parts = {
   pool: scene.worker,
+  // Nothing is written: steps of before pipelines were data have no log.
+  evidence: createFolderStore('/nowhere'),
   logger: createLogger({ service: 'test', level: 'silent' }),
   scope: () => createFakeScope(),
   fetchUrl: async () => {

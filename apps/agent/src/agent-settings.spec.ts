@@ -57,6 +57,11 @@ test.each<[string, NodeJS.ProcessEnv, string]>([
     { SLUICE_AGENT_KEEP_RELEASES: text },
     'SLUICE_AGENT_KEEP_RELEASES',
   ]),
+  ...['store', '/has space', '/nix/store/'].map((text): [string, NodeJS.ProcessEnv, string] => [
+    `"${text}" for store paths`,
+    { SLUICE_AGENT_NIX_STORE: text },
+    'SLUICE_AGENT_NIX_STORE',
+  ]),
   ['a receiver of spans that is no URL', { OTEL_EXPORTER_OTLP_ENDPOINT: 'x' }, 'OTEL_'],
   ['a fault point', { SLUICE_AGENT_PAUSE_AT: 'accepted' }, 'SLUICE_AGENT_PAUSE_AT'],
   ['a missing file', { SLUICE_AGENT_CONFIG: '/no/such/file' }, 'SLUICE_AGENT_CONFIG'],

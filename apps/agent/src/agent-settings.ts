@@ -24,6 +24,8 @@ export interface AgentSettings {
   readonly graceMs: number;
   /** How many of the last confirmed releases keep their artifacts on this target; 1 to 50. */
   readonly keepReleases: number;
+  /** Folder of this agent alone for store paths of Nix; below the state folder when undefined. */
+  readonly nixStore: string | undefined;
 }
 
 /** Names that the JSON file of `SLUICE_AGENT_CONFIG` may have, and the variable that wins over each. */
@@ -38,6 +40,7 @@ const NAMES = {
   pollSeconds: 'SLUICE_AGENT_POLL_SECONDS',
   graceMs: 'SLUICE_AGENT_GRACE_MS',
   keepReleases: 'SLUICE_AGENT_KEEP_RELEASES',
+  nixStore: 'SLUICE_AGENT_NIX_STORE',
 } as const;
 
 /** Settings, or one line per problem. */
@@ -77,6 +80,12 @@ export function readAgentSettings(env: NodeJS.ProcessEnv): SettingsOutcome {
       `${NAMES.stateDir} is "${stateDir}": give the absolute path of a folder of this agent alone.`,
     );
   }
+  const nixStore = read('nixStore');
+  if (nixStore !== undefined && !/^(?:\/[0-9A-Za-z+\-._?=@]+)+$/.test(nixStore)) {
+    problems.push(
+      `${NAMES.nixStore} is "${nixStore}": give the absolute path of an empty folder of this agent alone, without spaces and without / at its end.`,
+    );
+  }
   const pauseAt = env.SLUICE_AGENT_PAUSE_AT;
   if (pauseAt !== undefined && env.SLUICE_FAULT_POINTS !== '1') {
     problems.push('SLUICE_AGENT_PAUSE_AT is for fault tests only: unset it.');
@@ -97,6 +106,7 @@ export function readAgentSettings(env: NodeJS.ProcessEnv): SettingsOutcome {
     pollSeconds: number('pollSeconds', 25, { most: 25 }),
     graceMs: number('graceMs', 10_000, { most: 600_000 }),
     keepReleases: number('keepReleases', DEFAULT_KEEP_RELEASES, { least: 1, most: 50 }),
+    nixStore,
   };
   return problems.length > 0 ? { ok: false, problems } : { ok: true, settings };
 }

@@ -43,6 +43,7 @@ async function runAgent(settings: AgentSettings, log: Logger, signal: AbortSigna
     secretsDir: settings.secretsDir,
     graceMs: settings.graceMs,
     keepReleases: settings.keepReleases,
+    nixStore: settings.nixStore,
     generator: `sluice-agent/${AGENT_VERSION}`,
     log: (level, message, fields) => log[level](fields ?? {}, message),
     onPoint: faultPoint,

@@ -196,7 +196,7 @@ async function manifestSizesOf(
 }
 
 async function buildPackages(): Promise<void> {
-  const libs = ['domain', 'pure', 'signing', 'observability', 'oci', 'agent-protocol'];
+  const libs = ['domain', 'pure', 'signing', 'observability', 'oci', 'agent-protocol', 'nix'];
   const packages = [...libs, 'target-drivers'].map((name) => join(root, 'libs', name));
   const run = promisify(execFile);
   for (const cwd of [...packages, join(root, 'apps/agent')]) {

@@ -16,8 +16,8 @@ import type { ApiParts } from './api-parts.ts';
 import { createContext, hashOfAuthorization } from './request-context.ts';
 import { traceOf } from './trace/trace.middleware.ts';
 
-/** Largest body of a GraphQL request. Bytes. */
-export const MAX_GRAPHQL_BYTES = 1024 * 1024;
+/** Largest body of a GraphQL request: room for the largest pipeline, each of whose characters may be escaped. Bytes. */
+export const MAX_GRAPHQL_BYTES = 3 * 1024 * 1024;
 
 /** How Nest and Apollo serve the schema: guarded, limited, without batching and persisted queries. */
 export function createGraphqlOptions(parts: ApiParts): ApolloDriverConfig {

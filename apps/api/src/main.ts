@@ -9,6 +9,7 @@ import {
   createPool,
   EVENTS_CHANNEL,
   RELEASE_REQUESTS_CHANNEL,
+  STEP_LOGS_CHANNEL,
 } from '@sluice/persistence';
 import { parseTrustRoot } from '@sluice/signing';
 import { loadCodecKeys } from '@sluice/temporal-client';
@@ -45,7 +46,7 @@ async function main(log: Logger): Promise<void> {
   const listener = createListener({
     connectionString: settings.databaseUrl,
     applicationName: 'sluice-api-listener',
-    channels: [COMMANDS_CHANNEL, RELEASE_REQUESTS_CHANNEL, EVENTS_CHANNEL],
+    channels: [COMMANDS_CHANNEL, RELEASE_REQUESTS_CHANNEL, EVENTS_CHANNEL, STEP_LOGS_CHANNEL],
     onNotify: ({ channel, payload }) => wakeups.notify(channel, payload),
     onConnected: () => wakeups.notifyAll(),
     onConnectionError: (error) => log.warn({ err: error }, 'listening connection lost'),

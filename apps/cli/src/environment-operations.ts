@@ -33,6 +33,9 @@ export const ENVIRONMENT_OPERATIONS = {
       promotions(first: 100) { edges { node { id state release { id name version } } } }
     }
   }`,
+  environmentPipeline: `query EnvironmentPipeline($name: ID!) {
+    environment(name: $name) { pipeline pipelineVersion }
+  }`,
   rollbackEnvironment: `mutation RollbackEnvironment($input: RollbackEnvironmentInput!) {
     rollbackEnvironment(input: $input) {
       __typename

@@ -3,6 +3,7 @@ import type { CliIo, Terminal } from './cli-io.ts';
 import { describeMove } from './difference-text.ts';
 import { problemLine, waysOut } from './problem-text.ts';
 import { describeEvent, describeWait, duration } from './progress-text.ts';
+import { membersText, stateText } from './step-text.ts';
 import { wrapped } from './text-layout.ts';
 import type { EventView, ProgressPromotionView } from './watch-operations.ts';
 
@@ -14,6 +15,7 @@ const MARKS: Readonly<Record<string, readonly [string, Colour]>> = {
   RUNNING: ['▶', 'cyan'],
   WAITING: ['◷', 'yellow'],
   SUCCEEDED: ['✓', 'green'],
+  PARTIAL: ['◐', 'yellow'],
   FAILED: ['✗', 'red'],
   SKIPPED: ['-', 'dim'],
   CANCELLED: ['✗', 'yellow'],
@@ -90,10 +92,11 @@ export function renderProgress(
   { columns, rows }: Terminal,
   coloured: boolean,
 ): readonly string[] {
-  const head = [headOf(promotion, now), [], ...promotion.steps.map((step) => stepLine(step, now))];
+  const head = [headOf(promotion, now), [], ...stepLines(promotion.steps, now, rows)];
   const waits: Line[] = describeWait(promotion).map((text) => [[`  ${text}`, 'yellow']]);
   const below: Line[] = waits.length === 0 ? [] : [[], ...waits];
   below.push(...problemLines(promotion, columns - 1));
+  below.push(...compensationLines(promotion, columns - 1));
   if (promotion.deployments.length > 0) below.push([], ...promotion.deployments.map(targetLine));
   const tail: Line[] = note === '' ? [] : [[], [[`  ${note}`, 'yellow']]];
   // One line less, for the cursor stands below the last one.
@@ -125,7 +128,46 @@ function headOf(promotion: ProgressPromotionView, now: number): Line {
   ];
 }
 
-function stepLine(step: ProgressPromotionView['steps'][number], now: number): Line {
+type Step = ProgressPromotionView['steps'][number];
+
+/** Rows of the terminal that are not for steps. */
+const OTHER_ROWS = 14;
+
+/** All steps where they fit; else those that are not simply done or to come, and how many others there are. */
+function stepLines(steps: readonly Step[], now: number, rows: number): readonly Line[] {
+  const room = Math.max(5, rows - OTHER_ROWS);
+  const isTooMuch = steps.length > room;
+  const notable = isTooMuch ? steps.filter(({ state }) => !QUIET.includes(state)) : steps;
+  const shown = notable.slice(-room);
+  const widest = (lengths: readonly number[], least: number, most: number): number =>
+    Math.min(most, Math.max(least, ...lengths));
+  const names = widest(
+    shown.map(({ id }) => id.length),
+    12,
+    32,
+  );
+  const states = widest(
+    shown.map((step) => stateText(step).length),
+    10,
+    24,
+  );
+  const lines = shown.map((step) => stepLine(step, now, { names, states }));
+  if (shown.length === steps.length) return lines;
+  const counts = new Map<string, number>();
+  for (const step of steps) {
+    if (!shown.includes(step)) counts.set(step.state, (counts.get(step.state) ?? 0) + 1);
+  }
+  const others = [...counts].map(([state, count]) => `${count} ${state.toLowerCase()}`).join(', ');
+  return [...lines, [[`  … and ${others}`, 'dim']]];
+}
+
+const QUIET = ['PENDING', 'SUCCEEDED', 'SKIPPED'];
+
+function stepLine(
+  step: Step,
+  now: number,
+  width: { readonly names: number; readonly states: number },
+): Line {
   const [mark, colour] = MARKS[step.state] ?? ['?', 'dim'];
   const isOpen = step.state === 'RUNNING' || step.state === 'WAITING';
   const time =
@@ -136,11 +178,36 @@ function stepLine(step: ProgressPromotionView['steps'][number], now: number): Li
         : '';
   return [
     [`  ${mark} `, colour],
-    [`${step.id.padEnd(12)} `],
-    [step.state.toLowerCase().padEnd(10), colour],
+    [`${step.id.padEnd(width.names)} `],
+    [stateText(step).padEnd(width.states), colour],
     [` ${time.padStart(8)}`, 'dim'],
     [step.reason === null ? '' : `  ${step.reason.code}`, colour],
+    [othersText(step), 'dim'],
   ];
+}
+
+/** Members that did not simply succeed, while there are some. */
+function othersText({ memberCounts }: Step): string {
+  const text = membersText(memberCounts);
+  return text === '' ? '' : `  (${text})`;
+}
+
+/** What was put back so far, and what a person has to do. */
+function compensationLines(
+  { compensation }: ProgressPromotionView,
+  width: number,
+): readonly Line[] {
+  if (compensation === null) return [];
+  const hands = compensation.steps.filter(({ byHand }) => byHand !== null);
+  const counts = ['UNDONE', 'OPEN', 'FAILED', 'LEFT'].map((state) => {
+    return compensation.steps.filter((step) => step.state === state).length;
+  });
+  const [undone = 0, open = 0, failed = 0, left = 0] = counts;
+  const head = `  undone ${undone}, to be undone ${open}, failed ${failed}, left ${left}`;
+  const byHand = hands.flatMap(({ step, byHand: text }) =>
+    wrapped(`  by hand, ${step}: ${text}`, 4, width).trimEnd().split('\n'),
+  );
+  return [[], [[head, 'yellow']], ...byHand.map((line): Line => [[line, 'red']])];
 }
 
 function targetLine({

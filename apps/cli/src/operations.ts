@@ -1,6 +1,8 @@
 import { APPROVAL_OPERATIONS, type ApprovalView, type SaidView } from './approval-operations.ts';
 import { ENVIRONMENT_OPERATIONS } from './environment-operations.ts';
 import { HISTORY_OPERATIONS, type ProblemView } from './history-operations.ts';
+import { LOG_OPERATIONS } from './log-operations.ts';
+import { PIPELINE_OPERATIONS } from './pipeline-operations.ts';
 import { WATCH_OPERATIONS } from './watch-operations.ts';
 
 /** The GraphQL operations of the CLI; a test validates each against the schema. */
@@ -25,7 +27,16 @@ const PROMOTION = `
     reason { code message }
     release { id name version }
     environment { name }
-    steps { id type state seconds reason { code message } }
+    parameters
+    pipeline { name version digest }
+    steps {
+      id type state seconds reason { code message } description needs
+      memberCounts { total pending running succeeded denied failed skipped cancelled reverted }
+    }
+    compensation {
+      complete
+      steps { step type state undoes byHand undoneMembers memberCount reason { code message } }
+    }
     decision {
       decision reasonCodes policyDigest inputDigest determinismHash evaluatedAt
       trace { rule source result finding remedy }
@@ -63,7 +74,12 @@ export const OPERATIONS = {
     releaseByVersion(name: $name, version: $version) { ...ReleaseFields }
   } ${RELEASE}`,
   requestPromotion: `mutation RequestPromotion($input: RequestPromotionInput!) {
-    requestPromotion(input: $input) { __typename ... on Promotion { ...PromotionFields } ${REFUSAL} }
+    requestPromotion(input: $input) {
+      __typename
+      ... on Promotion { ...PromotionFields }
+      ... on PipelineInvalid { problemCount problems { code severity path line column message suggestion } }
+      ${REFUSAL}
+    }
   } ${PROMOTION}`,
   cancelPromotion: `mutation CancelPromotion($input: CancelPromotionInput!) {
     cancelPromotion(input: $input) { __typename ... on Promotion { ...PromotionFields } ${REFUSAL} }
@@ -77,6 +93,8 @@ export const OPERATIONS = {
   ...APPROVAL_OPERATIONS,
   ...ENVIRONMENT_OPERATIONS,
   ...HISTORY_OPERATIONS,
+  ...LOG_OPERATIONS,
+  ...PIPELINE_OPERATIONS,
   ...WATCH_OPERATIONS,
 } as const;
 
@@ -128,13 +146,16 @@ export interface PromotionView {
   readonly reason: ReasonView | null;
   readonly release: { readonly id: string; readonly name: string; readonly version: string };
   readonly environment: { readonly name: string };
-  readonly steps: readonly {
-    readonly id: string;
-    readonly type: string;
-    readonly state: string;
-    readonly seconds: number | null;
-    readonly reason: ReasonView | null;
-  }[];
+  /** Name to value. */
+  readonly parameters: Readonly<Record<string, unknown>>;
+  /** Null before it began. */
+  readonly pipeline: {
+    readonly name: string;
+    readonly version: number;
+    readonly digest: string;
+  } | null;
+  readonly steps: readonly StepView[];
+  readonly compensation: CompensationView | null;
   readonly decision: {
     readonly decision: string;
     readonly reasonCodes: readonly string[];
@@ -163,6 +184,47 @@ export interface PromotionView {
   /** Why it does not go on; null when it does, or has ended. */
   readonly problem: ProblemView | null;
   readonly packet: { readonly digest: string } | null;
+}
+
+/** How many members of a step are in each state. */
+export interface MemberCountsView {
+  readonly total: number;
+  readonly pending: number;
+  readonly running: number;
+  readonly succeeded: number;
+  readonly denied: number;
+  readonly failed: number;
+  readonly skipped: number;
+  readonly cancelled: number;
+  readonly reverted: number;
+}
+
+/** A step as a promotion shows it. */
+export interface StepView {
+  readonly id: string;
+  readonly type: string;
+  readonly state: string;
+  readonly seconds: number | null;
+  readonly reason: ReasonView | null;
+  readonly description: string | null;
+  readonly needs: readonly string[];
+  /** Null where it runs once. */
+  readonly memberCounts: MemberCountsView | null;
+}
+
+/** What a promotion that went wrong put back, and what remains. */
+export interface CompensationView {
+  readonly complete: boolean;
+  readonly steps: readonly {
+    readonly step: string;
+    readonly type: string;
+    readonly state: 'UNDONE' | 'FAILED' | 'OPEN' | 'LEFT' | 'STAYS';
+    readonly undoes: string | null;
+    readonly byHand: string | null;
+    readonly undoneMembers: number | null;
+    readonly memberCount: number | null;
+    readonly reason: ReasonView | null;
+  }[];
 }
 
 /** A round of asking people, as a promotion shows it. */

@@ -2,6 +2,7 @@ import { approvalsOf, describeMove, describeSaid } from './difference-text.ts';
 import type { PromotionView } from './operations.ts';
 import { describeProblem } from './problem-text.ts';
 import { minuteOf } from './progress-text.ts';
+import { describeCompensation, describeSteps } from './step-text.ts';
 import { table, wrapped } from './text-layout.ts';
 
 const ROLLED_BACK_TO: Readonly<Record<NonNullable<PromotionView['rollbackTo']>, string>> = {
@@ -21,24 +22,26 @@ export function describePromotion(promotion: PromotionView): string {
     const to = ROLLED_BACK_TO[promotion.rollbackTo];
     parts.push(wrapped(`  asked for  ${to}: ${promotion.requestedReason ?? ''}`, 13));
   }
+  if (promotion.pipeline !== null) {
+    const { name, version } = promotion.pipeline;
+    parts.push(wrapped(`  pipeline   ${name}@${version}${givenText(promotion.parameters)}`, 13));
+  }
   if (promotion.traceId !== null) parts.push(`  trace      ${promotion.traceId}\n`);
   if (promotion.reason !== null) {
     const { code, message } = promotion.reason;
     parts.push(wrapped(`  reason     ${code}: ${message}`, 13));
   }
   if (promotion.problem !== null) parts.push('\n', describeProblem(id, promotion.problem));
-  const steps = promotion.steps.map((step) => [
-    step.id,
-    step.state.toLowerCase(),
-    step.seconds === null ? '' : step.seconds.toFixed(1),
-    step.reason === null ? '' : step.reason.code,
-  ]);
-  const columns = [{ title: 'STEP' }, { title: 'STATE' }, { title: 'SECONDS' }];
-  parts.push('\n', table([...columns, { title: 'REASON', shrinks: true }], steps));
+  parts.push('\n', describeSteps(promotion), describeCompensation(promotion));
   parts.push(describeDecision(promotion), describeApprovals(promotion));
   parts.push(describeDeployments(promotion));
   if (promotion.packet !== null) parts.push(`\npacket  ${promotion.packet.digest}\n`);
   return parts.join('');
+}
+
+function givenText(parameters: PromotionView['parameters']): string {
+  const given = Object.entries(parameters).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
+  return given.length === 0 ? '' : `, ${given.join(', ')}`;
 }
 
 function describeDecision({ decision }: PromotionView): string {

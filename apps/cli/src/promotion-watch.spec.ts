@@ -32,6 +32,9 @@ function promotionAt(done: number, state = done === STEPS.length ? 'SUCCEEDED' :
     traceId: null,
     release: { id: digest, name: 'shop', version: '1.2.0' },
     environment: { name: 'dev' },
+    parameters: {},
+    pipeline: null,
+    compensation: null,
     steps: STEPS.map((id, index) => ({
       id,
       type: `${id}@1`,
@@ -40,6 +43,7 @@ function promotionAt(done: number, state = done === STEPS.length ? 'SUCCEEDED' :
       endedAt: index < done ? at : null,
       seconds: index < done ? 1.25 : null,
       reason: null,
+      needs: [],
     })),
     decision: null,
     deployments: [],

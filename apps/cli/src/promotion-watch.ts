@@ -9,6 +9,7 @@ import { OPERATIONS, type PromotionView } from './operations.ts';
 import { describeProblem } from './problem-text.ts';
 import { describeEnd, describeEvent, describeWait } from './progress-text.ts';
 import { getPromotion, isEnded } from './promotion-reference.ts';
+import { describeCompensation } from './step-text.ts';
 import { isStreamLost } from './subscription-client.ts';
 import { clause, wrapped } from './text-layout.ts';
 import type { EventView, ProgressView } from './watch-operations.ts';
@@ -170,7 +171,10 @@ function textLines(io: CliIo): Presenter {
     note: (text) => {
       if (text !== '') io.err(wrapped(text, 2));
     },
-    end: (promotion) => io.out(wrapped(describeEnd(promotion), 2)),
+    end: (promotion) => {
+      io.out(wrapped(describeEnd(promotion), 2));
+      io.out(describeCompensation(promotion));
+    },
     close: () => undefined,
   };
 }
@@ -204,7 +208,7 @@ function liveView(io: CliIo): Presenter {
       }
       view.close();
       // Whole, for a reason can be longer than a line of the view.
-      io.out(`\n${wrapped(describeEnd(promotion), 2)}`);
+      io.out(`\n${wrapped(describeEnd(promotion), 2)}${describeCompensation(promotion)}`);
     },
     close: () => {
       view.close();

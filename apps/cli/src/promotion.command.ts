@@ -3,33 +3,24 @@ import type { Command } from 'commander';
 import type { ApiClient } from './api-client.ts';
 import type { ApprovalView, DifferenceView } from './approval-operations.ts';
 import type { CliIo } from './cli-io.ts';
-import {
-  act,
-  assertNotRefused,
-  type CommandContext,
-  wholeNumber,
-  writeOutput,
-} from './command-context.ts';
+import { act, assertNotRefused, type CommandContext, writeOutput } from './command-context.ts';
 import { describeDifference, describeRequest } from './difference-text.ts';
 import { CliError, EXIT_CODES, type ExitCode } from './exit-codes.ts';
 import { OPERATIONS, type PromotionView, type RefusalView } from './operations.ts';
+import { type PromoteOptions, promoteRelease, promoting } from './promote.command.ts';
 import { type AtOptions, showPromotionAt } from './promotion-at.ts';
-import { assertPromotionId, getPromotion, isEnded, noPromotion } from './promotion-reference.ts';
+import { addLogsCommand } from './promotion-logs.ts';
+import { assertPromotionId, getPromotion, noPromotion } from './promotion-reference.ts';
+import {
+  ended,
+  printPromotion,
+  type RequestOptions,
+  type WaitOptions,
+} from './promotion-request.ts';
 import { type ResetOptions, resetPromotion, resumePromotion } from './promotion-reset.ts';
 import { describePromotion } from './promotion-text.ts';
 import { watchPromotion } from './promotion-watch.ts';
-import { getRelease } from './release.command.ts';
-
-const POLL_MS = 1000;
-
-interface WaitOptions {
-  readonly wait?: string;
-}
-
-interface RequestOptions extends WaitOptions {
-  readonly idempotencyKey?: string;
-  readonly watch?: boolean;
-}
+import { describeCompensation, describeSteps } from './step-text.ts';
 
 interface WatchOptions {
   readonly after?: string;
@@ -65,13 +56,15 @@ export function addPromotionCommands(
   const promotion = program
     .command('promotion')
     .description('moves of a release to an environment');
-  const request = promotion
-    .command('request <release> <environment>')
-    .description('promote a release (its digest, or name@version)')
+  const request = promoting(promotion.command('request <release> <environment>'))
+    .description('promote a release (its digest, or name@version); see also sluice promote')
+    .option('--dry', 'only show what would happen to which targets')
     .option('--watch', 'follow it to its end, live; status 1 unless it succeeded')
     .option(...key)
     .option(...wait);
-  act<RequestOptions>(request, io, settle, requestPromotion);
+  act<PromoteOptions>(request, io, settle, (context, options, [release, environment = '']) =>
+    promoteRelease(context, options, environment, release),
+  );
   const show = promotion
     .command('show <promotion>')
     .description('steps, decision with reasons and remedies, approvals, deployments')
@@ -89,6 +82,19 @@ export function addPromotionCommands(
     assertPromotionId(id);
     if (after !== undefined) assertPosition(after);
     return watchPromotion(context, id, after);
+  });
+  addLogsCommand(promotion, io, settle);
+  const steps = promotion
+    .command('steps <promotion>')
+    .description('each step with its members, why it was skipped, and what was put back');
+  act(steps, io, settle, async (context, _options, [id = '']) => {
+    assertPromotionId(id);
+    const shown = await getPromotion(context.api(), id);
+    context.print(
+      { id, state: shown.state, steps: shown.steps, compensation: shown.compensation },
+      () => describeSteps(shown) + describeCompensation(shown),
+    );
+    return EXIT_CODES.ok;
   });
   const cancel = promotion
     .command('cancel <promotion>')
@@ -126,26 +132,6 @@ export function addPromotionCommands(
     .option(...follow)
     .option(...key);
   act<ResetOptions>(resume, io, settle, resumePromotion);
-}
-
-async function requestPromotion(
-  context: CommandContext,
-  options: RequestOptions,
-  [reference = '', environment = '']: readonly string[],
-): Promise<ExitCode> {
-  const api = context.api();
-  const { id: release } = await getRelease(api, reference);
-  const input = { release, environment, idempotencyKey: options.idempotencyKey ?? randomUUID() };
-  const answer = await api.run<{ requestPromotion: PromotionAnswer }>(OPERATIONS.requestPromotion, {
-    input,
-  });
-  assertNotRefused(answer.requestPromotion, 'Promotion');
-  if (options.watch === true) return watchPromotion(context, answer.requestPromotion.id);
-  return printPromotion(
-    context,
-    await ended(context, api, answer.requestPromotion, options),
-    options,
-  );
 }
 
 async function cancelPromotion(
@@ -220,45 +206,4 @@ async function getPacket(api: ApiClient, { id, state }: PromotionView): Promise<
   const message = `Promotion ${id} is ${state.toLowerCase()} and has no packet yet.`;
   const next = 'It is sealed at its end: ask again with --wait 300.';
   throw new CliError(EXIT_CODES.failed, 'packet-missing', message, next);
-}
-
-/** Waits for the end and the seal, where --wait is given. */
-async function ended(
-  { io }: CommandContext,
-  api: ApiClient,
-  first: PromotionView,
-  options: WaitOptions,
-): Promise<PromotionView> {
-  if (options.wait === undefined) return first;
-  const deadline = io.now() + wholeNumber(options.wait, '--wait', 1, 7 * 24 * 3600) * 1000;
-  let promotion = first;
-  let shown = '';
-  while (!isEnded(promotion)) {
-    const active = promotion.steps.find(({ state }) => state === 'RUNNING' || state === 'WAITING');
-    const line = `${promotion.id}: ${promotion.state.toLowerCase()}${active ? `, ${active.id}` : ''}`;
-    if (line !== shown) io.err(`${line} …\n`);
-    shown = line;
-    if (io.now() >= deadline) {
-      const message = `Promotion ${promotion.id} has not ended within ${options.wait} s.`;
-      const next = `Look again: sluice promotion show ${promotion.id}.`;
-      throw new CliError(EXIT_CODES.failed, 'wait-over', message, next);
-    }
-    await io.sleep(POLL_MS);
-    promotion = await getPromotion(api, promotion.id);
-  }
-  return promotion;
-}
-
-function printPromotion(
-  context: CommandContext,
-  promotion: PromotionView,
-  { wait }: WaitOptions,
-  files: { readonly packet?: string; readonly trustRoot?: string } = {},
-): ExitCode {
-  context.print({ ...promotion, files }, () => {
-    const lines = Object.entries(files).map(([name, path]) => `${name} written to ${path}\n`);
-    return describePromotion(promotion) + lines.join('');
-  });
-  const isGood = wait === undefined || promotion.state === 'SUCCEEDED';
-  return isGood ? EXIT_CODES.ok : EXIT_CODES.failed;
 }

@@ -17,7 +17,14 @@ const release: ReleaseView = {
   createdAt: '2026-11-21T12:00:00.000Z',
   components: [{ name: 'web', kind: 'OCI', digest, version: '1.0.0' }],
 };
-const step = { type: 'scan@1', seconds: 1.25, reason: null };
+const step = {
+  type: 'scan@1',
+  seconds: 1.25,
+  reason: null,
+  description: null,
+  needs: [],
+  memberCounts: null,
+};
 const promotion: PromotionView = {
   id: 'dev/2',
   kind: 'PROMOTE',
@@ -32,6 +39,9 @@ const promotion: PromotionView = {
   reason: { code: 'secret-found', message: 'The gate denied it.' },
   release: { id: digest, name: 'shop', version: '1.1.0' },
   environment: { name: 'dev' },
+  parameters: {},
+  pipeline: { name: 'standard', version: 2, digest },
+  compensation: null,
   steps: [
     { ...step, id: 'scan', state: 'SUCCEEDED' },
     { ...step, id: 'gate', state: 'FAILED', reason: { code: 'secret-found', message: 'x' } },

@@ -7,6 +7,8 @@ import type { CliIo } from './cli-io.ts';
 import { addDoctorCommand } from './doctor.command.ts';
 import { type CliError, EXIT_CODES, type ExitCode } from './exit-codes.ts';
 import { addHistoryCommands } from './history.command.ts';
+import { addPipelineCommands } from './pipeline.command.ts';
+import { addPromoteCommand } from './promote.command.ts';
 import { addPromotionCommands } from './promotion.command.ts';
 import { addQueueCommand } from './queue.command.ts';
 import { addAdminCommands } from './reconcile.command.ts';
@@ -65,12 +67,14 @@ function buildProgram(io: CliIo, isJson: boolean, settle: (exitCode: ExitCode) =
     })
     .showSuggestionAfterError();
   addReleaseCommands(program, io, settle);
+  addPromoteCommand(program, io, settle);
   addPromotionCommands(program, io, settle);
   addApprovalCommands(program, io, settle);
   addQueueCommand(program, io, settle);
   addRollbackCommand(program, io, settle);
   addReplayCommand(program, io, settle);
   addHistoryCommands(program, io, settle);
+  addPipelineCommands(program, io, settle);
   addVerifyCommand(program, io, settle);
   addAgentCommands(program, io, settle);
   addAdminCommands(program, io, settle);

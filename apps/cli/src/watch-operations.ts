@@ -1,6 +1,6 @@
 import type { ReleaseNameView } from './approval-operations.ts';
 import type { ProblemView } from './history-operations.ts';
-import type { ReasonView } from './operations.ts';
+import type { CompensationView, MemberCountsView, ReasonView } from './operations.ts';
 
 /** The GraphQL subscription of `promotion watch`, and what it selects. */
 export const WATCH_OPERATIONS = {
@@ -13,7 +13,14 @@ export const WATCH_OPERATIONS = {
         reason { code message }
         release { id name version }
         environment { name }
-        steps { id type state startedAt endedAt seconds reason { code message } }
+        steps {
+          id type state startedAt endedAt seconds reason { code message }
+          memberCounts { total pending running succeeded denied failed skipped cancelled reverted }
+        }
+        compensation {
+          complete
+          steps { step type state undoes byHand undoneMembers memberCount reason { code message } }
+        }
         deployments { state target { name } failure { code message } }
         problem { code message cause attempt event activity buildId since wayOut }
         approval {
@@ -56,7 +63,11 @@ export interface ProgressPromotionView {
     readonly endedAt: string | null;
     readonly seconds: number | null;
     readonly reason: ReasonView | null;
+    /** Null where it runs once. */
+    readonly memberCounts: MemberCountsView | null;
   }[];
+  /** Null while all goes well. */
+  readonly compensation: CompensationView | null;
   readonly deployments: readonly {
     readonly state: string;
     readonly target: { readonly name: string };

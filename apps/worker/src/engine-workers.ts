@@ -23,6 +23,8 @@ export interface EngineWorkersOptions {
   readonly namespace: string;
   readonly codecKeys: CodecKeys;
   readonly activities: ActivitiesByQueue;
+  /** Served here, the others are left to other workers; all when absent. */
+  readonly queues?: readonly TaskQueue[];
   readonly workflowBundle: WorkflowBundleOption;
   /** Which build this is, and whether runs are pinned to it. */
   readonly version: WorkerVersion;
@@ -48,6 +50,10 @@ const CONCURRENT_ACTIVITIES: Readonly<Record<TaskQueue, number>> = {
   [TASK_QUEUES.gate]: 10,
   [TASK_QUEUES.deploy]: 50,
   [TASK_QUEUES.verify]: 50,
+  [TASK_QUEUES.build]: 2,
+  [TASK_QUEUES.script]: 4,
+  // A soak holds its place as long as it lasts, and costs next to nothing meanwhile.
+  [TASK_QUEUES.outbound]: 200,
 };
 
 /** Each poller holds a call open; five keep up with the engine here. */
@@ -105,7 +111,7 @@ async function makeWorkers(options: EngineWorkersOptions): Promise<MadeWorkers> 
   const connection = await NativeConnection.connect({ address: options.address });
   try {
     const workers: Worker[] = [];
-    for (const taskQueue of Object.values(TASK_QUEUES)) {
+    for (const taskQueue of options.queues ?? Object.values(TASK_QUEUES)) {
       workers.push(await Worker.create(workerOptions(options, connection, taskQueue)));
     }
     return { connection, workers };

@@ -8,6 +8,8 @@ export interface ProcessHealth {
   readonly ready: boolean;
   /** Part → state. */
   readonly parts: Readonly<Record<string, string>>;
+  /** Task queue → `served`, or why this process does not. */
+  readonly queues?: Readonly<Record<string, string>>;
 }
 
 /** A listening health server. */

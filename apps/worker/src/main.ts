@@ -18,6 +18,7 @@ import { keepTrying } from './keep-trying.ts';
 import { announceReady, onStop } from './process-end.ts';
 import type { SettingsError } from './settings.ts';
 import { startRelays } from './start-relays.ts';
+import { findStepCapabilities } from './step-capabilities.ts';
 import { traceSigner } from './traced-signer.ts';
 import { readWorkerSettings, type WorkerSettings } from './worker-settings.ts';
 import { findWorkflowCode } from './workflow-code.ts';
@@ -38,6 +39,7 @@ try {
 async function start(settings: WorkerSettings, logger: Logger): Promise<void> {
   const stopping = new AbortController();
   const toStop: (() => Promise<unknown>)[] = [];
+  let queues: Readonly<Record<string, string>> = {};
   const parts: Record<string, string> = { engine: 'connecting', relays: 'connecting' };
   onStop(logger, async () => {
     stopping.abort();
@@ -51,7 +53,7 @@ async function start(settings: WorkerSettings, logger: Logger): Promise<void> {
     const ready = (): boolean => Object.values(parts).every((state) => state === 'running');
     const server = await serveHealth(
       settings.port,
-      () => ({ ready: ready(), parts: { ...parts } }),
+      () => ({ ready: ready(), parts: { ...parts }, queues }),
       metrics,
     );
     toStop.push(() => server.close());
@@ -79,6 +81,9 @@ async function start(settings: WorkerSettings, logger: Logger): Promise<void> {
   const evidence = createFolderStore(settings.evidenceDir);
   const signer = traceSigner(createSignerClient({ socketPath: settings.signerSocket }));
   const code = await findWorkflowCode(logger, settings.workflowBundle);
+  const steps = await findStepCapabilities(settings, logger);
+  toStop.push(() => steps.close());
+  queues = steps.report;
   const activities = createActivities({
     pool,
     evidence,
@@ -89,6 +94,7 @@ async function start(settings: WorkerSettings, logger: Logger): Promise<void> {
       timeoutMs: settings.scanSeconds * 1000,
     }),
     decisions,
+    ...steps.parts,
     logger,
     scope: currentActivityScope,
     supersedeGraceSeconds: settings.supersedeGraceSeconds,
@@ -111,6 +117,7 @@ async function start(settings: WorkerSettings, logger: Logger): Promise<void> {
     namespace,
     codecKeys,
     activities,
+    queues: steps.queues,
     workflowBundle: code.bundle,
     version,
     tracing: tracing.sink,
@@ -149,7 +156,10 @@ async function start(settings: WorkerSettings, logger: Logger): Promise<void> {
   await workers.started;
   if (!signal.aborted) {
     const { policyDigest: policy } = decisions;
-    logger.info({ address, namespace, policy, ...version, bundle: code.digest }, 'worker ready');
+    logger.info(
+      { address, namespace, policy, ...version, bundle: code.digest, queues },
+      'worker ready',
+    );
     announceReady({ service: 'worker' });
   }
 }

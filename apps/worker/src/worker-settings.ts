@@ -1,11 +1,12 @@
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { builtInPolicyDir } from '@sluice/decision';
 import { readTracesUrl } from '@sluice/observability';
 import { type Environment, SettingsReader } from './settings.ts';
+import { readStepSettings, type StepSettings } from './worker-settings-steps.ts';
 
 /** What the worker process needs to know. */
-export interface WorkerSettings {
+export interface WorkerSettings extends StepSettings {
   /** Of the role sluice_worker. */
   readonly databaseUrl: string;
   /** Of the role sluice_relay. */
@@ -63,6 +64,16 @@ export function readWorkerSettings(environment: Environment): WorkerSettings {
     }
     return named;
   };
+  const own = [
+    'SLUICE_EVIDENCE_DIR',
+    'SLUICE_CODEC_KEYS',
+    'SLUICE_SIGNER_SOCKET',
+    'SLUICE_SIGNER_KEYS',
+  ];
+  const ownPaths = own.flatMap((variable) => {
+    const path = reader.optional(variable, undefined);
+    return path === undefined ? [] : [{ variable, path: resolve(path) }];
+  });
   const settings: WorkerSettings = {
     databaseUrl,
     relayDatabaseUrl: ofRole('SLUICE_RELAY_DATABASE_URL', 'sluice_relay'),
@@ -87,6 +98,7 @@ export function readWorkerSettings(environment: Environment): WorkerSettings {
     scanSeconds: reader.integer('SLUICE_SCAN_SECONDS', 240, 1, 3600),
     workerDeployment: readDeployment(reader),
     workflowBundle: reader.optional('SLUICE_WORKFLOW_BUNDLE', null),
+    ...readStepSettings(reader, ownPaths),
   };
   refuseTracesUrl(environment, reader);
   reader.assertValid();

@@ -5,7 +5,7 @@ import {
   type Refusal,
   type Voter,
 } from '@sluice/domain';
-import type { ApprovalRecord, ApprovalRequestRecord } from '@sluice/persistence';
+import { type ApprovalRecord, type ApprovalRequestRecord, votesOn } from '@sluice/persistence';
 
 /** What the records say about a round, in the form in which the domain decides. */
 export function approvalFactsOf(
@@ -19,9 +19,7 @@ export function approvalFactsOf(
     releaseDigest: request.releaseDigest,
     planDigest: request.planDigest,
     deadline: Date.parse(request.deadline),
-    votes: said
-      .filter(({ state, round }) => state === 'recorded' && round === request.round)
-      .map(({ personId, decision }) => ({ personId, decision })),
+    votes: votesOn(request, said).map(({ personId, decision }) => ({ personId, decision })),
   };
 }
 

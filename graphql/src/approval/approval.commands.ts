@@ -14,6 +14,7 @@ import {
   reaskApproval,
   refuseApproval,
   type Tx,
+  votesOn,
 } from '@sluice/persistence';
 import type { DecideApprovalInput as Ballot } from '@sluice/temporal-contract';
 import type { DecideAnswer } from '../common/engine-client.ts';
@@ -80,15 +81,17 @@ export class ApprovalCommands {
 
   async #show(
     context: GraphqlContext,
-    { promotionId, round, approvalId }: ApprovalRecord,
+    { promotionId, round, stepId, approvalId }: ApprovalRecord,
   ): Promise<ApprovalRequestView> {
     const [rounds, approvals] = await context.inTenant(async (tx) => [
       await listApprovalRequestsOf(tx, [promotionId]),
       await listApprovalsOf(tx, [promotionId]),
     ]);
-    const request = rounds.find((candidate) => candidate.round === round);
+    const request = rounds.find(
+      (candidate) => candidate.round === round && candidate.stepId === (stepId ?? candidate.stepId),
+    );
     if (request !== undefined) {
-      const votes = approvals.filter((one) => one.state === 'recorded' && one.round === round);
+      const votes = votesOn(request, approvals);
       // The workflow closes the request a moment after the decision that settles it was recorded.
       const state = request.state === 'waiting' ? tallyVotes(request.rule, votes) : request.state;
       return approvalRequestView({ ...request, state });

@@ -83,8 +83,10 @@ export class ApprovalResolver {
     const said = await loaders.approvalsOf(record.promotionId);
     // One that was never admitted has no round: it is shown where the plan is that it looked at.
     return said
-      .filter(({ round, planDigest }) =>
-        round === null ? planDigest === record.planDigest : round === record.round,
+      .filter(({ round, stepId, planDigest }) =>
+        round === null
+          ? planDigest === record.planDigest
+          : round === record.round && (stepId ?? record.stepId) === record.stepId,
       )
       .map(approvalRecordView);
   }

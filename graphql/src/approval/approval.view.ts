@@ -22,7 +22,7 @@ export interface ApprovalRequestView {
 export function approvalRequestView(record: ApprovalRequestRecord): ApprovalRequestView {
   return {
     __typename: 'ApprovalRequest',
-    id: `${record.promotionId}#${record.round}`,
+    id: `${record.promotionId}#${record.round}/${record.stepId}`,
     round: record.round,
     state: enumName(record.state),
     reason: record.reason,

@@ -23,6 +23,7 @@ export const MUTATION_PERMISSIONS: Readonly<Record<string, Permission>> = {
   resetPromotion: 'promotion.reset',
   resumePromotion: 'promotion.reset',
   reconcile: 'estate.reconcile',
+  publishPipeline: 'pipeline.publish',
 };
 
 /** What these queries need; all others need `read`. */

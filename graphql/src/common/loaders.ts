@@ -1,3 +1,4 @@
+import type { ResolvedPipeline } from '@sluice/domain';
 import {
   type AgentRecord,
   type ApprovalRecord,
@@ -16,19 +17,29 @@ import {
   listDecisionsOf,
   listDeploymentsOf,
   listEnvironmentsByName,
+  listEnvironmentsOfPipelines,
   listEventsOf,
   listHistoriesOf,
   listLeaseQueues,
   listLeases,
+  listMemberCounts,
+  listMembersOf,
+  listPipelinesByVersion,
+  listPipelineVersionsOf,
   listProblemsOf,
   listPromotionsById,
   listPromotionsOfEnvironments,
   listPromotionsOfReleases,
   listReleasesByDigest,
+  listResolvedPipelines,
   listStatementsOf,
   listStepsOf,
   listTargetsByName,
   listTargetsOf,
+  type MemberCounts,
+  type MemberRecord,
+  type PipelineRecord,
+  type PipelineVersionRecord,
   type PromotionRecord,
   type QueuePlaceRecord,
   type Page as RecordPage,
@@ -45,6 +56,15 @@ import type { Page } from './page.ts';
 /** A lease with who waits for it, first in line first. */
 export interface LeaseWithQueue extends LeaseRecord {
   readonly queue: readonly QueuePlaceRecord[];
+}
+
+/** How many members of a step are in each state. */
+export interface StepMemberCounts {
+  readonly promotionId: string;
+  readonly stepId: string;
+  readonly counts: MemberCounts;
+  /** Of those, whose target was changed, or may have been, and was not put back. */
+  readonly touched: number;
 }
 
 /**
@@ -81,6 +101,18 @@ export interface Loaders {
   historiesOf(promotion: string): Promise<readonly HistoryRecord[]>;
   /** What keeps its workflow, or what settles it, from going on. */
   problemsOf(promotion: string): Promise<readonly WorkflowProblemRecord[]>;
+  /** A version of a pipeline, by `<name>@<version>`; as {@link Loaders.getRelease}. */
+  getPipeline(ref: string): Promise<PipelineRecord>;
+  /** Newest first, at most 100. */
+  pipelineVersionsOf(name: string): Promise<readonly PipelineVersionRecord[]>;
+  /** Environments that name this pipeline, whatever the version. */
+  environmentsOfPipeline(name: string): Promise<readonly EnvironmentRecord[]>;
+  /** What promotions run, by its digest. */
+  resolvedPipeline(digest: string): Promise<ResolvedPipeline | undefined>;
+  /** Counts of the steps of a promotion that have members. */
+  memberCountsOf(promotion: string): Promise<readonly StepMemberCounts[]>;
+  /** Members of a step, named `<promotion> <step>`. */
+  membersOf(step: string, page: Page): Promise<RecordPage<MemberRecord>>;
   eventsOf(promotion: string, page: Page): Promise<RecordPage<EventRecord>>;
   promotionsOfEnvironment(name: string, page: Page): Promise<RecordPage<PromotionRecord>>;
   promotionsOfRelease(digest: string, page: Page): Promise<RecordPage<PromotionRecord>>;
@@ -113,6 +145,18 @@ export function createLoaders(inTenant: InTenant): Loaders {
     approvalsOf: loadMany(inTenant, listApprovalsOf, (row) => row.promotionId),
     historiesOf: loadMany(inTenant, listHistoriesOf, (row) => row.promotionId ?? ''),
     problemsOf: loadMany(inTenant, listProblemsOf, (row) => row.promotionId ?? ''),
+    ...createPipelineLoaders(inTenant),
+    memberCountsOf: loadMany(inTenant, listMemberCounts, (row) => row.promotionId),
+    membersOf: loadPages(inTenant, (tx, keys, first) =>
+      listMembersOf(
+        tx,
+        keys.map(({ id, after }) => {
+          const [promotionId = '', stepId = ''] = id.split(' ');
+          return { promotionId, stepId, after };
+        }),
+        first,
+      ),
+    ),
     eventsOf: loadPages(inTenant, (tx, keys, first) =>
       listEventsOf(
         tx,
@@ -134,6 +178,33 @@ export function createLoaders(inTenant: InTenant): Loaders {
         first,
       ),
     ),
+  };
+}
+
+function createPipelineLoaders(
+  inTenant: InTenant,
+): Pick<
+  Loaders,
+  'getPipeline' | 'pipelineVersionsOf' | 'environmentsOfPipeline' | 'resolvedPipeline'
+> {
+  const pipeline = loadOne(
+    inTenant,
+    (tx, refs) =>
+      listPipelinesByVersion(
+        tx,
+        refs.map((ref) => {
+          const [name = '', version] = ref.split('@');
+          return { name, version: Number(version) };
+        }),
+      ),
+    ({ name, version }) => `${name}@${version}`,
+  );
+  const resolved = loadOne(inTenant, listResolvedPipelines, (row) => row.pipelineDigest);
+  return {
+    getPipeline: required('pipeline', pipeline),
+    pipelineVersionsOf: loadMany(inTenant, listPipelineVersionsOf, (row) => row.name),
+    environmentsOfPipeline: loadMany(inTenant, listEnvironmentsOfPipelines, (row) => row.pipeline),
+    resolvedPipeline: async (digest) => (await resolved(digest))?.body,
   };
 }
 

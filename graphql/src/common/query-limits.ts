@@ -27,7 +27,7 @@ export interface QueryLimits {
   readonly aliases: number;
   /** Fields of Query or Mutation. */
   readonly rootFields: number;
-  /** Fields of the answer at most, by the page sizes asked for. */
+  /** Fields of the answer at most, by the page sizes asked for, and what some fields cost by themselves. */
   readonly cost: number;
 }
 
@@ -39,6 +39,21 @@ export const MAX_QUERY_TOKENS = 4000;
 
 /** How many elements a list without a page size is taken to have. */
 const PLAIN_LIST = 10;
+
+/**
+ * What a field costs however little of its answer is asked for: what it reads and works out stands in no relation to the fields that it
+ * gives. By type and field.
+ */
+const FIXED_COSTS: ReadonlyMap<string, number> = new Map([
+  // Up to 64 MiB of logs.
+  ['Query.searchStepLogs', 40_000],
+  // A whole log is checked for a piece of it.
+  ['Query.stepLog', 3_000],
+  // Pipelines of up to 1 MiB, with all that they extend and contain.
+  ['Query.previewPromotion', 20_000],
+  ['Query.comparePipelines', 20_000],
+  ['Query.resolvePipeline', 20_000],
+]);
 
 interface Weight {
   readonly depth: number;
@@ -137,7 +152,7 @@ class QueryScale {
         total = add(total, {
           depth: inner.depth + 1,
           aliases: inner.aliases + aliases,
-          cost: 1 + times * inner.cost,
+          cost: 1 + (FIXED_COSTS.get(`${parent.name}.${name}`) ?? 0) + times * inner.cost,
         });
       } else if (selection.kind === Kind.INLINE_FRAGMENT) {
         const name = selection.typeCondition?.name.value;

@@ -1,5 +1,6 @@
 import { IntrinsicException } from '@nestjs/common';
 import type { Permission } from '@sluice/domain';
+import type { PipelineProblemView } from '../pipeline/problem.view.ts';
 
 /** A member of a mutation's result union that says no; see `Refusal` in the schema. */
 export type RefusalMember =
@@ -14,6 +15,19 @@ export type RefusalMember =
       readonly code: string;
       readonly message: string;
       readonly permission: Permission;
+    }
+  | {
+      readonly __typename: 'PipelineInvalid';
+      readonly code: string;
+      readonly message: string;
+      readonly problems: readonly PipelineProblemView[];
+      readonly problemCount: number;
+    }
+  | {
+      readonly __typename: 'PipelineVersionTaken';
+      readonly code: string;
+      readonly message: string;
+      readonly publishedDigest: string;
     }
   | {
       readonly __typename:

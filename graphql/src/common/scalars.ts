@@ -1,5 +1,5 @@
 import { type CustomScalar, Scalar } from '@nestjs/graphql';
-import { isDigest } from '@sluice/domain';
+import { FORBIDDEN_NAME, isDigest, MAX_VALUE_DEPTH } from '@sluice/domain';
 import { GraphQLError, Kind, type ValueNode, valueFromASTUntyped } from 'graphql';
 
 const INSTANT =
@@ -53,12 +53,14 @@ export class DigestScalar implements CustomScalar<string, string> {
   }
 }
 
-/** Any JSON value, handed through. */
+/** Any JSON value that the records can hold, handed through. */
 @Scalar('JSON')
 export class JsonScalar implements CustomScalar<unknown, unknown> {
   readonly description = 'Any JSON value.';
 
   parseValue(value: unknown): unknown {
+    const fault = findJsonFault(value);
+    if (fault !== undefined) throw badUserInput(`JSON: ${fault}.`);
     return value;
   }
 
@@ -67,8 +69,32 @@ export class JsonScalar implements CustomScalar<unknown, unknown> {
   }
 
   parseLiteral(node: ValueNode): unknown {
-    return valueFromASTUntyped(node);
+    return this.parseValue(valueFromASTUntyped(node));
   }
+}
+
+const UNSTORABLE = /\u0000|\p{Surrogate}/u;
+
+/** Without recursion: what comes may be nested as deep as a request is long. */
+function findJsonFault(value: unknown): string | undefined {
+  const open: { readonly value: unknown; readonly depth: number }[] = [{ value, depth: 0 }];
+  for (let each = open.pop(); each !== undefined; each = open.pop()) {
+    const { value: part, depth } = each;
+    if (depth > MAX_VALUE_DEPTH)
+      return `write values within values at most ${MAX_VALUE_DEPTH} deep`;
+    if (typeof part === 'string' && UNSTORABLE.test(part)) {
+      return 'write texts without the character 0 and without halves of characters';
+    }
+    if (typeof part === 'number' && !Number.isFinite(part)) return 'write numbers that JSON has';
+    if (typeof part !== 'object' || part === null) continue;
+    for (const [name, member] of Object.entries(part)) {
+      if (name === FORBIDDEN_NAME || UNSTORABLE.test(name)) {
+        return `write another name than ${JSON.stringify(name.slice(0, 80))}`;
+      }
+      open.push({ value: member, depth: depth + 1 });
+    }
+  }
+  return undefined;
 }
 
 function badUserInput(message: string): GraphQLError {

@@ -6,7 +6,18 @@ import type { LeaseWithQueue } from '../common/loaders.ts';
 /** Shows an environment; what hangs on it is resolved apart. */
 export function environmentView(record: EnvironmentRecord) {
   const { name, position, pipeline, policy, predecessors, approval, rollbackRoles } = record;
-  return { name, position, pipeline, policy, predecessors, approval, rollbackRoles };
+  const { pipelineVersion, pipelineParameters: parameters } = record;
+  return {
+    name,
+    position,
+    pipeline,
+    pipelineVersion,
+    parameters,
+    policy,
+    predecessors,
+    approval,
+    rollbackRoles,
+  };
 }
 
 /** An environment as the schema has it. */

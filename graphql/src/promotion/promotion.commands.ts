@@ -1,13 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { isNothing } from '@sluice/domain';
 import {
   enqueueOutbox,
-  findPipeline,
   findPromotion,
-  findRelease,
   getPromotion,
   insertEvent,
-  isVerified,
   requestCancel,
   type Tx,
 } from '@sluice/persistence';
@@ -19,26 +15,29 @@ import {
 import { answerCommand } from '../common/answer-command.ts';
 import { type GraphqlContext, principalOf } from '../common/graphql-context.ts';
 import { notFound, stateConflict } from '../common/refusal.ts';
-import { requireEnvironment } from '../environment/require-environment.ts';
+import type { Parameters } from '../environment/environment-pipeline.ts';
 import type { CancelPromotionInput } from './cancel-promotion.input.ts';
 import { type PromotionView, promotionView } from './promotion.view.ts';
 import type { RequestPromotionInput } from './request-promotion.input.ts';
-import { storePromotion } from './store-promotion.ts';
+import { requestPromotion } from './request-promotion.ts';
 
 /** Mutations of promotions: each writes rows and the engine's call in one transaction, never an effect. */
 @Injectable()
 export class PromotionCommands {
   /** Asks for a promotion; a repeated key gives the same promotion as it is now. */
   async request(context: GraphqlContext, input: RequestPromotionInput): Promise<PromotionView> {
-    const { release, environment, idempotencyKey } = input;
+    const { environment, idempotencyKey } = input;
+    const release = input.release ?? null;
+    const parameters = (input.parameters ?? {}) as Parameters;
     return context.inTenant(async (tx) => {
       const id = await answerCommand(
         tx,
         context,
         'requestPromotion',
         idempotencyKey,
-        { release, environment },
-        () => requestPromotion(tx, context, release, environment),
+        // Without parameters as it was before there were any: a key that was used then gives the same answer.
+        { release, environment, ...(Object.keys(parameters).length > 0 ? { parameters } : {}) },
+        () => requestPromotion(tx, context, { release, environment, parameters }),
       );
       return promotionView(await getPromotion(tx, id));
     });
@@ -59,46 +58,6 @@ export class PromotionCommands {
       return promotionView(await getPromotion(tx, id));
     });
   }
-}
-
-async function requestPromotion(
-  tx: Tx,
-  context: GraphqlContext,
-  releaseDigest: string,
-  environmentName: string,
-): Promise<string> {
-  const release = await findRelease(tx, releaseDigest);
-  if (release === undefined) {
-    throw notFound('release-unknown', `There is no release ${releaseDigest}; create it first.`);
-  }
-  if (isNothing(release.body)) {
-    throw stateConflict(
-      'release-is-nothing',
-      'An empty release is put somewhere by a rollback only; call rollbackEnvironment with NOTHING.',
-    );
-  }
-  const environment = await requireEnvironment(tx, environmentName);
-  for (const predecessor of environment.predecessors) {
-    if (!(await isVerified(tx, { environment: predecessor, releaseDigest }))) {
-      throw stateConflict(
-        'predecessor-not-verified',
-        `${release.name} ${release.version} is not verified in ${predecessor}, which comes before ${environmentName}; promote it there first.`,
-      );
-    }
-  }
-  const pipeline = await findPipeline(tx, environment.pipeline);
-  if (pipeline === undefined) {
-    throw stateConflict(
-      'pipeline-unknown',
-      `Environment ${environmentName} names the pipeline ${environment.pipeline}, which is not there; apply the configuration again.`,
-    );
-  }
-  return storePromotion(tx, context, {
-    environment: environmentName,
-    releaseDigest,
-    kind: 'promote',
-    pipeline: pipeline.body,
-  });
 }
 
 async function cancelPromotion(

@@ -1,4 +1,4 @@
-import { type Decision, traceIdOf } from '@sluice/domain';
+import { type Decision, type JsonValue, traceIdOf } from '@sluice/domain';
 import type { DeploymentRecord, PromotionRecord, StepRecord } from '@sluice/persistence';
 import { enumName } from '../common/enum-name.ts';
 
@@ -22,6 +22,7 @@ export interface PromotionView {
   readonly packetDigest: string | null;
   readonly bundleDigest: string | null;
   readonly supersededBy: string | null;
+  readonly parameters: Readonly<Record<string, JsonValue>>;
 }
 
 /** Shows a stored promotion. */
@@ -45,18 +46,24 @@ export function promotionView(record: PromotionRecord): PromotionView {
     packetDigest: record.packetDigest,
     bundleDigest: record.bundleDigest,
     supersededBy: record.supersededBy,
+    parameters: record.parameters,
   };
 }
 
 /** Shows a step. */
 export function stepView(record: StepRecord) {
-  const { stepId, type, state, reason, outputs, startedAt, endedAt } = record;
+  const { promotionId, stepId, type, state, reason, outputs, startedAt, endedAt } = record;
   const seconds =
     startedAt === null || endedAt === null
       ? null
       : Math.max(0, (Date.parse(endedAt) - Date.parse(startedAt)) / 1000);
-  return { id: stepId, type, state: enumName(state), reason, outputs, startedAt, endedAt, seconds };
+  const id = stepId;
+  const stepState = enumName(state);
+  return { promotionId, id, type, state: stepState, reason, outputs, startedAt, endedAt, seconds };
 }
+
+/** A step as the schema has it; what its pipeline says of it is resolved apart. */
+export type StepView = ReturnType<typeof stepView>;
 
 /** Shows a decision. */
 export function decisionView(decision: Decision) {

@@ -1,4 +1,4 @@
-import type { Pipeline, PromotionKind } from '@sluice/domain';
+import type { JsonValue, PipelineStep, PromotionKind } from '@sluice/domain';
 import {
   type AskedRollback,
   enqueueOutbox,
@@ -22,14 +22,17 @@ export async function storePromotion(
     readonly environment: string;
     readonly releaseDigest: string;
     readonly kind: PromotionKind;
-    readonly pipeline: Pipeline;
+    /** None where they are known when the rules are frozen. */
+    readonly steps: readonly Pick<PipelineStep, 'id' | 'type'>[];
+    /** For its pipeline; none of a rollback. */
+    readonly parameters?: Readonly<Record<string, JsonValue>>;
     /** Of a rollback, and of nothing else. */
     readonly rollback?: AskedRollback;
     /** More that the event says. */
     readonly data?: Readonly<Record<string, unknown>>;
   },
 ): Promise<string> {
-  const { environment, releaseDigest, kind, pipeline, rollback } = asked;
+  const { environment, releaseDigest, kind, steps, parameters, rollback } = asked;
   const { tenantId, principalId, personId } = principalOf(context);
   const { traceId, traceparent } = context;
   const { promotionId } = await insertPromotion(tx, {
@@ -39,8 +42,9 @@ export async function storePromotion(
     requestedBy: principalId,
     requestedPerson: personId,
     rollback,
+    parameters,
     traceparent,
-    steps: pipeline.steps.map(({ id, type }) => ({ id, type })),
+    steps: steps.map(({ id, type }) => ({ id, type })),
   });
   await insertEvent(tx, {
     type: 'promotion.requested',

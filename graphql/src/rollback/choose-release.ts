@@ -1,10 +1,9 @@
-import { isNothing, NOTHING_RELEASE } from '@sluice/domain';
+import { isNothing } from '@sluice/domain';
 import {
   findLease,
   findPromotion,
   findRelease,
   hasSucceeded,
-  insertRelease,
   listCurrentReleases,
   listReleasesByDigest,
   listTargetsOf,
@@ -14,6 +13,7 @@ import {
 } from '@sluice/persistence';
 import { environmentLease, promotionOfHolder } from '@sluice/temporal-contract';
 import { notFound, stateConflict } from '../common/refusal.ts';
+import { storeNothing } from '../release/store-nothing.ts';
 import type { ROLLBACK_TO } from './rollback-environment.input.ts';
 
 /** One to pass over, nothing, and some that came after it: the one that is sought stands in so many. */
@@ -33,12 +33,6 @@ export async function chooseRelease(
   return chooseLastVerified(tx, environment);
 }
 
-async function storeNothing(tx: Tx): Promise<string> {
-  const stored = await insertRelease(tx, { release: NOTHING_RELEASE, createdBy: 'sluice' });
-  if (stored.ok) return stored.value.releaseDigest;
-  throw new Error(`The release without components can't be stored: ${stored.refusal.message}`);
-}
-
 async function chooseNamed(tx: Tx, environment: string, digest: string): Promise<string> {
   if ((await findRelease(tx, digest)) === undefined) {
     throw notFound('release-unknown', `There is no release ${digest}; list releases.`);
@@ -46,7 +40,7 @@ async function chooseNamed(tx: Tx, environment: string, digest: string): Promise
   if (await hasSucceeded(tx, { environment, releaseDigest: digest })) return digest;
   throw stateConflict(
     'release-not-verified-here',
-    `Release ${digest} was never verified in ${environment}; roll back to one that was, or promote it.`,
+    `Release ${digest} was never verified in ${environment}, that is: no promotion of it succeeded with every target confirmed; roll back to one that was, or promote it.`,
   );
 }
 

@@ -54,7 +54,7 @@ async function requestRollback(
     environment: environment.name,
     releaseDigest,
     kind: 'rollback',
-    pipeline: ROLLBACK_PIPELINE,
+    steps: ROLLBACK_PIPELINE.steps,
     rollback: { to: STORED_TO[asked.to], reason: asked.reason },
     data: { to: asked.to, reason: asked.reason },
   });

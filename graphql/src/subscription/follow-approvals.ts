@@ -53,6 +53,7 @@ async function findRequest(
   if (promotionId === null) return undefined;
   const rounds = await loaders.approvalRequestsOf(promotionId);
   return (
+    rounds.find(({ round, stepId }) => round === data.round && stepId === data.step) ??
     rounds.find(({ round }) => round === data.round) ??
     rounds.findLast(({ planDigest }) => planDigest === data.planDigest) ??
     rounds.at(-1)

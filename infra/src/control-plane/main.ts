@@ -20,7 +20,17 @@ const USAGE = `usage: control-plane --config FILE --data FOLDER [--port PORT]
   --data    where keys, records, evidence and logs are kept; made when it is not there
   --port    of the API; 7070, or what it was the last time
   --workflow-bundle  workflow code that the worker runs in place of this checkout's build
-  --no-ui   without Temporal's web UI`;
+  --no-ui   without Temporal's web UI
+Settings of the worker's steps (SLUICE_SECRETS_DIR, SLUICE_NOTIFY_CHANNELS, …) are taken from the environment.`;
+
+/** What the worker may be told by whoever starts all of it. */
+const STEP_SETTINGS = [
+  ...['SLUICE_SECRETS_DIR', 'SLUICE_NOTIFY_CHANNELS'],
+  ...['SLUICE_OUTBOUND_ALLOW', 'SLUICE_OUTBOUND_DENY'],
+  ...['SLUICE_BUBBLEWRAP', 'SLUICE_SANDBOX_PATHS', 'SLUICE_SCRIPT_NETWORK'],
+  ...['SLUICE_NIX', 'SLUICE_NIX_STORE', 'SLUICE_NIX_SCRATCH', 'SLUICE_NIX_SANDBOX'],
+  'SLUICE_WORKER_QUEUES',
+];
 
 const say = (line: string): void => {
   process.stderr.write(`${line}\n`);
@@ -93,9 +103,23 @@ function readOptions(args: readonly string[]): Options | string {
       dataDir: resolve(data),
       temporalUi: !values['no-ui'],
       ports: port === undefined ? {} : { api: Number(port) },
-      env: bundle === undefined ? {} : { worker: { SLUICE_WORKFLOW_BUNDLE: resolve(bundle) } },
+      env: {
+        worker: {
+          ...stepSettings(),
+          ...(bundle === undefined ? {} : { SLUICE_WORKFLOW_BUNDLE: resolve(bundle) }),
+        },
+      },
     };
   } catch (error) {
     return (error as Error).message;
   }
+}
+
+function stepSettings(): Record<string, string> {
+  return Object.fromEntries(
+    STEP_SETTINGS.flatMap((name) => {
+      const value = process.env[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
 }

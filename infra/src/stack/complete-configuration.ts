@@ -34,6 +34,7 @@ export async function completeConfiguration(
     environments: options.environments ?? [{ name: 'dev', position: 1 }],
     targets: options.targets ?? [{ name: 'dev-host-1', environment: 'dev' }],
     principals: options.principals ?? DEFAULT_PRINCIPALS,
+    ...(options.pipelines === undefined ? {} : { pipelines: options.pipelines }),
     ...(options.agents === undefined ? {} : { agents: options.agents }),
   };
 }

@@ -40,7 +40,12 @@ describe('what a stack is configured with', () => {
             ...{ name: 'prod', position: 2, after: [], pipeline: 'approved' },
             ...{ approval: { count: 2 }, rollback: { roles: ['release-manager'] } },
           },
+          {
+            ...{ name: 'lane', position: 3, pipeline: 'hotfix-lane@2' },
+            parameters: { watchSeconds: 5 },
+          },
         ],
+        pipelines: ['/srv/hotfix-lane.yaml'],
         targets: [{ name: 'host', environment: 'dev', api: 'api-2' }],
         principals: PRINCIPALS,
       },
@@ -48,12 +53,20 @@ describe('what a stack is configured with', () => {
       secrets,
     );
     const text = await readFile(layout.configFile, 'utf8');
-    const { environments, principals, targets } = parse(text) as Record<string, unknown[]>;
+    const { environments, pipelines, principals, targets } = parse(text) as Record<
+      string,
+      unknown[]
+    >;
+    expect(pipelines).toEqual(['/srv/hotfix-lane.yaml']);
     expect(environments).toEqual([
       { name: 'dev', position: 1, pipeline: 'standard', policy: 'release-gate' },
       {
         ...{ name: 'prod', position: 2, after: [], pipeline: 'approved', policy: 'release-gate' },
         ...{ approval: { count: 2 }, rollback: { roles: ['release-manager'] } },
+      },
+      {
+        ...{ name: 'lane', position: 3, pipeline: 'hotfix-lane@2', policy: 'release-gate' },
+        parameters: { watchSeconds: 5 },
       },
     ]);
     const hashes = ['anna', 'anna#2', 'robot'].map((name) => hashToken(secrets.tokens[name] ?? ''));

@@ -1,5 +1,12 @@
 import { writeFile } from 'node:fs/promises';
-import type { ApprovalRule, Deadlines, HealthProbe, Role, SettingValue } from '@sluice/domain';
+import type {
+  ApprovalRule,
+  Deadlines,
+  HealthProbe,
+  JsonValue,
+  Role,
+  SettingValue,
+} from '@sluice/domain';
 import { stringify } from 'yaml';
 import type { StackLayout } from './stack-layout.ts';
 import type { StackPorts } from './stack-ports.ts';
@@ -17,8 +24,11 @@ export type StackEnvironment = {
   readonly deadlines?: Partial<Deadlines>;
   /** Where a release must have been verified before; absent: in the one before it, `[]`: nowhere. */
   readonly after?: readonly string[];
-  readonly pipeline?: 'standard' | 'approved';
-  /** Who must approve; only with the pipeline `approved`. */
+  /** `standard` when absent; `approved`, or one of the stack's pipelines. */
+  readonly pipeline?: string;
+  /** For the parameters of its pipeline. */
+  readonly parameters?: Readonly<Record<string, JsonValue>>;
+  /** Who must approve; only where its pipeline asks somebody. */
   readonly approval?: Partial<ApprovalRule>;
   /** Who may roll back. */
   readonly rollback?: { readonly roles: readonly Role[] };
@@ -49,6 +59,8 @@ export type StackConfiguration = {
   readonly environments: readonly StackEnvironment[];
   readonly targets: readonly StackTarget[];
   readonly principals: readonly StackPrincipal[];
+  /** Paths of pipelines. */
+  readonly pipelines?: readonly string[];
   readonly agents?: Readonly<Record<string, number>>;
 };
 
@@ -62,10 +74,11 @@ export async function writeConfiguration(
   ports: StackPorts,
   secrets: StackSecrets,
 ): Promise<void> {
-  const { tenant, sources, environments, targets, principals, agents } = configuration;
+  const { tenant, sources, environments, targets, principals, pipelines, agents } = configuration;
   const document = {
     schema: 'sluice.config/v1',
     tenant,
+    ...(pipelines === undefined ? {} : { pipelines }),
     sources: sources.map(({ name, path }) => ({ name, kind: 'oci-layout', path })),
     environments: environments.map((environment) => ({
       ...{ pipeline: 'standard', policy: 'release-gate' },

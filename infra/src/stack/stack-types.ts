@@ -14,6 +14,8 @@ export type StackOptions = {
   /** Image layouts; absent: the samples are packed and named `samples`. */
   readonly sources?: readonly StackSource[];
   readonly principals?: readonly StackPrincipal[];
+  /** Absolute paths of pipelines; what is absent is none. */
+  readonly pipelines?: readonly string[];
   /**
    * A configuration of somebody's own instead of a written one: environments, targets, sources and
    * principals are its. No agent is planned, no token generated.

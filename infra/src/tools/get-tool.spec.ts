@@ -182,6 +182,54 @@ esac`,
     ).rejects.toMatchObject({ code: 'tool-no-origin' });
   });
 
+  describe('of the distribution', () => {
+    const debianTool: Partial<LockedTool> = { origin: { kind: 'debian', package: 'fake-pkg' } };
+
+    test('is installed by root with apt, with fresh lists when the first try fails', async () => {
+      await writeFile(join(folder, 'wheel'), BINARY);
+      await script(
+        'bin/apt-get',
+        `echo "$DEBIAN_FRONTEND $*" >> "$LOG"
+case "$*" in
+  *update) : > "$LOG.lists";;
+  *) [ -e "$LOG.lists" ] || { echo "no lists"; exit 100; }
+    /bin/cp "$FAKE_WHEEL" "$PATH/fake"; /bin/chmod +x "$PATH/fake";;
+esac`,
+      );
+      const found = await getTool('fake', {
+        lock: lockOf(debianTool),
+        room: room({ isRoot: true }),
+      });
+      expect(found).toEqual({
+        name: 'fake',
+        path: join(folder, 'bin/fake'),
+        version: '1.5.0',
+        from: 'path',
+      });
+      const calls = (await readFile(join(folder, 'log'), 'utf8')).trim().split('\n');
+      const install = /^noninteractive .*install --no-install-recommends fake-pkg$/;
+      expect(calls).toEqual([
+        expect.stringMatching(install),
+        expect.stringMatching(/update$/),
+        expect.stringMatching(install),
+      ]);
+    });
+
+    test('is asked for where nobody may install it', async () => {
+      await script('bin/apt-get', 'exit 0');
+      await expect(
+        getTool('fake', { lock: lockOf(debianTool), room: room({ isRoot: false }) }),
+      ).rejects.toThrow(/as root: apt-get install fake-pkg$/);
+    });
+
+    test('that cannot be had says what apt said', async () => {
+      await script('bin/apt-get', 'echo "E: Unable to locate package"; exit 100');
+      await expect(
+        getTool('fake', { lock: lockOf(debianTool), room: room({ isRoot: true }) }),
+      ).rejects.toThrow(/apt-get update said "E: Unable to locate package"/);
+    });
+  });
+
   test('an unknown tool is refused', async () => {
     await expect(getTool('other', { lock: lockOf(), room: room() })).rejects.toMatchObject({
       code: 'tool-unknown',

@@ -1,3 +1,4 @@
+import { getDebianTool } from './debian-tool.ts';
 import { getGoTool } from './go-tool.ts';
 import { findToolOnPath } from './tool-on-path.ts';
 import type { ToolRoom } from './tool-room.ts';
@@ -13,7 +14,7 @@ export type Tool = {
   readonly path: string;
   readonly version: string;
   /**
-   * `path`: found on PATH. `cache`: the locked version from the cache folder, downloaded or built
+   * `path`: found on PATH, or put there now by the system's packager. `cache`: the locked version from the cache folder, downloaded or built
    * now when it was not there.
    */
   readonly from: 'path' | 'cache';
@@ -35,6 +36,9 @@ export async function getTool(name: string, options: GetToolOptions = {}): Promi
   const onPath = await findToolOnPath(tool, room);
   if (onPath !== undefined) {
     return { name, path: onPath.path, version: onPath.version, from: 'path' };
+  }
+  if (tool.origin.kind === 'debian') {
+    return { name, ...(await getDebianTool(tool, tool.origin, room)), from: 'path' };
   }
   const path =
     tool.origin.kind === 'wheel'

@@ -5,6 +5,7 @@ export type ToolErrorCode =
   | 'tool-no-origin'
   | 'tool-needs-python'
   | 'tool-needs-go'
+  | 'tool-needs-apt'
   | 'tool-download-failed'
   | 'tool-sum-differs'
   | 'tool-not-runnable';

@@ -9,6 +9,8 @@ export type ToolRoom = {
   readonly cacheFolder: string;
   /** Folders that are searched for Python after those of PATH. */
   readonly systemFolders: readonly string[];
+  /** True when packages of the system may be installed. */
+  readonly isRoot: boolean;
   /** Where progress lines go. */
   readonly progress: (line: string) => void;
 };
@@ -21,6 +23,7 @@ export function getToolRoom(overrides: Partial<ToolRoom> = {}): ToolRoom {
     platform: `${process.platform}-${process.arch}`,
     cacheFolder: getCacheFolder(env),
     systemFolders: ['/usr/bin', '/usr/local/bin'],
+    isRoot: process.getuid?.() === 0,
     progress: (line) => process.stderr.write(`${line}\n`),
     ...overrides,
   };

@@ -9,7 +9,13 @@ import { isVersionInRange } from './version-range.ts';
 
 test('the checked-in lock is whole and every locked version is in its own range', async () => {
   const lock = await loadToolsLock();
-  expect(lock.tools.map((tool) => tool.name).sort()).toEqual(['opa', 'temporal', 'trivy']);
+  expect(lock.tools.map((tool) => tool.name).sort()).toEqual([
+    'bwrap',
+    'nix',
+    'opa',
+    'temporal',
+    'trivy',
+  ]);
   for (const tool of lock.tools) {
     expect([tool.name, isVersionInRange(tool.version, tool.onPath)]).toEqual([tool.name, true]);
   }

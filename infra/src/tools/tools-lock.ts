@@ -29,6 +29,9 @@ export type WheelOrigin = {
 /** A Go module that is built; the Go checksum database is what is trusted. */
 export type GoOrigin = { readonly kind: 'go'; readonly module: string; readonly version: string };
 
+/** A package of Debian that apt installs; the distribution's signatures are what is trusted. */
+export type DebianOrigin = { readonly kind: 'debian'; readonly package: string };
+
 /** One tool of the lock. */
 export type LockedTool = {
   readonly name: string;
@@ -40,7 +43,7 @@ export type LockedTool = {
   readonly for: readonly ToolUse[];
   readonly licence: string;
   readonly originNote: string;
-  readonly origin: WheelOrigin | GoOrigin;
+  readonly origin: WheelOrigin | GoOrigin | DebianOrigin;
 };
 
 /** The one lock of all tools that Sluice takes from outside npm. */
@@ -88,9 +91,14 @@ function isLockedTool(tool: LockedTool): boolean {
   if (!Array.isArray(tool.for) || !Array.isArray(tool.versionArguments)) {
     return false;
   }
-  return tool.origin.kind === 'go'
-    ? tool.origin.module !== '' && tool.origin.version.startsWith('v')
-    : Object.values(tool.origin.platforms).every(
+  switch (tool.origin.kind) {
+    case 'go':
+      return tool.origin.module !== '' && tool.origin.version.startsWith('v');
+    case 'debian':
+      return /^[a-z0-9][a-z0-9+.-]+$/.test(tool.origin.package);
+    default:
+      return Object.values(tool.origin.platforms).every(
         (wheel) => SHA256.test(wheel.sha256) && SHA256.test(wheel.innerSha256),
       );
+  }
 }

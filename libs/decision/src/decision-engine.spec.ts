@@ -125,8 +125,8 @@ test.each(['release_gate.rego', 'policy.wasm', 'capabilities.json', 'manifest.js
   async (name) => {
     const dir = copyOfPolicy();
     const bytes = readFileSync(join(dir, name));
-    const at = name === 'manifest.json' ? bytes.indexOf('"version": 1') + 11 : bytes.length - 20;
-    bytes[at] = name === 'manifest.json' ? 0x32 : (bytes[at] ?? 0) ^ 1;
+    const at = name === 'manifest.json' ? bytes.indexOf('"version": 2') + 11 : bytes.length - 20;
+    bytes[at] = name === 'manifest.json' ? 0x33 : (bytes[at] ?? 0) ^ 1;
     writeFileSync(join(dir, name), bytes);
     await expect(createDecisionEngine({ policyDir: dir })).rejects.toMatchObject({
       code: 'policy-digest-mismatch',

@@ -1,6 +1,7 @@
 /** Kinds of audit event; `noun.past-participle`. */
 export const EVENT_TYPES = [
   'configuration.applied',
+  'pipeline.published',
   'agent.enrolled',
   'release.requested',
   'release.created',
@@ -9,6 +10,8 @@ export const EVENT_TYPES = [
   'promotion.cancel-requested',
   'promotion.state-changed',
   'step.state-changed',
+  'step.compensated',
+  'promotion.release-bound',
   'promotion.superseded',
   'promotion.abandoned',
   'decision.made',

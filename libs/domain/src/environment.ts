@@ -1,4 +1,5 @@
 import type { ApprovalRule } from './approval.ts';
+import type { JsonValue } from './pipeline/template.ts';
 import type { Role } from './role.ts';
 
 /** How long each wait of a promotion may take before it becomes a recorded failure. Seconds. */
@@ -46,6 +47,10 @@ export interface Environment extends EnvironmentRules {
   readonly position: number;
   /** Name of the pipeline that promotions to here run. */
   readonly pipeline: string;
+  /** The version that they run; the newest when null or absent. */
+  readonly pipelineVersion?: number | null;
+  /** Values for the pipeline's parameters, by name; a promotion cannot give these. None when absent. */
+  readonly pipelineParameters?: Readonly<Record<string, JsonValue>>;
   /** Name of the policy bundle that its gate evaluates. */
   readonly policy: string;
   readonly deadlines: Deadlines;

@@ -2,8 +2,11 @@ import { DomainError } from './domain-error.ts';
 import { isName } from './name.ts';
 import type { StepState } from './step-state.ts';
 
-/** The schema tag that every pipeline carries. */
+/** The schema tag of the built-in pipelines. */
 export const PIPELINE_SCHEMA = 'sluice.pipeline/v1';
+
+/** The schema tag of what the interpreter runs of a team's pipeline: a `Course`. */
+export const COURSE_SCHEMA = 'sluice.course/v1';
 
 /** `scan@1`: a registered step type and its version. */
 export type StepTypeRef = `${string}@${number}`;
@@ -15,13 +18,13 @@ export interface PipelineStep {
   readonly type: StepTypeRef;
   /** Ids of the steps that must have succeeded before this one starts. */
   readonly needs: readonly string[];
-  /** Literal inputs; wiring by reference comes with pipelines as data. */
+  /** None in the built-in pipelines; of a course those of control steps. */
   readonly inputs: Readonly<Record<string, unknown>>;
 }
 
 /** A DAG template of typed steps: data that the interpreter runs. */
 export interface Pipeline {
-  readonly schema: typeof PIPELINE_SCHEMA;
+  readonly schema: typeof PIPELINE_SCHEMA | typeof COURSE_SCHEMA;
   readonly name: string;
   readonly version: number;
   readonly steps: readonly PipelineStep[];

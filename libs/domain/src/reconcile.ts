@@ -56,7 +56,9 @@ const RULES: Readonly<Record<DiscrepancyCode, Rule>> = {
     }),
 
   'lease-of-ended': (facts) =>
-    facts.endedHolders.flatMap(({ promotionId, resource, workflowId, settlementId }) => {
+    facts.endedHolders.flatMap(({ promotionId, resource, workflowId, settlementId }, index) => {
+      // One at a time: the next round finds the promotion's other leases.
+      if (facts.endedHolders[index - 1]?.promotionId === promotionId) return [];
       // Its own workflow gives the lease back as its last act.
       const isAtWork = [workflowId, settlementId].some(
         (id) => (facts.workflows.get(id)?.state ?? 'running') === 'running',

@@ -26,6 +26,7 @@ const GRANTED: Readonly<Record<Role, readonly string[]>> = {
     'history.read',
     'promotion.reset',
     'estate.reconcile',
+    'pipeline.publish',
   ],
 };
 

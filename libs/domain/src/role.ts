@@ -15,6 +15,8 @@ export const PERMISSIONS = [
   'history.read',
   'promotion.reset',
   'estate.reconcile',
+  // What a published version says, every promotion of the environments that take the newest one does.
+  'pipeline.publish',
 ] as const;
 
 /** One of {@link PERMISSIONS}. */

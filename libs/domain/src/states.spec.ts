@@ -27,15 +27,16 @@ const PROMOTION = `
 `;
 
 const STEP = `
-             pending running waiting succeeded failed skipped cancelled reverted
-  pending    .       x       x       .         x      x       x         .
-  running    x       .       x       x         x      .       x         .
-  waiting    x       x       .       x         x      .       x         .
-  succeeded  x       .       .       .         .      .       .         x
-  failed     .       .       .       .         .      .       .         x
-  skipped    .       .       .       .         .      .       .         .
-  cancelled  .       .       .       .         .      .       .         x
-  reverted   .       .       .       .         .      .       .         .
+             pending running waiting succeeded partial failed skipped cancelled reverted
+  pending    .       x       x       .         .       x      x       x         .
+  running    x       .       x       x         x       x      .       x         .
+  waiting    x       x       .       x         .       x      .       x         .
+  succeeded  x       .       .       .         .       .      .       .         x
+  partial    x       .       .       .         .       .      .       .         x
+  failed     x       .       .       .         .       .      .       .         x
+  skipped    x       .       .       .         .       .      .       .         .
+  cancelled  .       .       .       .         .       .      .       .         x
+  reverted   .       .       .       .         .       .      .       .         .
 `;
 
 function readTable(picture: string): readonly (readonly [string, string, boolean])[] {

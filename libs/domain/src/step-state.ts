@@ -4,6 +4,8 @@ export const STEP_STATES = [
   'running',
   'waiting',
   'succeeded',
+  // Of a matrix: some members succeeded, some did not.
+  'partial',
   'failed',
   'skipped',
   'cancelled',
@@ -18,11 +20,12 @@ export const STEP_TRANSITIONS: Readonly<Record<StepState, readonly StepState[]>>
   // Failed at once: its deadline passed before any worker took it, or its type is unknown.
   pending: ['running', 'waiting', 'failed', 'skipped', 'cancelled'],
   // Back to pending: a stale plan is made, and where it must be approved, again.
-  running: ['waiting', 'succeeded', 'failed', 'cancelled', 'pending'],
+  running: ['waiting', 'succeeded', 'partial', 'failed', 'cancelled', 'pending'],
   waiting: ['running', 'succeeded', 'failed', 'cancelled', 'pending'],
   succeeded: ['reverted', 'pending'],
-  failed: ['reverted'],
-  skipped: [],
+  partial: ['reverted', 'pending'],
+  failed: ['reverted', 'pending'],
+  skipped: ['pending'],
   cancelled: ['reverted'],
   reverted: [],
 };

@@ -45,9 +45,14 @@ const OLD_DATA = ['acme', 'other'].flatMap((tenant) => [
   `insert into sluice.releases (tenant_id, release_digest, name, version, body, created_by)
      values ('${tenant}', '${releaseDigest}', 'sample', '1.0.0', '{}', 'alice')`,
   `insert into sluice.promotions (tenant_id, promotion_id, environment_id, number, release_digest, kind, state,
-     requested_by, traceparent, ended_at) values
-     ('${tenant}', 'dev/1', 'dev', 1, '${releaseDigest}', 'promote', 'succeeded', 'alice', 't', now()),
-     ('${tenant}', 'dev/2', 'dev', 2, '${releaseDigest}', 'promote', 'running', 'gone', 't', null)`,
+     requested_by, traceparent, ended_at, rules) values
+     ('${tenant}', 'dev/1', 'dev', 1, '${releaseDigest}', 'promote', 'succeeded', 'alice', 't', now(), '{"targets": ["host"]}'),
+     ('${tenant}', 'dev/2', 'dev', 2, '${releaseDigest}', 'promote', 'running', 'gone', 't', null, null)`,
+  `insert into sluice.targets (tenant_id, target_id, environment_id, kind, address, labels, settings, health)
+     values ('${tenant}', 'host', 'dev', 'linux-host', '127.0.0.1', '{}', '{}', '{}')`,
+  `insert into sluice.plans (tenant_id, plan_digest, body) values ('${tenant}', '${releaseDigest}', '{}')`,
+  `insert into sluice.deployments (tenant_id, promotion_id, target_id, plan_digest, state)
+     values ('${tenant}', 'dev/1', 'host', '${releaseDigest}', 'confirmed')`,
   `insert into sluice.leases (tenant_id, resource, holder, fencing_token, acquired_at)
      values ('${tenant}', 'environment:dev', 'promotion:dev/2', 7, now())`,
   `insert into sluice.outbox (tenant_id, kind, body)

@@ -24,11 +24,16 @@ export * from './repositories/event-chain.ts';
 export * from './repositories/event-list.read-model.ts';
 export * from './repositories/evidence.repository.ts';
 export * from './repositories/execution.repository.ts';
+export * from './repositories/frozen-rules.repository.ts';
 export * from './repositories/history.repository.ts';
 export * from './repositories/idempotency.repository.ts';
 export * from './repositories/lease.read-model.ts';
 export * from './repositories/lease.repository.ts';
+export * from './repositories/made-release.repository.ts';
 export * from './repositories/outbox.repository.ts';
+export * from './repositories/pipeline.repository.ts';
+export * from './repositories/pipeline-library.ts';
+export * from './repositories/pipeline-list.read-model.ts';
 export * from './repositories/plan.repository.ts';
 export * from './repositories/principal.repository.ts';
 export * from './repositories/problem.repository.ts';
@@ -42,6 +47,24 @@ export * from './repositories/report.repository.ts';
 export * from './repositories/rule.repository.ts';
 export type { ReasonRecord } from './repositories/single-row.ts';
 export * from './repositories/statement.repository.ts';
+export * from './repositories/step-attempt.repository.ts';
+export * from './repositories/step-list.read-model.ts';
+export * from './repositories/step-log.repository.ts';
+export * from './repositories/step-member.read-model.ts';
+export {
+  closeMembers,
+  findMember,
+  findNewestRound,
+  insertMembers,
+  listMemberKeys,
+  MEMBER_STATES,
+  type MemberRecord,
+  type MemberSet,
+  type MemberState,
+  settleMember,
+  settleMembers,
+  startMember,
+} from './repositories/step-member.repository.ts';
 export * from './repositories/target.repository.ts';
 export * from './repositories/target-side.repository.ts';
 export * from './repositories/verified-release.repository.ts';

@@ -11,6 +11,10 @@ const at = '2026-01-01T00:00:00Z';
 const byTime = encodeCursor([at, 'x']);
 const byNumber = encodeCursor([5]);
 const byOpening = encodeCursor([at, 'x', 'approval']);
+const byName = encodeCursor(['p']);
+const byLog = encodeCursor(['s', 1, '', 'run', 1]);
+const step = { promotionId: 'dev/1', stepId: 's', round: 1 };
+const log = { ...step, memberKey: '', stream: 'run' as const, attempt: 1 };
 const voter = {
   principalId: 'approver',
   personId: 'approver',
@@ -82,6 +86,18 @@ test.each<[string, (tx: Tx) => Promise<unknown>]>([
     (tx) => records.listWaitingApprovals(tx, { first: 5, after: byOpening }),
   ],
   ['listUnready', (tx) => records.listUnready(tx, 'r')],
+  [
+    'listPipelineVersions',
+    (tx) => records.listPipelineVersions(tx, { name: 'p', first: 5, after: byNumber }),
+  ],
+  ['listMembers', (tx) => records.listMembers(tx, { ...step, first: 5, after: byNumber })],
+  ['listMemberKeys', (tx) => records.listMemberKeys(tx, step, { from: 0, to: 200 })],
+  [
+    'listStepLogs',
+    (tx) => records.listStepLogs(tx, { promotionId: 'dev/1', first: 5, after: byLog }),
+  ],
+  ['listStepLogs of a step', (tx) => records.listStepLogs(tx, { ...step, first: 5, after: byLog })],
+  ['listLogChunksAfter', (tx) => records.listLogChunksAfter(tx, log, { afterOffset: 1, limit: 5 })],
 ])('%s reads its page from an index, in its order', async (_name, list) => {
   const nodes = await plansOf(list);
   const kinds = nodes.map((node) => node['Node Type']);
@@ -119,6 +135,32 @@ test.each<[string, (tx: Tx) => Promise<unknown>]>([
     'listVerifiedReleases',
     (tx) => records.listVerifiedReleases(tx, { environment: 'dev', limit: 5 }),
   ],
+  ['listPipelineVersionsOf', (tx) => records.listPipelineVersionsOf(tx, ['p'])],
+  ['listEnvironmentsOfPipelines', (tx) => records.listEnvironmentsOfPipelines(tx, ['p'])],
+  ['listResolvedPipelines', (tx) => records.listResolvedPipelines(tx, ['x'])],
+  ['listMembersOf', (tx) => records.listMembersOf(tx, [{ ...step, after: byNumber }], 5)],
+  ['listLogsOfStep', (tx) => records.listLogsOfStep(tx, { ...step, memberKey: '', limit: 5 })],
+  [
+    'listCommandsTo',
+    (tx) => records.listCommandsTo(tx, { promotionId: 'dev/1', target: 'dev-host-1' }),
+  ],
+  [
+    'listCommandKeys',
+    (tx) => records.listCommandKeys(tx, { promotionId: 'dev/1', kind: 'deploy' }),
+  ],
+  ['listPipelines', (tx) => records.listPipelines(tx, { first: 5, after: byName })],
+  [
+    'listPipelinesByVersion',
+    (tx) => records.listPipelinesByVersion(tx, [{ name: 'p', version: 1 }]),
+  ],
+  [
+    'listMembers in some states',
+    (tx) => records.listMembers(tx, { ...step, first: 5, states: ['failed', 'denied'] }),
+  ],
+  ['listMemberCounts', (tx) => records.listMemberCounts(tx, ['dev/1'])],
+  ['listMembersOfKey', (tx) => records.listMembersOfKey(tx, 'dev/1', ['s'], '0')],
+  ['listOpenStepLogs', (tx) => records.listOpenStepLogs(tx, step)],
+  ['listStepsById', (tx) => records.listStepsById(tx, 'dev/1', ['s'])],
   ['listStepsOf', (tx) => records.listStepsOf(tx, ['dev/1'])],
   ['listDecisionsOf', (tx) => records.listDecisionsOf(tx, ['dev/1'])],
   ['listDeploymentsOf', (tx) => records.listDeploymentsOf(tx, ['dev/1'])],
@@ -137,6 +179,7 @@ test.each<[string, (tx: Tx) => Promise<unknown>]>([
   ['listEnvironmentsByName', (tx) => records.listEnvironmentsByName(tx, ['dev'])],
   ['listCommands', (tx) => records.listCommands(tx, 'dev/1')],
   ['listCommandedReleases', (tx) => records.listCommandedReleases(tx, 't')],
+  ['listReportsOf', (tx) => records.listReportsOf(tx, ['x'])],
   ['listReports', (tx) => records.listReports(tx, 'x')],
   ['listHistoriesOf', (tx) => records.listHistoriesOf(tx, ['dev/1'])],
   ['listHistoriesOfWorkflow', (tx) => records.listHistoriesOfWorkflow(tx, 'promotion/acme/dev/1')],
@@ -153,13 +196,16 @@ test.each<[string, (tx: Tx) => Promise<unknown>]>([
 test('every exported list is looked at here, or is one of those for a single promotion', async () => {
   const source = await readFile(new URL(import.meta.url), 'utf8');
   const looked = new Set([...source.matchAll(/records\.(list\w+)/g)].map(([, name]) => name));
-  // The first three call the list for many; effects are the worker's, read by one promotion; the next five are the
+  // The first three call the list for many; effects, and what steps and members gave, are the worker's, read by one promotion; the next five are the
   // watchdog's, asked a few times a minute, of what is open only; then all tenants, and what expires, once an hour.
   const single = new Set([
     'listSteps',
     'listDeployments',
     'listStatements',
     'listEffects',
+    'listSettledSteps',
+    'listMemberOutputs',
+    'listMemberStates',
     'listOpenPromotions',
     'listLeasesOfEnded',
     'listDueExecutions',

@@ -6,6 +6,8 @@ export type PersistenceErrorCode =
   | 'illegal-transition'
   /** An immutable record exists already, with other content. */
   | 'record-conflict'
+  /** A version of a pipeline was published with other content. */
+  | 'pipeline-version-taken'
   /** A cursor that this system did not hand out. */
   | 'cursor-invalid'
   /** A page size that is no whole number from 1 to 100. */

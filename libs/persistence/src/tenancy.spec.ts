@@ -22,11 +22,14 @@ import { insertHistory } from './repositories/history.repository.ts';
 import { answerOnce } from './repositories/idempotency.repository.ts';
 import { takeLease } from './repositories/lease.repository.ts';
 import { enqueueOutbox } from './repositories/outbox.repository.ts';
+import { insertResolvedPipeline } from './repositories/pipeline.repository.ts';
 import { insertPlan, insertPlanSet } from './repositories/plan.repository.ts';
 import { upsertProblem } from './repositories/problem.repository.ts';
 import { insertReleaseRequest } from './repositories/release-request.repository.ts';
 import { insertReport } from './repositories/report.repository.ts';
 import { insertStatement } from './repositories/statement.repository.ts';
+import { appendLogChunks, openStepLog } from './repositories/step-log.repository.ts';
+import { insertMembers } from './repositories/step-member.repository.ts';
 import { RUNTIME_ROLES } from './roles.ts';
 import { createScene, createTestDatabase, type TestDatabase } from './testing/index.ts';
 import { withTenant } from './transaction.ts';
@@ -183,6 +186,22 @@ async function fillEveryTable(): Promise<void> {
       { code: 'workflow-stuck', subject: 's', message: 'm', detail: {} },
     ]);
     await noteReconciliation(tx);
+  });
+  await withTenant(worker, 'acme', async (tx) => {
+    const template = {
+      schema: 'sluice.pipeline/v2' as const,
+      name: 'p',
+      version: 1,
+      parameters: {},
+      steps: [],
+      failFast: true,
+    };
+    await insertResolvedPipeline(tx, { digest: digestOfBytes('resolved'), body: template });
+    const set = { promotionId, stepId: 'scan', round: 1 };
+    await insertMembers(tx, set, [{ key: '0', target: null, value: 1 }]);
+    const key = { ...set, memberKey: '', stream: 'run' as const };
+    const attempt = await openStepLog(tx, key);
+    await appendLogChunks(tx, { ...key, attempt }, [{ seq: 1, byteOffset: 0, text: 'a' }]);
   });
   await linkEvents(database.poolOf('sluice_linker'));
 }

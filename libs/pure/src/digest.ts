@@ -1,6 +1,6 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
-import type { Plan, PlanSet, Release } from '@sluice/domain';
+import { NOTHING_RELEASE, type Plan, type PlanSet, type Release } from '@sluice/domain';
 import { canonicalJson } from './canonical-json.ts';
 
 /** `sha256:<hex>` of bytes, or of a text's UTF-8 bytes. */
@@ -25,6 +25,9 @@ export function digestOfBundle(code: string): string {
 export function releaseDigest(release: Release): string {
   return digestOf(release);
 }
+
+/** Id of the release without components: of a promotion that rolls back to nothing, or whose pipeline has not made its release yet. */
+export const NOTHING_DIGEST = digestOf(NOTHING_RELEASE);
 
 /** A plan's digest, as it stands in commands, approvals and stickers. */
 export function planDigest(plan: Plan): string {

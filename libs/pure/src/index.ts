@@ -1,7 +1,15 @@
 export * from './canonical-json.ts';
+export * from './cel/compile.ts';
+export * from './cel/evaluate.ts';
+export * from './cel/limits.ts';
+export * from './cel/problem.ts';
+export type { CelReference } from './cel/references.ts';
 export * from './child-environment.ts';
 export * from './decision-hash.ts';
 export * from './digest.ts';
 export * from './enrolment-token.ts';
+export * from './pipeline/condition-reads.ts';
+export * from './pipeline/pipeline-scope.ts';
+export * from './pipeline/resolve-inputs.ts';
 export * from './printable.ts';
 export * from './uuid.ts';

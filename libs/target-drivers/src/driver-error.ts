@@ -3,6 +3,8 @@ export type DriverErrorCode =
   | 'activation-unknown'
   | 'components-unsupported'
   | 'image-without-command'
+  | 'nix-store-taken'
+  | 'nix-store-unmountable'
   | 'port-in-use'
   | 'secret-missing'
   | 'service-start-failed'

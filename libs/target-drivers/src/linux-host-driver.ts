@@ -1,14 +1,17 @@
 import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { accepted, type Outcome, refused } from '@sluice/domain';
+import type { ClosureLimits } from '@sluice/nix';
 import type { UnpackLimits } from '@sluice/oci';
 import { canonicalJson, digestOf } from '@sluice/pure';
+import { ClosureStore } from './closure-store.ts';
 import { DriverError } from './driver-error.ts';
 import { waitUntilHealthy } from './health-probe.ts';
-import { imageCommand, serviceEnvironment } from './image-command.ts';
-import { fetchImage } from './image-fetch.ts';
+import { serviceEnvironment } from './image-command.ts';
 import { ImageStore } from './image-store.ts';
-import { type PreparedRelease, ReleaseFolders } from './release-folders.ts';
+import { nixCommand } from './nix-service.ts';
+import { prepareRun } from './prepare-run.ts';
+import { type PreparedRelease, type PreparedRun, ReleaseFolders } from './release-folders.ts';
 import { ReleaseKeeper } from './release-keeper.ts';
 import { createServiceLog } from './service-log.ts';
 import { ServiceProcess, type ServiceSpec } from './service-process.ts';
@@ -35,6 +38,9 @@ export interface LinuxHostOptions {
   /** How often the service is looked at. Milliseconds; 500 unless given. */
   readonly watchMs?: number;
   readonly limits?: Partial<UnpackLimits>;
+  /** Folder of this agent alone for store paths of Nix; below {@link stateDir} unless given. */
+  readonly nixStore?: string | undefined;
+  readonly closureLimits?: ClosureLimits;
   /** How many of the last confirmed releases keep their artifacts here; {@link DEFAULT_KEEP_RELEASES} unless given. */
   readonly keepReleases?: number;
   /** Named in the version sticker: `sluice-agent/0.1.0`. */
@@ -48,13 +54,19 @@ export interface LinuxHostOptions {
 /**
  * A driver for a plain Linux host: an unpacked image below `current`, its Entrypoint and Cmd run there as
  * this process's own user with the host's PATH, in a process group that outlives this process. No chroot, no
- * image User, no WorkingDir.
+ * image User, no WorkingDir. Of components that Nix built: their closures in a store's folder, and `bin/start` of the one that has it.
  */
 export async function createLinuxHostDriver(options: LinuxHostOptions): Promise<TargetDriver> {
   const folders = new ReleaseFolders(options.stateDir);
   await folders.open();
   const images = new ImageStore(options.stateDir);
   await images.open();
+  const closures = new ClosureStore({
+    stateDir: options.stateDir,
+    folder: options.nixStore,
+    limits: options.closureLimits,
+  });
+  await closures.open();
   const serviceLog = createServiceLog(join(options.stateDir, 'logs'));
   const supervisor = new ServiceSupervisor({
     service: new ServiceProcess(join(options.stateDir, 'service.json'), serviceLog),
@@ -63,28 +75,31 @@ export async function createLinuxHostDriver(options: LinuxHostOptions): Promise<
     graceMs: options.graceMs ?? 10_000,
     intervalMs: options.watchMs ?? 500,
   });
-  return new LinuxHostDriver(options, folders, images, supervisor);
+  return new LinuxHostDriver(options, folders, { images, closures }, supervisor);
 }
 
 class LinuxHostDriver implements TargetDriver {
   readonly #options: LinuxHostOptions;
   readonly #folders: ReleaseFolders;
   readonly #images: ImageStore;
+  readonly #closures: ClosureStore;
   readonly #keeper: ReleaseKeeper;
   readonly #supervisor: ServiceSupervisor;
 
   constructor(
     options: LinuxHostOptions,
     folders: ReleaseFolders,
-    images: ImageStore,
+    { images, closures }: { readonly images: ImageStore; readonly closures: ClosureStore },
     supervisor: ServiceSupervisor,
   ) {
     this.#options = options;
     this.#folders = folders;
     this.#images = images;
+    this.#closures = closures;
     this.#keeper = new ReleaseKeeper({
       folders,
       images,
+      closures,
       keepReleases: options.keepReleases ?? DEFAULT_KEEP_RELEASES,
       log: options.log ?? (() => undefined),
       onPoint: (point) => this.#point(point),
@@ -94,7 +109,8 @@ class LinuxHostDriver implements TargetDriver {
 
   async prepare(activation: Activation, source: BlobSource, signal?: AbortSignal): Promise<void> {
     if (await this.#folders.has(activation.id)) return;
-    const run = await this.#prepareImage(activation, source, signal);
+    const { desired } = activation;
+    const run = desired === null ? null : await this.#prepareRun(desired, source, signal);
     const previous = (await this.#folders.findCurrent()) ?? null;
     const release: PreparedRelease = { activation, previous, run };
     // What can be seen to fail is seen while the old service still runs.
@@ -205,31 +221,20 @@ class LinuxHostDriver implements TargetDriver {
     else await this.#supervisor.letGo();
   }
 
-  async #prepareImage(
-    { desired }: Activation,
+  #prepareRun(
+    desired: NonNullable<Activation['desired']>,
     source: BlobSource,
     signal: AbortSignal | undefined,
-  ): Promise<PreparedRelease['run']> {
-    if (desired === null) return null;
-    const [component, ...others] = desired.components;
-    if (component?.kind !== 'oci' || others.length > 0) {
-      throw new DriverError(
-        'components-unsupported',
-        `A Linux host takes releases of one component of kind oci; ${desired.release.name} ${desired.release.version} has ${desired.components.map(({ name, kind }) => `${name} (${kind})`).join(', ')}.`,
-      );
-    }
-    const { digest } = component;
-    const image =
-      (await this.#images.findKept(digest, component.manifest.size, signal)) ??
-      (await fetchImage({
-        blob: { digest, size: component.manifest.size },
-        source,
-        images: this.#images,
-        limits: this.#options.limits,
-        onUnpacked: () => this.#point('unpacked'),
-        signal,
-      }));
-    return { image: digest, command: imageCommand(image.config, digest), env: image.config.env };
+  ): Promise<PreparedRun> {
+    return prepareRun(desired, {
+      source,
+      images: this.#images,
+      closures: this.#closures,
+      limits: this.#options.limits,
+      searchPath: this.#hostPath(),
+      onUnpacked: () => this.#point('unpacked'),
+      signal,
+    });
   }
 
   /** A revert to what runs already (the agent had put it back by itself) must not interrupt it. */
@@ -251,21 +256,27 @@ class LinuxHostDriver implements TargetDriver {
   async #specOf(release: PreparedRelease): Promise<ServiceSpec> {
     const { run, activation } = release;
     if (run === null) throw new DriverError('activation-unknown', 'An empty target runs nothing.');
-    return {
-      activationId: activation.id,
-      command: run.command,
-      cwd: await realpath(this.#images.path(run.image)),
-      environment: await this.#environmentOf(release),
-    };
+    const shared = { activationId: activation.id, environment: await this.#environmentOf(release) };
+    if ('image' in run) {
+      return { ...shared, command: run.command, cwd: await realpath(this.#images.path(run.image)) };
+    }
+    const { storePath, storeDir } = run.nix;
+    const store = { storeDir, folder: this.#closures.folder };
+    const command = await nixCommand(storePath, store, this.#hostPath());
+    return { ...shared, command, cwd: this.#closures.placeOf(storePath) };
   }
 
   #environmentOf({ run, activation }: PreparedRelease): Promise<Readonly<Record<string, string>>> {
     return serviceEnvironment({
-      hostPath: this.#options.hostPath ?? process.env.PATH ?? '/usr/bin:/bin',
-      imageEnv: run?.env ?? [],
+      hostPath: this.#hostPath(),
+      imageEnv: run !== null && 'image' in run ? run.env : [],
       settings: activation.desired?.settings ?? {},
       secretsDir: this.#options.secretsDir,
     });
+  }
+
+  #hostPath(): string {
+    return this.#options.hostPath ?? process.env.PATH ?? '/usr/bin:/bin';
   }
 
   #now(): string {

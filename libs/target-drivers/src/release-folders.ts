@@ -12,6 +12,7 @@ import {
 } from './durable-file.ts';
 import { hexOf } from './hex-of.ts';
 import type { ImageCommand } from './image-command.ts';
+import type { NixRun } from './nix-fetch.ts';
 import type { StoredActivation } from './retention.ts';
 import type { Activation } from './target-driver.ts';
 import { STICKER_FILE, type VersionSticker } from './version-sticker.ts';
@@ -22,12 +23,23 @@ export interface PreparedRelease {
   /** Id of the activation that was current when this one was prepared; null when none was. */
   readonly previous: string | null;
   /** Null exactly when the activation empties the target. */
-  readonly run: {
-    /** Digest of the image's manifest: names its folder. */
-    readonly image: string;
-    readonly command: ImageCommand;
-    readonly env: readonly string[];
-  } | null;
+  readonly run: PreparedRun | null;
+}
+
+/** What is run of a release: an image's command in its folder, or a program of a store path. */
+export type PreparedRun =
+  | {
+      /** Digest of the image's manifest: names its folder. */
+      readonly image: string;
+      readonly command: ImageCommand;
+      readonly env: readonly string[];
+    }
+  | { readonly nix: NixRun };
+
+/** What activations use: digests of images and of components of kind `nix`. */
+export interface UsedArtifacts {
+  readonly images: ReadonlySet<string>;
+  readonly closures: ReadonlySet<string>;
 }
 
 /** What `confirmed.json` says. */
@@ -68,7 +80,7 @@ export class ReleaseFolders {
     await rm(aside, { recursive: true, force: true });
     await mkdir(aside, { mode: 0o700 });
     await writeWhole(join(aside, 'activation.json'), `${JSON.stringify(release, null, 2)}\n`);
-    if (release.run !== null) {
+    if (release.run !== null && 'image' in release.run) {
       await symlink(join('..', '..', 'images', hexOf(release.run.image)), join(aside, 'image'));
     }
     if (sticker !== null) {
@@ -139,18 +151,21 @@ export class ReleaseFolders {
     return stored;
   }
 
-  /** Removes all activations but these. @returns the images that these use */
-  async prune(kept: ReadonlySet<string>): Promise<ReadonlySet<string>> {
+  /** Removes all activations but these. @returns what these use */
+  async prune(kept: ReadonlySet<string>): Promise<UsedArtifacts> {
     const names = new Set([...kept].map(hexOf));
     for (const name of await readdir(this.#releases)) {
       if (!names.has(name)) await removeWholeFolder(this.#releases, name);
     }
     const images = new Set<string>();
+    const closures = new Set<string>();
     for (const id of kept) {
-      const image = (await this.find(id))?.run?.image;
-      if (image !== undefined) images.add(image);
+      const run = (await this.find(id))?.run ?? null;
+      if (run === null) continue;
+      if ('image' in run) images.add(run.image);
+      else for (const component of run.nix.components) closures.add(component);
     }
-    return images;
+    return { images, closures };
   }
 
   #confirmationOf(id: string): string {

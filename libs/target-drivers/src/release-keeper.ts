@@ -1,3 +1,4 @@
+import type { ClosureStore } from './closure-store.ts';
 import type { ImageStore } from './image-store.ts';
 import type { PreparedRelease, ReleaseFolders } from './release-folders.ts';
 import { selectKept } from './retention.ts';
@@ -7,6 +8,7 @@ import type { DriverLog } from './service-supervisor.ts';
 export class ReleaseKeeper {
   readonly #folders: ReleaseFolders;
   readonly #images: ImageStore;
+  readonly #closures: ClosureStore;
   readonly #keepReleases: number;
   readonly #log: DriverLog;
   readonly #onPoint: (point: 'marked' | 'pruning') => Promise<void>;
@@ -14,12 +16,14 @@ export class ReleaseKeeper {
   constructor(options: {
     readonly folders: ReleaseFolders;
     readonly images: ImageStore;
+    readonly closures: ClosureStore;
     readonly keepReleases: number;
     readonly log: DriverLog;
     readonly onPoint: (point: 'marked' | 'pruning') => Promise<void>;
   }) {
     this.#folders = options.folders;
     this.#images = options.images;
+    this.#closures = options.closures;
     this.#keepReleases = options.keepReleases;
     this.#log = options.log;
     this.#onPoint = options.onPoint;
@@ -40,7 +44,7 @@ export class ReleaseKeeper {
   }
 
   /**
-   * Removes what retention does not keep, activations before images. What can not be removed now is removed
+   * Removes what retention does not keep, activations before images and store paths. What can not be removed now is removed
    * after the next confirmation: no deployment fails for it.
    */
   async prune({ activation, previous }: PreparedRelease): Promise<void> {
@@ -51,9 +55,10 @@ export class ReleaseKeeper {
         activation.desired?.release.digest ?? null,
         this.#keepReleases,
       );
-      const images = await this.#folders.prune(kept);
+      const used = await this.#folders.prune(kept);
       await this.#onPoint('pruning');
-      await this.#images.prune(images);
+      await this.#images.prune(used.images);
+      await this.#closures.prune(used.closures);
     } catch (error) {
       const { message, code } = error as { message: string; code?: unknown };
       this.#log('warn', `Old releases can not be removed: ${message}.`, { code });

@@ -1,6 +1,7 @@
 import type {
   ApprovalState,
   Component,
+  JsonValue,
   PromotionEndState,
   PromotionState,
   StepState,
@@ -23,8 +24,14 @@ export interface ExecuteStepInput {
   readonly stepId: string;
   /** Counts from 2 on when a stale plan is made again; absent in the first round. Part of the effect's key. */
   readonly round?: number;
+  /** Of `compensateStep` alone, `round` is absent then: the newest round in which the records have an attempt of it. */
+  readonly newestRound?: true;
   /** Set when the interpreter expanded the step over targets. */
   readonly target?: string;
+  /** Set when the step runs once for each member of a matrix (form 3): `expandMatrix` has stored it under this index. */
+  readonly member?: MatrixMember;
+  /** Form 3: outputs whose values come back with the result; `*` for all of them. */
+  readonly wants?: readonly string[];
   /** Name → digest: `release`, `rules`, and each needed step's outputs as `<step>.<output>`. */
   readonly inputDigests: Readonly<Record<string, string>>;
   /** Workflow time when the step was scheduled; RFC 3339. What a decision calls `evaluatedAt`. */
@@ -32,11 +39,26 @@ export interface ExecuteStepInput {
   readonly traceparent: string;
 }
 
+/** One member of a matrix. */
+export interface MatrixMember {
+  /** Place among the members, from 0. */
+  readonly index: number;
+  /** Part of the effect's key: a target's name, or the index as text. */
+  readonly key: string;
+}
+
 /** What a step came to. A blocked gate or an unhealthy target is a result, not an error. */
 export interface StepResult {
   readonly outcome: 'succeeded' | 'denied' | 'failed';
   /** Name → digest of what the step made; kept in the evidence store or in records. */
   readonly outputs: Readonly<Record<string, string>>;
+  /**
+   * Form 3: typed outputs by name, those that are digests among them. The effect record has all of them, the interpreter is handed those
+   * that it `wants`.
+   */
+  readonly values?: Readonly<Record<string, JsonValue>>;
+  /** Of `compensateStep`, with `succeeded`: the execution never began, so that there was nothing to put back. */
+  readonly untouched?: true;
   /** Null exactly when it succeeded. */
   readonly reason: Reason | null;
 }
@@ -45,6 +67,11 @@ export interface StepResult {
 export interface StepActivities {
   /** Idempotent by (promotion, step, target): a second run returns the first result. */
   executeStep(input: ExecuteStepInput): Promise<StepResult>;
+  /**
+   * Puts back what one execution of a step did; idempotent by the same key. `failed` says that a person must look. Of a step that never
+   * began: `succeeded` and `untouched`. Deployments are put back by `revertTarget`.
+   */
+  compensateStep(input: ExecuteStepInput): Promise<StepResult>;
 }
 
 /** On the deploy queue, because it dispatches to agents like the deploy step does. */
@@ -143,6 +170,37 @@ export interface InterpreterActivities {
     readonly state: StepState;
     readonly reason: Reason | null;
   }): Promise<void>;
+  /** Several of `recordStep`, in one transaction, in this order; at most {@link MAX_STEPS_A_RECORD}. */
+  recordSteps(input: {
+    readonly promotion: PromotionRef;
+    readonly steps: readonly {
+      readonly stepId: string;
+      readonly state: StepState;
+      readonly reason: Reason | null;
+    }[];
+  }): Promise<void>;
+  /**
+   * Finds the members of a step's matrix and stores them, once for each round; asked again it answers the same. Members over targets are
+   * those of the frozen targets whose labels (of when the rules were frozen) fit, by name. With `newestRound` (and no `round`) nothing is
+   * found and stored: the answer has the members of the newest round that has any, or none.
+   */
+  expandMatrix(input: {
+    readonly promotion: PromotionRef;
+    readonly stepId: string;
+    readonly round?: number;
+    readonly newestRound?: true;
+  }): Promise<ExpandedMatrix>;
+  /** Stores what became of members whose own activity could not say so: failed by deadline, cancelled, never begun. */
+  recordMembers(input: {
+    readonly promotion: PromotionRef;
+    readonly stepId: string;
+    readonly round?: number;
+    readonly members: readonly {
+      readonly index: number;
+      readonly outcome: 'failed' | 'cancelled' | 'skipped';
+      readonly reason: Reason;
+    }[];
+  }): Promise<void>;
   /** Names of targets where this promotion's deploy command was dispatched (whatever came of it), sorted. */
   listDeployments(input: { readonly promotion: PromotionRef }): Promise<readonly string[]>;
   /**
@@ -170,6 +228,38 @@ export interface InterpreterActivities {
     readonly revertFirst?: true;
     readonly ended?: { readonly state: PromotionEndState; readonly reason: Reason | null };
   }>;
+}
+
+/** Steps of one `recordSteps`: more are recorded in several calls. */
+export const MAX_STEPS_A_RECORD = 500;
+
+/** Members of a matrix that the promotion's own workflow runs; more go to shards. */
+export const MAX_MEMBERS_IN_ROOT = 100;
+
+/** Members of one shard. */
+export const MAX_SHARD_MEMBERS = 200;
+
+/** Answer of `expandMatrix`; a matrix without members is refused before it runs, or ends its step as skipped. */
+export interface ExpandedMatrix {
+  readonly count: number;
+  /** Of an answer to `newestRound` with members. */
+  readonly round?: number;
+  /** Members are targets: each key is a target's name. */
+  readonly isOverTargets: boolean;
+  /** By index; present up to {@link MAX_MEMBERS_IN_ROOT} members, shards ask for theirs. */
+  readonly keys?: readonly string[];
+}
+
+/** Calls of a shard, on the control queue. */
+export interface ShardActivities extends Pick<InterpreterActivities, 'recordMembers'> {
+  /** Keys of the members from an index up to (not including) another, by index. */
+  readMembers(input: {
+    readonly promotion: PromotionRef;
+    readonly stepId: string;
+    readonly round?: number;
+    readonly from: number;
+    readonly to: number;
+  }): Promise<readonly string[]>;
 }
 
 /** Calls of `resolveRelease`, on the control queue. */

@@ -41,3 +41,9 @@ export const TERMINAL_FAILURES: readonly FailureType[] = [
   FAILURES.leaseLost,
   FAILURES.illegalTransition,
 ];
+
+/**
+ * `type` of the failure of a step's attempt that failed while attempts are left: retried. Its details are one `Reason`. The last attempt's result comes
+ * back as a result.
+ */
+export const STEP_ATTEMPT_FAILED = 'StepAttemptFailed';

@@ -1,4 +1,5 @@
 export * from './activities.ts';
+export * from './course.messages.ts';
 export * from './failure-types.ts';
 export * from './names.ts';
 export * from './promotion.messages.ts';

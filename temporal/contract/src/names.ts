@@ -6,6 +6,12 @@ export const TASK_QUEUES = {
   gate: 'sluice-gate',
   deploy: 'sluice-deploy',
   verify: 'sluice-verify',
+  /** Nix is there. */
+  build: 'sluice-build',
+  /** The sandbox is there. */
+  script: 'sluice-script',
+  /** Requests to the world outside: http, notify, soak. */
+  outbound: 'sluice-outbound',
 } as const;
 
 /** One of {@link TASK_QUEUES}. */
@@ -16,6 +22,8 @@ export const WORKFLOWS = {
   promoteRelease: 'promoteRelease',
   resolveRelease: 'resolveRelease',
   settlePromotion: 'settlePromotion',
+  /** Some members of a matrix; a child of its promotion. */
+  runShard: 'runShard',
 } as const;
 
 /** Step types that run as `executeStep`, and the queue of each one's capability. */
@@ -27,9 +35,15 @@ export const STEP_QUEUES: Readonly<Record<string, TaskQueue>> = {
   verify: TASK_QUEUES.verify,
   /** Does nothing: measures the interpreter, and stands in for a step in a pipeline that is being tried out. */
   noop: TASK_QUEUES.control,
+  soak: TASK_QUEUES.outbound,
+  build: TASK_QUEUES.build,
+  release: TASK_QUEUES.control,
+  script: TASK_QUEUES.script,
+  http: TASK_QUEUES.outbound,
+  notify: TASK_QUEUES.outbound,
 };
 
-/** Step types that the interpreter itself carries out. */
+/** Step types that the interpreter itself carries out in promotions of form 2; a course says it of each step. */
 export const CONTROL_STEPS: ReadonlySet<string> = new Set(['approval']);
 
 /** Step types that the interpreter expands over the environment's targets: one `executeStep` each. */
@@ -61,8 +75,22 @@ export function settlementWorkflowId(tenantId: string, promotionId: string): str
   return `settlement/${tenantId}/${promotionId}`;
 }
 
-/** The promotion that a promotion's or a settlement's workflow id is of, or undefined for any other id. */
+/** Workflow id of a shard: `shard/<tenant>/<environment>/<number>/<step>/<round>/<first member>`. */
+export function shardWorkflowId(
+  { tenantId, promotionId }: { readonly tenantId: string; readonly promotionId: string },
+  stepId: string,
+  round: number,
+  from: number,
+): string {
+  return `shard/${tenantId}/${promotionId}/${stepId}/${round}/${from}`;
+}
+
+/** The promotion that a promotion's, a settlement's or a shard's workflow id is of, or undefined for any other id. */
 export function promotionOfWorkflowId(tenantId: string, workflowId: string): string | undefined {
+  const shard = `shard/${tenantId}/`;
+  if (workflowId.startsWith(shard)) {
+    return workflowId.slice(shard.length).split('/').slice(0, 2).join('/');
+  }
   for (const prefix of [`promotion/${tenantId}/`, `settlement/${tenantId}/`]) {
     if (workflowId.startsWith(prefix)) return workflowId.slice(prefix.length);
   }
@@ -71,7 +99,7 @@ export function promotionOfWorkflowId(tenantId: string, workflowId: string): str
 
 /** The tenant of a workflow id of ours, or undefined for a foreign id. The payload codec picks its key by this. */
 export function tenantOfWorkflowId(workflowId: string): string | undefined {
-  return /^(?:promotion|settlement|release-request)\/([a-z0-9-]+)\//.exec(workflowId)?.[1];
+  return /^(?:promotion|settlement|release-request|shard)\/([a-z0-9-]+)\//.exec(workflowId)?.[1];
 }
 
 /** The lease that a promotion takes: `environment:<name>`. */
@@ -80,6 +108,11 @@ export function environmentLease(environment: string): string {
 }
 
 const HOLDER_PREFIX = 'promotion:';
+
+/** What a step of a concurrency group takes: `group:<name>`. */
+export function groupLease(group: string): string {
+  return `group:${group}`;
+}
 
 /** A promotion as the holder of a lease: `promotion:<id>`. */
 export function leaseHolder(promotionId: string): string {

@@ -3,6 +3,7 @@ import type {
   ApprovalRule,
   ApprovalState,
   Deadlines,
+  JsonValue,
   Pipeline,
   PromotionEndState,
   PromotionKind,
@@ -10,6 +11,7 @@ import type {
   StepState,
   Voter,
 } from '@sluice/domain';
+import type { CourseState } from './course.messages.ts';
 
 /** Names one promotion wherever it is spoken of. */
 export interface PromotionRef {
@@ -26,12 +28,16 @@ export interface PromoteReleaseInput {
   readonly kind: PromotionKind;
   /** W3C trace context of the mutation that asked for it. */
   readonly traceparent: string;
+  /** Where the run before this one came to, when it continued as new; form 3 alone. */
+  readonly resume?: CourseState;
 }
 
 /** What a promotion holds to from its start to its end, whatever changes meanwhile. */
 export interface FrozenRules {
   readonly releaseDigest: string;
+  /** A `Course` exactly in form 3. */
   readonly pipeline: Pipeline;
+  /** In form 3 of the resolved pipeline, with all inputs; the records have it by this digest. */
   readonly pipelineDigest: string;
   readonly policyDigest: string;
   /** Names of the environment's targets, sorted. */
@@ -39,9 +45,14 @@ export interface FrozenRules {
   readonly deadlines: Deadlines;
   /**
    * Absent in rules that were frozen before there were plans and approvals as steps; 2 since then: the promotion has
-   * its place in the lease's queue from its start, and the fields below are there.
+   * its place in the lease's queue from its start, and the fields below are there; 3 where its pipeline is data of a team, run as a
+   * course.
    */
-  readonly form?: 2;
+  readonly form?: 2 | 3;
+  /** Form 3: values of the pipeline's parameters, for conditions. */
+  readonly parameters?: Readonly<Record<string, JsonValue>>;
+  /** Form 3: what conditions can read of the promotion itself. */
+  readonly facts?: PromotionFacts;
   /** The promotion was recorded as running in the transaction that stored these rules: nobody needs to do it again. */
   readonly begun?: true;
   readonly kind?: PromotionKind;
@@ -51,6 +62,17 @@ export interface FrozenRules {
   readonly requester?: { readonly principalId: string; readonly personId: string };
   /** Digest of this very value without this field; it is an input digest of every step. */
   readonly rulesDigest: string;
+}
+
+/** What pipelines can read of a promotion: `promotion.id`, `release.version`, `environment.name`. */
+export interface PromotionFacts {
+  readonly promotion: {
+    readonly id: string;
+    readonly environment: string;
+    readonly kind: PromotionKind;
+  };
+  readonly release: { readonly id: string; readonly name: string; readonly version: string };
+  readonly environment: { readonly name: string };
 }
 
 /** Result of `promoteRelease`. */

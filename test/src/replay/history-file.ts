@@ -12,8 +12,8 @@ export interface HistoryFile {
   /** File name without `.json`. */
   readonly name: string;
   readonly workflowId: string;
-  /** What the run gave. */
-  readonly result: { readonly state: string; readonly reason?: { readonly code: string } | null };
+  /** What the run gave; a shard gives numbers. */
+  readonly result: { readonly state?: string; readonly reason?: { readonly code: string } | null };
   readonly history: History;
 }
 

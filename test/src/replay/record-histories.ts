@@ -17,8 +17,12 @@ import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { bundleSources } from '../workflows/bundle-workflows.ts';
 import type { WorkflowEnvironment } from '../workflows/workflow-environment.ts';
 import { openWorkflowEnvironment } from '../workflows/workflow-environment.ts';
+import { CONTINUED_STORIES } from './course-stories.ts';
 import { HISTORIES, toReadableForm } from './history-file.ts';
 import { STORIES } from './stories.ts';
+
+/** Events from which on the engine asks a run to continue as new. */
+const SUGGESTION = 'limit.historyCount.suggestContinueAsNew';
 
 async function record(names: readonly string[]): Promise<void> {
   const env = await openWorkflowEnvironment(await bundleSources());
@@ -51,17 +55,32 @@ async function toFileContent(env: WorkflowEnvironment, handle: WorkflowHandle): 
 
 /** Uses the server that the environment names, or starts one for as long as it takes. */
 async function main(names: readonly string[]): Promise<void> {
-  if (process.env.SLUICE_TEST_TEMPORAL_ADDRESS !== undefined) return record(names);
+  const isContinued = (name: string): boolean => CONTINUED_STORIES.has(name);
+  const others = names.filter((name) => !isContinued(name));
+  if (process.env.SLUICE_TEST_TEMPORAL_ADDRESS !== undefined) await record(others);
+  else if (others.length > 0) await recordOnServer(others, {});
+  const continued = names.filter(isContinued);
+  if (continued.length > 0) await recordOnServer(continued, { [SUGGESTION]: 30 });
+}
+
+async function recordOnServer(
+  names: readonly string[],
+  dynamicConfig: Readonly<Record<string, number>>,
+): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-record-'));
   const server = await startDevServer({
     executable: (await getTool('temporal')).path,
     logFile: join(folder, 'temporal.log'),
     uiPort: false,
+    dynamicConfig,
   });
+  const before = process.env.SLUICE_TEST_TEMPORAL_ADDRESS;
   try {
     process.env.SLUICE_TEST_TEMPORAL_ADDRESS = server.address;
     await record(names);
   } finally {
+    if (before === undefined) delete process.env.SLUICE_TEST_TEMPORAL_ADDRESS;
+    else process.env.SLUICE_TEST_TEMPORAL_ADDRESS = before;
     await server.stop();
     await rm(folder, { recursive: true, force: true });
   }

@@ -15,6 +15,7 @@ import { succeeded, unsuccessful } from '../workflows/fake-activities.ts';
 import { createFakeReleaseActivities } from '../workflows/fake-release-activities.ts';
 import { composeFirstRules } from '../workflows/fake-rules.ts';
 import { TEST_TENANT } from '../workflows/workflow-environment.ts';
+import { COURSE_STORIES } from './course-stories.ts';
 import { playPromotion, type Story } from './play-promotion.ts';
 import { ROUND_STORIES } from './round-stories.ts';
 
@@ -124,4 +125,8 @@ const FIRST_STORIES: Readonly<Record<string, Story>> = {
 };
 
 /** One run for each outcome, and for the ways to it that differ in their commands. Named by file. */
-export const STORIES: Readonly<Record<string, Story>> = { ...FIRST_STORIES, ...ROUND_STORIES };
+export const STORIES: Readonly<Record<string, Story>> = {
+  ...FIRST_STORIES,
+  ...ROUND_STORIES,
+  ...COURSE_STORIES,
+};

@@ -6,21 +6,27 @@ import type {
   InterpreterActivities,
   PromotionRef,
   RevertActivities,
+  ShardActivities,
   StepActivities,
   StepResult,
 } from '@sluice/temporal-contract';
 import { PER_TARGET_STEPS } from '@sluice/temporal-contract';
+import { createCourseActivities, type FakeCourseSettings, nameOfExecution } from './fake-course.ts';
 import { FakeRecords } from './fake-records.ts';
 
-/** All activities of `promoteRelease`. */
-export type PromotionActivities = InterpreterActivities & StepActivities & RevertActivities;
+/** All activities of `promoteRelease` and of its shards. */
+export type PromotionActivities = InterpreterActivities &
+  ShardActivities &
+  StepActivities &
+  RevertActivities;
 
 /** What one step type does in a test; absent means that it succeeds at once. */
 export type FakeStep = (input: ExecuteStepInput) => Promise<StepResult>;
 
 /** What a test changes about the fake control plane. */
-export interface FakeSettings {
+export interface FakeSettings extends FakeCourseSettings {
   readonly rules: FrozenRules;
+  /** By step's id, or by type. */
   readonly steps?: Readonly<Record<string, FakeStep>>;
   readonly revert?: (target: string) => Promise<StepResult>;
   /** Overrides single activities. */
@@ -66,13 +72,22 @@ export function createFakeActivities(settings: FakeSettings): {
   const runStep = async (input: ExecuteStepInput): Promise<StepResult> => {
     const { stepId, type, target, round = 1 } = input;
     const place = round === 1 ? stepId : `${stepId}~${round}`;
+    if (rules.form === 3) records.begun.push(nameOfExecution(input));
     if ((records.stepStates.get(stepId) ?? 'pending') === 'pending') {
       records.setStep(stepId, 'running');
     }
-    return records.once(`${place}/${target ?? ''}`, async () => {
+    const key = input.member?.key ?? target ?? '';
+    return records.once(`${place}/${key}`, async () => {
       if (type === 'deploy' && target !== undefined) deployed.add(target);
-      const script = settings.steps?.[type] ?? (type === 'plan' ? planned : undefined);
-      const result = (await script?.(input)) ?? succeeded(`${stepId}/${target ?? ''}`);
+      const script =
+        settings.steps?.[stepId] ??
+        settings.steps?.[type] ??
+        (type === 'plan' ? planned : undefined);
+      const result = (await script?.(input)) ?? succeeded(`${stepId}/${key}`);
+      if (rules.form === 3) {
+        settleOfCourse(input, result);
+        return result;
+      }
       const done = PER_TARGET_STEPS.has(type) ? settleTarget(place, target, result) : true;
       if (type === 'deploy') records.journal.push(`deploy ${target} ${result.outcome}`);
       // The agent refused before it touched anything.
@@ -84,19 +99,36 @@ export function createFakeActivities(settings: FakeSettings): {
     });
   };
 
+  /** The end of a matrix is the interpreter's to record. */
+  const settleOfCourse = (input: ExecuteStepInput, result: StepResult): void => {
+    const { stepId, type, target, member } = input;
+    const { outcome, reason } = result;
+    if (type === 'deploy') records.journal.push(`deploy ${target} ${outcome}`);
+    if (reason?.code === 'plan-stale') deployed.delete(target ?? '');
+    if (member !== undefined) records.members.set(`${stepId}/${member.key}`, outcome);
+    else records.settleStep(stepId, outcome === 'succeeded' ? 'succeeded' : 'failed', reason);
+  };
+
   const activities: PromotionActivities = {
+    ...createCourseActivities(settings, records),
     freezeRules: async ({ promotion }) => {
-      if (rules.form === 2 && rules.kind === 'promote') lease.enter(holderOf(promotion));
+      if (rules.form !== undefined && rules.kind === 'promote') lease.enter(holderOf(promotion));
       for (const { id } of rules.pipeline.steps) {
         if (!records.stepStates.has(id)) records.stepStates.set(id, 'pending');
+      }
+      if (rules.begun === true && records.promotionState === 'requested') {
+        records.setPromotion('running');
       }
       return rules;
     },
     executeStep: runStep,
-    takeLease: async ({ promotion, preempt }) =>
-      preempt === true ? lease.preempt(holderOf(promotion)) : lease.take(holderOf(promotion)),
+    takeLease: async ({ promotion, preempt, resource }) => {
+      const of = records.leaseOf(resource);
+      return preempt === true ? of.preempt(holderOf(promotion)) : of.take(holderOf(promotion));
+    },
     yieldLease: async ({ promotion }) => lease.yield(holderOf(promotion)),
-    releaseLease: async ({ promotion }) => lease.release(holderOf(promotion)),
+    releaseLease: async ({ promotion, resource }) =>
+      records.leaseOf(resource).release(holderOf(promotion)),
     checkPlans: async ({ planDigest }) => ({
       stale: records.isStale(planDigest) ? [...rules.targets] : [],
     }),

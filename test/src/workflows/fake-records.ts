@@ -1,7 +1,7 @@
 import type { PromotionState, StepState } from '@sluice/domain';
 import { isPromotionTransition, isStepTransition } from '@sluice/domain';
 import { digestOf } from '@sluice/pure';
-import type { StepResult } from '@sluice/temporal-contract';
+import type { Reason, StepResult } from '@sluice/temporal-contract';
 import { FAILURES } from '@sluice/temporal-contract';
 import { ApplicationFailure } from '@temporalio/common';
 import { FakeApprovals } from './fake-approvals.ts';
@@ -18,6 +18,17 @@ export class FakeRecords {
   readonly changes: string[] = [];
   /** Every effect on a target, in order: `deploy host-1`, `revert host-1`. */
   readonly journal: string[] = [];
+  /** Every attempt of every execution, in order; of courses only. */
+  readonly begun: string[] = [];
+  /** Newest round that the members of a step are stored of. */
+  readonly expanded = new Map<string, number>();
+  /** What became of the members of matrices: `deploy/host-1` → `succeeded`. */
+  readonly members = new Map<string, string>();
+  /** Codes of the reasons that steps were recorded with. */
+  readonly stepReasons = new Map<string, string>();
+  /** Records of steps that were refused, for the step's own activity was faster. */
+  readonly refusals: string[] = [];
+  readonly #groups: Map<string, FakeLease>;
   readonly #effects = new Map<string, StepResult>();
   readonly lease: FakeLease;
   readonly approvals = new FakeApprovals();
@@ -28,9 +39,32 @@ export class FakeRecords {
   readonly seals = new Set<string>();
   sealed: { readonly state: string; readonly code: string | null } | undefined = undefined;
 
-  /** @param lease shared by promotions to one environment */
-  constructor(lease: FakeLease = new FakeLease()) {
+  /**
+   * @param lease shared by promotions to one environment
+   * @param groups shared by promotions of one tenant
+   */
+  constructor(lease: FakeLease = new FakeLease(), groups = new Map<string, FakeLease>()) {
     this.lease = lease;
+    this.#groups = groups;
+  }
+
+  /** The lease of a group, or that of the environment. */
+  leaseOf(resource: string): FakeLease {
+    if (!resource.startsWith('group:')) return this.lease;
+    const found = this.#groups.get(resource) ?? new FakeLease();
+    this.#groups.set(resource, found);
+    return found;
+  }
+
+  /** As `recordSteps`: one that is refused does not keep the others from being recorded, and another reason is one. */
+  settleStep(id: string, state: StepState, reason: Reason | null): void {
+    const from = this.stepStates.get(id) ?? 'pending';
+    if (from !== state && !isStepTransition(from, state)) {
+      this.refusals.push(`${id}: ${from} → ${state}`);
+      return;
+    }
+    this.setStep(id, state);
+    if (reason !== null) this.stepReasons.set(id, reason.code);
   }
 
   setPromotion(state: PromotionState): void {

@@ -3,6 +3,7 @@ import type { PromotionEndState } from '@sluice/domain';
 import { DEFAULT_DEADLINES } from '@sluice/domain';
 import { PROMOTION_MESSAGES } from '@sluice/temporal-contract';
 import type { Client, WorkflowHandle } from '@temporalio/client';
+import { courseOfPeople, coursePutBack } from './course-fault-settings.ts';
 import type { FakeSettings, PromotionActivities } from './fake-activities.ts';
 import { createFakeActivities, holderOf, succeeded, unsuccessful } from './fake-activities.ts';
 import type { FakeRecords } from './fake-records.ts';
@@ -11,6 +12,7 @@ import type { FaultStage } from './fault-stage.ts';
 import type { PlayedPromotion } from './promotion-stage.ts';
 import { ballotFor, decide, startSettlement } from './promotion-stage.ts';
 import { releaseScenarios } from './release-scenarios.ts';
+import { shardScenario } from './shard-scenarios.ts';
 import { until } from './waiting.ts';
 import { startPromotion } from './workflow-environment.ts';
 
@@ -111,6 +113,17 @@ const PROMOTION_STORIES: readonly PromotionStory[] = [
     name: 'is a rollback',
     state: 'succeeded',
     settings: { rules: composeRollbackRules({ deadlines }) },
+  },
+  {
+    name: 'is a course that is put back',
+    state: 'reverted',
+    settings: coursePutBack({ deadlines }),
+  },
+  {
+    name: 'is a course of people and members',
+    state: 'succeeded',
+    settings: courseOfPeople({ deadlines, approval: approved.approval ?? null }),
+    meanwhile: (promotion, isOver) => approve(promotion, isOver, 1),
   },
 ];
 
@@ -268,5 +281,6 @@ function findWrongEffects({ journal }: FakeRecords, state: string, isRollback: b
 export const FAULT_SCENARIOS: readonly FaultScenario[] = [
   ...promotionScenarios,
   settlementScenario,
+  shardScenario,
   ...releaseScenarios,
 ];

@@ -16,6 +16,7 @@ export function routeByEnvironment(
   };
   return {
     executeStep: async (input) => of(input).executeStep(input),
+    compensateStep: async (input) => of(input).compensateStep(input),
     revertTarget: async (input) => of(input).revertTarget(input),
     freezeRules: async (input) => of(input).freezeRules(input),
     takeLease: async (input) => of(input).takeLease(input),
@@ -28,6 +29,10 @@ export function routeByEnvironment(
     releaseLease: async (input) => of(input).releaseLease(input),
     recordPromotion: async (input) => of(input).recordPromotion(input),
     recordStep: async (input) => of(input).recordStep(input),
+    recordSteps: async (input) => of(input).recordSteps(input),
+    expandMatrix: async (input) => of(input).expandMatrix(input),
+    readMembers: async (input) => of(input).readMembers(input),
+    recordMembers: async (input) => of(input).recordMembers(input),
     listDeployments: async (input) => of(input).listDeployments(input),
     sealPromotion: async (input) => of(input).sealPromotion(input),
   };

@@ -1,5 +1,6 @@
 import type { Component } from '@sluice/domain';
 import type { EvidenceStore } from '@sluice/evidence-store';
+import { MAX_NIX_COMPONENT_BYTES, parseNixComponent } from '@sluice/nix';
 import { DEFAULT_IMAGE_LIMITS, parseImageManifest } from '@sluice/oci';
 import {
   listCommandedReleases,
@@ -54,12 +55,17 @@ export function createAllowedBlobs(pool: Pool, evidence: EvidenceStore): Allowed
   };
 }
 
+/** Undefined while its document is not in the store. */
 async function findBlobsOfComponent(
   evidence: EvidenceStore,
   { kind, digest }: Component,
 ): Promise<readonly string[] | undefined> {
-  if (kind !== 'oci') return [digest];
+  if (kind !== 'oci' && kind !== 'nix') return [digest];
   if (!(await evidence.has(digest))) return undefined;
+  if (kind === 'nix') {
+    const document = await evidence.getBytes(digest, { maxBytes: MAX_NIX_COMPONENT_BYTES });
+    return [digest, parseNixComponent(document, digest).closure.digest];
+  }
   const maxBytes = DEFAULT_IMAGE_LIMITS.maxManifestBytes;
   const manifest = parseImageManifest(await evidence.getBytes(digest, { maxBytes }), digest);
   return [digest, manifest.config.digest, ...manifest.layers.map((layer) => layer.digest)];

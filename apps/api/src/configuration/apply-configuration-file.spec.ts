@@ -96,6 +96,39 @@ test('a file becomes the records, with every built-in pipeline and one event', a
   );
 });
 
+test('pipelines of the file are published, once, and stay when the file forgets them', async () => {
+  const text = (seconds: number): string => `schema: sluice.pipeline/v2
+name: rollout
+version: 1
+steps:
+  - { id: scan, type: scan@1 }
+  - { id: wait, type: wait@1, needs: [scan], inputs: { seconds: ${seconds} } }
+`;
+  await writeFile(join(folder, 'rollout.yaml'), text(5));
+  const environments = [{ name: 'dev', position: 1, policy: 'release-gate', pipeline: 'rollout' }];
+  await apply(written({ pipelines: ['rollout.yaml'], environments, targets: [] }));
+  await withTenant(app, 'acme', async (tx) => {
+    expect(await getPipeline(tx, 'rollout')).toMatchObject({ version: 1, publishedBy: null });
+    expect(await getEnvironment(tx, 'dev')).toMatchObject({
+      pipeline: 'rollout',
+      pipelineVersion: null,
+      pipelineParameters: {},
+    });
+  });
+  expect((await appliedEvents()).at(-1)).toEqual(
+    expect.arrayContaining(['pipeline:rollout', 'environment:dev']),
+  );
+  await writeFile(join(folder, 'rollout.yaml'), text(6));
+  const again = apply(written({ pipelines: ['rollout.yaml'], environments, targets: [] }));
+  await expect(again).rejects.toMatchObject({ problems: [{ path: 'pipelines[0]' }] });
+  const pinned = [{ ...environments[0], pipeline: 'rollout@1' }];
+  await apply(written({ environments: pinned, targets: [] }));
+  await withTenant(app, 'acme', async (tx) => {
+    expect(await getEnvironment(tx, 'dev')).toMatchObject({ pipelineVersion: 1 });
+  });
+  await apply(written());
+});
+
 test('a token that the file no longer names speaks for nobody', async () => {
   const principals = [{ name: 'maya', role: 'release-manager', tokenHash: hash('b') }];
   await apply(written({ principals }));

@@ -2,6 +2,7 @@ import type {
   AgentSettings,
   Environment,
   HistoryRule,
+  PipelineTemplate,
   PrincipalKind,
   Role,
   Target,
@@ -33,6 +34,8 @@ export interface PrincipalConfiguration {
 export interface Configuration {
   readonly tenant: string;
   readonly sources: readonly SourceConfiguration[];
+  /** Published when the file is applied. */
+  readonly pipelines: readonly PipelineTemplate[];
   readonly environments: readonly Environment[];
   readonly targets: readonly Target[];
   readonly principals: readonly PrincipalConfiguration[];

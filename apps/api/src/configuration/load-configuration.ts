@@ -2,7 +2,8 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isDigest, isName } from '@sluice/domain';
 import { type Configuration, ConfigurationError } from './configuration.ts';
-import { parseConfiguration } from './parse-configuration.ts';
+import { judgePipelines, type PublishedPipelines } from './judge-pipelines.ts';
+import { readConfiguration } from './parse-configuration.ts';
 
 const MAX_FILE_BYTES = 1024 * 1024;
 
@@ -13,12 +14,14 @@ export interface PolicyBundle {
 }
 
 /**
- * Reads and checks the configuration file.
+ * Reads and checks the configuration file, and the pipelines that it names.
+ * @param publishedOf what is published in a tenant
  * @throws ConfigurationError with every problem there is, or that there is no such file
  */
 export async function loadConfiguration(
   file: string,
   policies: readonly PolicyBundle[],
+  publishedOf: (tenant: string) => PublishedPipelines,
 ): Promise<Configuration> {
   const fail = (what: string, how: string): never => {
     throw new ConfigurationError(file, [{ path: '', what, how }]);
@@ -32,11 +35,15 @@ export async function loadConfiguration(
     if ((error as Error).name === 'ConfigurationError') throw error;
     fail(`can't be read (${(error as Error).message})`, 'set SLUICE_CONFIG to a readable file');
   }
-  return parseConfiguration(text, {
+  const draft = readConfiguration(text, {
     file,
     folder: dirname(file),
     policies: policies.map(({ name }) => name),
   });
+  const { configuration, reader } = draft;
+  await judgePipelines(draft, publishedOf(configuration.tenant));
+  if (reader.problems.length > 0) throw new ConfigurationError(file, reader.problems);
+  return configuration;
 }
 
 /**

@@ -181,7 +181,7 @@ const wrong: readonly (readonly [string, string, (draft: Draft) => void])[] = [
   ['a source without a path', 'sources[0].path', (d) => (d.sources[0]!.path = null as never)],
   ['a source twice', 'sources[1].name', (d) => d.sources.push({ ...d.sources[0]! })],
   ['a fraction', 'environments[0].position', (d) => (d.environments[0]!.position = 1.5)],
-  ['an unknown pipeline', 'environments[0].pipeline', (d) => (d.environments[0]!.pipeline = 'x')],
+  ['an unknown pipeline', 'environments[0].pipeline', (d) => (d.environments[0]!.pipeline = 'x y')],
   ['an unknown policy', 'environments[0].policy', (d) => (d.environments[0]!.policy = 'x')],
   [
     'a deadline of nothing',

@@ -9,6 +9,7 @@ import {
 } from './configuration.ts';
 import { readEnvironments } from './read-environment.ts';
 import { readHistoryRules } from './read-history-rules.ts';
+import { type PipelineFile, readPipelines } from './read-pipelines.ts';
 import { readPrincipals } from './read-principal.ts';
 import { readTarget } from './read-target.ts';
 import { join, ValueReader } from './value-reader.ts';
@@ -19,6 +20,7 @@ const KEYS = [
   'schema',
   'tenant',
   'sources',
+  'pipelines',
   'environments',
   'targets',
   'principals',
@@ -37,14 +39,36 @@ export interface ConfigurationSurroundings {
   readonly policies: readonly string[];
 }
 
+/** A configuration as it was read, with all that is wrong with it; to be used only when nothing is. */
+export interface ConfigurationDraft {
+  readonly configuration: Configuration;
+  /** In the order of the file's list; those that could not be read are left out. */
+  readonly pipelineFiles: readonly PipelineFile[];
+  readonly reader: ValueReader;
+}
+
 /**
  * Reads a configuration's YAML text strictly.
- * @throws ConfigurationError with every problem there is
+ * @throws ConfigurationError with every problem there is. What pipelines mean, and whether environments can run them, is judged by
+ *   `judgePipelines`
  */
 export function parseConfiguration(
   text: string,
   surroundings: ConfigurationSurroundings,
 ): Configuration {
+  const { configuration, reader } = readConfiguration(text, surroundings);
+  if (reader.problems.length > 0) throw new ConfigurationError(surroundings.file, reader.problems);
+  return configuration;
+}
+
+/**
+ * As {@link parseConfiguration}, but hands over what is wrong, so that more can be added.
+ * @throws ConfigurationError for a text that is no YAML
+ */
+export function readConfiguration(
+  text: string,
+  surroundings: ConfigurationSurroundings,
+): ConfigurationDraft {
   const { file, folder, policies } = surroundings;
   const document = parseDocument(text, { uniqueKeys: true, strict: true });
   if (document.errors.length > 0) {
@@ -62,6 +86,7 @@ export function parseConfiguration(
   const sources = reader
     .list(root.sources, 'sources', MAX_ENTRIES)
     .map((value, index) => readSource(reader, value, `sources[${index}]`, folder));
+  const pipelineFiles = readPipelines(reader, root.pipelines, folder);
   const environments = readEnvironments(reader, root.environments, policies);
   const names = environments.map(({ name }) => name);
   const targets = reader
@@ -77,10 +102,10 @@ export function parseConfiguration(
   const enrolmentKeyFile = readEnrolment(reader, root.enrolment, folder);
   const agents = readAgents(reader, root.agents);
   const histories = readHistoryRules(reader, root.histories);
-  if (reader.problems.length > 0) throw new ConfigurationError(file, reader.problems);
-  return {
+  const configuration = {
     tenant,
     sources,
+    pipelines: pipelineFiles.flatMap(({ parsed }) => (parsed.ok ? [parsed.template] : [])),
     environments,
     targets,
     principals,
@@ -88,6 +113,7 @@ export function parseConfiguration(
     agents,
     histories,
   };
+  return { configuration, pipelineFiles, reader };
 }
 
 function readSource(

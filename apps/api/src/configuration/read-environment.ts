@@ -13,17 +13,18 @@ import {
   type Role,
   STANDARD_PIPELINE,
 } from '@sluice/domain';
+import { readEnvironmentPipeline } from './read-environment-pipeline.ts';
 import { join, type ValueReader } from './value-reader.ts';
 
 const MAX_ENTRIES = 1000;
 const MAX_APPROVALS = 100;
 const WEEK_SECONDS = 7 * 24 * 3600;
-const PIPELINES = [STANDARD_PIPELINE.name, APPROVED_PIPELINE.name];
 const DNS_LABEL = 'write a DNS label: a-z, 0-9 and -, at most 63';
 const KEYS = [
   'name',
   'position',
   'pipeline',
+  'parameters',
   'policy',
   'deadlines',
   'after',
@@ -71,15 +72,12 @@ function readDraft(
   const entry = reader.mapping(value, path, KEYS);
   const known = (name: string): boolean => policies.includes(name);
   const how = `write the name of a policy bundle: ${policies.join(', ')}`;
-  const pipeline = reader.word(
-    entry.pipeline === undefined ? STANDARD_PIPELINE.name : entry.pipeline,
-    join(path, 'pipeline'),
-    PIPELINES,
-  );
+  const named = readEnvironmentPipeline(reader, entry, path);
+  const { pipeline } = named;
   return {
     name: reader.text(entry.name, join(path, 'name'), isName, DNS_LABEL),
     position: reader.integer(entry.position, join(path, 'position'), 0, 1_000_000),
-    pipeline,
+    ...named,
     policy: reader.text(entry.policy, join(path, 'policy'), known, how),
     deadlines: readDeadlines(reader, entry.deadlines ?? {}, join(path, 'deadlines')),
     after: entry.after === undefined ? undefined : readAfter(reader, entry.after, path),
@@ -119,7 +117,9 @@ function readApproval(
   path: string,
   pipeline: string,
 ): ApprovalRule | null {
-  if (pipeline !== APPROVED_PIPELINE.name) {
+  // Of a team's pipeline it is judged when the pipeline is known.
+  if (value === undefined && pipeline !== APPROVED_PIPELINE.name) return null;
+  if (pipeline === STANDARD_PIPELINE.name) {
     if (value !== undefined) {
       reader.refuse(
         path,

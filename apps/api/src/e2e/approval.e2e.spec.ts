@@ -73,7 +73,7 @@ test('decisions of different people count until there are enough', async () => {
   const first = await decide(waiting, 'approver', { comment: 'looks good' });
   expect(first).toMatchObject({
     __typename: 'ApprovalRequest',
-    id: `${waiting.promotion}#1`,
+    id: `${waiting.promotion}#1/approval`,
     state: 'WAITING',
     round: 1,
     planDigest: waiting.plan,

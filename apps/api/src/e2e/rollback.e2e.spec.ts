@@ -7,6 +7,7 @@ import {
   takeLease,
   withTenant,
 } from '@sluice/persistence';
+import { confirmDeployment } from '@sluice/persistence/testing';
 import { releaseDigest } from '@sluice/pure';
 import { addPromotion, addRelease } from '../testing/scene.ts';
 import { type Json, startTestApi, TENANT, type TestApi, tokenOf } from '../testing/test-api.ts';
@@ -53,14 +54,16 @@ async function ended(
   state: 'succeeded' | 'failed' | 'reverted',
   environment = 'dev',
   kind: 'promote' | 'rollback' = 'promote',
+  isDeployed = true,
 ): Promise<void> {
   const promotionId = await addPromotion(api, release, TENANT, { environment, kind });
   await withTenant(api.workerPool, TENANT, async (tx) => {
     await setPromotionState(tx, { promotionId, state: 'running' });
+    const target = environment === 'dev' ? 'acme-host' : 'acme-prod';
+    if (state === 'succeeded' && isDeployed) await confirmDeployment(tx, promotionId, target);
     await setPromotionState(tx, { promotionId, state });
     if (state !== 'succeeded') return;
     const side = { release, components: [], settings: {} };
-    const target = environment === 'dev' ? 'acme-host' : 'acme-prod';
     await setCurrentRelease(tx, { target, promotionId, side });
   });
 }
@@ -210,6 +213,9 @@ test('nothing is put somewhere by a rollback only, and a release only where it m
   });
   // Verified once, failed since: it has to be verified again.
   expect(await request(two, 'prod')).toMatchObject({ code: 'predecessor-not-verified' });
+  // A success that reached no target is no verification.
+  await ended(fresh, 'succeeded', 'dev', 'promote', false);
+  expect(await request(fresh, 'prod')).toMatchObject({ code: 'predecessor-not-verified' });
   await ended(fresh, 'succeeded');
   expect(await request(fresh, 'prod')).toMatchObject({ __typename: 'Promotion' });
 });

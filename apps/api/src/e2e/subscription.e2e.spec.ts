@@ -208,7 +208,7 @@ test('who is asked is told, with what became of it; others are not', async () =>
     'approval.closed',
   ]);
   expect(values[0].approval).toEqual({
-    id: `${waiting.promotion}#1`,
+    id: `${waiting.promotion}#1/approval`,
     state: 'WAITING',
     blockedForMe: null,
   });
@@ -221,7 +221,7 @@ test('who is asked is told, with what became of it; others are not', async () =>
   const another = await addWaitingApproval(api, release);
   await link();
   await asked.until(() => valuesOf(asked, fresh).length > 0);
-  expect(valuesOf(asked, fresh)[0].approval.id).toBe(`${another.promotion}#1`);
+  expect(valuesOf(asked, fresh)[0].approval.id).toBe(`${another.promotion}#1/approval`);
   for (const subscriber of [asked, requester, service]) subscriber.drop();
 });
 

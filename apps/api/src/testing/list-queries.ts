@@ -44,6 +44,13 @@ const PROMOTION_AT = ([a, b, c]: Sizes, selection: string): string =>
     environment { promotions(first: ${c}) { edges { node { ${MARK} ${selection} } } } }
   } } } } } }`;
 
+/** Arguments that fields of Query must be given; what they name is in the lists' scene. */
+const ARGUMENTS: Readonly<Record<string, string>> = {
+  stepLogs: 'promotion: "place-0/1"',
+  searchStepLogs: 'promotion: "place-0/1", text: "wrote"',
+  pipeline: 'name: "sample"',
+};
+
 /** Asked for at each place beneath which the list stands, so that they can be counted. */
 export const MARK = 'marked: __typename';
 
@@ -73,7 +80,9 @@ function singleQuery(schema: GraphQLSchema, owner: GraphQLObjectType, selection:
   if (path === undefined) {
     throw new Error(`There is no way to ${owner.name}, from Promotion or Query: extend the walk.`);
   }
-  return `{ ${path.reduceRight((inner, step) => `${step} { ${inner} }`, selection)} }`;
+  const [first = '', ...rest] = path;
+  const given = ARGUMENTS[first] === undefined ? first : `${first}(${ARGUMENTS[first]})`;
+  return `{ ${[given, ...rest].reduceRight((inner, step) => `${step} { ${inner} }`, selection)} }`;
 }
 
 /** The list itself with one leaf; one of the root also with two more connections beneath, where its elements lead there. */
@@ -85,7 +94,8 @@ function listed(schema: GraphQLSchema, field: Field, size: number, sizes?: Sizes
   const edge = getNamedType(type.getFields().edges?.type);
   const node = isObjectType(edge) ? getNamedType(edge.getFields().node?.type) : undefined;
   if (!isObjectType(node)) throw new Error(`${field.name} is a connection without nodes.`);
-  return `${field.name}(first: ${size}${all}) { edges { node { ${elementOf(schema, node, sizes)} } } }`;
+  const more = ARGUMENTS[field.name] === undefined ? '' : `, ${ARGUMENTS[field.name]}`;
+  return `${field.name}(first: ${size}${all}${more}) { edges { node { ${elementOf(schema, node, sizes)} } } }`;
 }
 
 function elementOf(schema: GraphQLSchema, type: GraphQLObjectType, sizes?: Sizes): string {

@@ -20,6 +20,14 @@ import {
 } from '@sluice/persistence';
 import { digestOfBytes } from '@sluice/pure';
 import { addBundle, addDiscrepancy, addRunsToAll } from './history-scene.ts';
+import {
+  addMembers,
+  asTemplate,
+  freezePipeline,
+  logKey,
+  publishSample,
+  writeLog,
+} from './pipeline-scene.ts';
 import { addPromotion, addRelease, envelopeOf, testDecision } from './scene.ts';
 import { PROD_RULE, TENANT, type TestApi } from './test-api.ts';
 
@@ -31,6 +39,8 @@ const SIDE = 10;
  * something in it, wherever it is come upon.
  */
 export async function fillLists(api: TestApi): Promise<void> {
+  await publishSample(api, 1);
+  await publishSample(api, 2);
   for (let n = 0; n < SIDE; n += 1) await addPlace(api, n);
   const releases: string[] = [];
   for (let n = 0; n < SIDE; n += 1) releases.push(await addRelease(api, `1.0.${n}`));
@@ -49,6 +59,12 @@ export async function fillLists(api: TestApi): Promise<void> {
     buildId: 'build-1',
     bundleDigest: await addBundle(api, 'build-1', 'code'),
   });
+  await writeLog(api, logKey('place-0/1', 'scan'), ['it wrote this\n', 'it wrote that\n']);
+  await writeLog(api, logKey('place-0/1', 'deploy', 'host-0-a'), ['it wrote more'], false);
+  // Queues and targets of an environment that runs it hang beneath the list of pipelines.
+  await api.database.query(
+    "update sluice.environments set pipeline_id = 'sample' where environment_id = 'place-0'",
+  );
   for (let n = 0; n < SIDE; n += 1) await addDiscrepancy(api, 'history-lost', `workflow:${n}`);
 }
 
@@ -138,7 +154,7 @@ async function addFull(api: TestApi, full: Full): Promise<void> {
   );
   await withTenant(api.workerPool, TENANT, async (tx) => {
     const statementDigest = digestOfBytes(`statement of ${approvalId}`);
-    await recordApproval(tx, { approvalId, round: 1, statementDigest });
+    await recordApproval(tx, { approvalId, stepId: 'approval', round: 1, statementDigest });
     const claim = { resource: `environment:${environment}`, holder: `promotion:${promotionId}` };
     await enterQueue(tx, claim);
     if (promotionId.endsWith('/1')) await takeLease(tx, claim);
@@ -163,6 +179,12 @@ async function writeFull(
     await setStepState(tx, { promotionId, stepId, state: 'succeeded', outputs });
   }
   await setStepState(tx, { promotionId, stepId: 'approval', state: 'waiting' });
+  await freezePipeline(tx, promotionId, asTemplate(APPROVED_PIPELINE));
+  await addMembers(tx, promotionId, 'deploy', ['one', 'two', 'three']);
+  // Put back already: what was undone is a list too.
+  for (const state of ['running', 'succeeded', 'reverted'] as const) {
+    await setStepState(tx, { promotionId, stepId: 'deploy', state });
+  }
   await insertDecision(tx, { promotionId, stepId: 'gate', decision: testDecision });
   const plans = [];
   for (const target of targetsOf(place)) {

@@ -1,6 +1,7 @@
 import { digestOfBytes } from '@sluice/pure';
 import { addWaitingApproval } from './approval-scene.ts';
 import { addDiscrepancy, addHistory, addLiveHistory, addProblem, expire } from './history-scene.ts';
+import { pipelineText, publishSample } from './pipeline-scene.ts';
 import { addPromotion, addRelease } from './scene.ts';
 import { TENANT, type TestApi } from './test-api.ts';
 
@@ -38,6 +39,12 @@ function freshRelease(api: TestApi): Promise<string> {
   return addRelease(api, `7.0.${versions}`);
 }
 
+/** No two calls of a walk publish the same version. */
+function freshVersion(): number {
+  versions += 1;
+  return versions;
+}
+
 async function decision(api: TestApi): Promise<MutationInput> {
   const waiting = await addWaitingApproval(api, await freshRelease(api));
   return { ...waiting, decision: 'APPROVE', comment: 'seen' };
@@ -73,10 +80,22 @@ export const MUTATION_TABLE: Readonly<Record<string, MutationCase>> = {
     event: 'release.requested',
   },
   requestPromotion: {
-    valid: async (api) => ({ release: await freshRelease(api), environment: 'dev' }),
+    valid: async (api) => ({
+      release: await freshRelease(api),
+      environment: 'dev',
+      parameters: {},
+    }),
     unauthorised: ['viewer', 'approver'],
     other: (input) => ({ ...input, environment: 'prod' }),
     refusals: {
+      PipelineInvalid: async (api) => ({
+        input: {
+          release: await freshRelease(api),
+          environment: 'dev',
+          parameters: { region: 'eu' },
+        },
+        code: 'pipeline-invalid',
+      }),
       NotFound: async () => ({
         input: { release: unknownDigest, environment: 'dev' },
         code: 'release-unknown',
@@ -251,5 +270,22 @@ export const MUTATION_TABLE: Readonly<Record<string, MutationCase>> = {
       }),
     },
     event: 'discrepancy.repair-requested',
+  },
+  publishPipeline: {
+    valid: async () => ({ text: pipelineText(freshVersion()) }),
+    unauthorised: ['viewer', 'approver', 'release-manager'],
+    other: () => ({ text: pipelineText(freshVersion()) }),
+    refusals: {
+      PipelineInvalid: async () => ({
+        input: { text: 'schema: sluice.pipeline/v2\nname: standard\nversion: 1\nsteps: []\n' },
+        code: 'pipeline-invalid',
+      }),
+      PipelineVersionTaken: async (api) => {
+        const version = freshVersion();
+        await publishSample(api, version);
+        return { input: { text: pipelineText(version, 30) }, code: 'pipeline-version-taken' };
+      },
+    },
+    event: 'pipeline.published',
   },
 };

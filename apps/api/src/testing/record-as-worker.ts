@@ -17,7 +17,7 @@ export function recordAsWorker(pool: Pool): NonNullable<InMemoryEngineOptions['r
       if (request === undefined) throw new Error(`${promotionId} asks for no approval.`);
       const { round, stepId } = request;
       const statementDigest = digestOfBytes(`statement of ${approvalId}`);
-      await recordApproval(tx, { approvalId, round, statementDigest });
+      await recordApproval(tx, { approvalId, stepId, round, statementDigest });
       const event = { actor: 'system:worker', subject: `promotion:${promotionId}`, promotionId };
       await insertEvent(tx, {
         ...event,

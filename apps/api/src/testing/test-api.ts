@@ -14,6 +14,7 @@ import {
   EVENTS_CHANNEL,
   type Pool,
   RELEASE_REQUESTS_CHANNEL,
+  STEP_LOGS_CHANNEL,
 } from '@sluice/persistence';
 import { createTestDatabase, type TestDatabase } from '@sluice/persistence/testing';
 import { createTrustRoot, generateKeyPair } from '@sluice/signing';
@@ -114,7 +115,7 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
   const wakeups = createSharedWakeups();
   const listener = createListener({
     connectionString: database.urlOf('sluice_app'),
-    channels: [COMMANDS_CHANNEL, RELEASE_REQUESTS_CHANNEL, EVENTS_CHANNEL],
+    channels: [COMMANDS_CHANNEL, RELEASE_REQUESTS_CHANNEL, EVENTS_CHANNEL, STEP_LOGS_CHANNEL],
     onNotify: ({ channel, payload }) => wakeups.notify(channel, payload),
   });
   await listener.ready;

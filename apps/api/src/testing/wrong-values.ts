@@ -52,6 +52,35 @@ const NO_EVENT_NUMBERS: readonly unknown[] = [0, -1, 1_000_001, 2_147_483_647, -
 /** Whole numbers that no page size is. */
 const NO_SIZES: readonly unknown[] = [0, -1, 101, 2_147_483_647, -2_147_483_648];
 
+/** Whole numbers that count nothing: of a version, of an attempt, of a round. */
+const NO_COUNTS: readonly unknown[] = [0, -1, 2_147_483_647, -2_147_483_648];
+
+/** By the name of the place; page sizes where it is not here. */
+const WRONG_NUMBERS: Readonly<Record<string, readonly unknown[]>> = {
+  event: NO_EVENT_NUMBERS,
+  version: NO_COUNTS,
+  attempt: NO_COUNTS,
+  round: NO_COUNTS,
+  offset: [-1, 2_147_483_647, -2_147_483_648],
+};
+
+/** What is no object of values by name. */
+const NO_VALUES: readonly unknown[] = [
+  'text',
+  5,
+  true,
+  ['a'],
+  { a: 'a\u0000b' },
+  { a: 'a\ud800b' },
+  { ['__proto__']: 1 },
+  { a: 'x'.repeat(70_000) },
+  { a: nested(100) },
+];
+
+function nested(levels: number): unknown {
+  return levels === 0 ? 1 : [nested(levels - 1)];
+}
+
 const NO_BOOLEANS: readonly unknown[] = ['true', 'yes', 0, 1, 1e308, {}, [true, false]];
 
 const NO_OBJECTS: readonly unknown[] = ['text', 5, true, [1], { unknownField: 1 }];
@@ -89,8 +118,9 @@ function valuesFor(type: GraphQLInputType, place: string): readonly (readonly [s
   if (isInputObjectType(type)) return shown(NO_OBJECTS);
   const { name } = getNamedType(type);
   if (name === 'Int') {
-    return shown([...NO_NUMBERS, ...(place === 'event' ? NO_EVENT_NUMBERS : NO_SIZES)]);
+    return shown([...NO_NUMBERS, ...(WRONG_NUMBERS[place] ?? NO_SIZES)]);
   }
+  if (name === 'JSON') return NO_VALUES.map((value, at) => [`value ${at}`, value] as const);
   if (name === 'Boolean') return shown(NO_BOOLEANS);
   const texts = Object.entries(BROKEN_TEXTS);
   if (isEnumType(type)) return [...texts, ['unknown', 'NO_SUCH_VALUE'], ...shown(NO_TEXTS)];

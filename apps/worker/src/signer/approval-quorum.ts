@@ -2,7 +2,7 @@ import {
   type ApprovalRule,
   DEFAULT_APPROVAL_RULE,
   type EnvironmentRules,
-  hasStepOfType,
+  isCourse,
   type Role,
 } from '@sluice/domain';
 import {
@@ -14,24 +14,30 @@ import {
   type PlanSetRecord,
   type PromotionRecord,
   type Tx,
+  votesOn,
 } from '@sluice/persistence';
 import type { FrozenRules } from '@sluice/temporal-contract';
 import { isRefusal, type Refused, refusal } from './refusal.ts';
 
-/** Every approval rule that binds a promotion: what it froze, and what its environment asks for now. */
+/**
+ * Every approval rule that binds a deployment: what its promotion froze, and what its environment asks for now.
+ * @param isApproved whether an approval comes before the deployment; of a pipeline as data the frozen rule is about those alone
+ */
 export function listApprovalRules(
-  rules: FrozenRules,
+  { approval, pipeline }: FrozenRules,
   environment: EnvironmentRules,
+  isApproved: boolean,
 ): readonly ApprovalRule[] {
-  const named = [rules.approval, environment.approval].filter(
+  const frozen = isApproved || !isCourse(pipeline) ? approval : null;
+  const named = [frozen, environment.approval].filter(
     (rule): rule is ApprovalRule => rule !== null && rule !== undefined,
   );
-  const asksWithoutRule = named.length === 0 && hasStepOfType(rules.pipeline, 'approval');
-  return asksWithoutRule ? [DEFAULT_APPROVAL_RULE] : named;
+  return named.length === 0 && isApproved ? [DEFAULT_APPROVAL_RULE] : named;
 }
 
 /**
- * Why the people's decisions on the newest plan set are not enough; undefined when they are. The request's row is the
+ * Why the people's decisions on the newest plan set are not enough; undefined when they are. They must be in each of the
+ * approval steps that are named, whatever another branch waits for; where none is, in the newest request. The request's row is the
  * worker's word, so the decisions count that the API stored, each looked at as its author is now. Refusals:
  * `approval-missing`, `approval-wrong-plan`, `approval-rejected`, `approver-disabled`, `approver-not-a-person`,
  * `approver-is-requester`, `approver-not-eligible`.
@@ -40,10 +46,17 @@ export async function findQuorumProblem(
   tx: Tx,
   promotion: PromotionRecord,
   asked: readonly ApprovalRule[],
-  set: PlanSetRecord,
+  set: Pick<PlanSetRecord, 'digest' | 'round'>,
+  stepIds: readonly string[],
 ): Promise<Refused | undefined> {
-  const decisions = await readDecisions(tx, promotion, set);
-  return isRefusal(decisions) ? decisions : countPeople(tx, promotion, asked, decisions);
+  for (const stepId of placesOf(stepIds)) {
+    const decisions = await readDecisions(tx, promotion, set, stepId);
+    const problem = isRefusal(decisions)
+      ? decisions
+      : await countPeople(tx, promotion, asked, decisions);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
 }
 
 /**
@@ -54,42 +67,49 @@ export async function findPastQuorumProblem(
   tx: Tx,
   promotion: PromotionRecord,
   rule: ApprovalRule,
+  stepIds: readonly string[] = [],
 ): Promise<Refused | undefined> {
   const { promotionId, requestedPerson } = promotion;
   const set = await findPlanSet(tx, promotionId);
   if (set === undefined) return refusal('approval-missing', `${promotionId} was never planned.`);
-  const decisions = await readDecisions(tx, promotion, set);
-  if (isRefusal(decisions)) return decisions;
-  const people = decisions
-    .filter(({ kind, role }) => kind === 'person' && rule.roles.includes(role))
-    .map(({ personId }) => personId)
-    .filter((personId) => personId !== requestedPerson);
-  return new Set(people).size >= rule.count
-    ? undefined
-    : refusal('approval-missing', `Not enough people approved ${promotionId}.`);
+  for (const stepId of placesOf(stepIds)) {
+    const decisions = await readDecisions(tx, promotion, set, stepId);
+    if (isRefusal(decisions)) return decisions;
+    const people = decisions
+      .filter(({ kind, role }) => kind === 'person' && rule.roles.includes(role))
+      .map(({ personId }) => personId)
+      .filter((personId) => personId !== requestedPerson);
+    if (new Set(people).size < rule.count) {
+      return refusal('approval-missing', `Not enough people approved ${promotionId}.`);
+    }
+  }
+  return undefined;
 }
 
-/** What was recorded about the newest plan set, once the request for it is approved and nobody rejected it. */
+/** Undefined is the step of the newest request. */
+function placesOf(stepIds: readonly string[]): readonly (string | undefined)[] {
+  return stepIds.length === 0 ? [undefined] : stepIds;
+}
+
+/** What was recorded about the newest plan set, once a step's request for it is approved and nobody rejected it. */
 async function readDecisions(
   tx: Tx,
   { promotionId, releaseDigest }: PromotionRecord,
-  set: PlanSetRecord,
+  set: Pick<PlanSetRecord, 'digest' | 'round'>,
+  stepId: string | undefined,
 ): Promise<readonly ApprovalRecord[] | Refused> {
-  const request = await findApprovalRequest(tx, promotionId);
+  const request = await findApprovalRequest(tx, promotionId, stepId);
   if (request?.state !== 'approved') {
     const what = request === undefined ? 'nobody was asked' : `the request is ${request.state}`;
-    return refusal('approval-missing', `${promotionId} needs an approval, but ${what}.`);
+    const step = stepId === undefined ? '' : ` of ${stepId}`;
+    return refusal('approval-missing', `${promotionId} needs an approval${step}, but ${what}.`);
   }
   if (request.planDigest !== set.digest || request.round !== set.round) {
     const what = `${promotionId} was approved with the plan ${request.planDigest}, not with ${set.digest}.`;
     return refusal('approval-wrong-plan', what);
   }
-  const decisions = (await listApprovalsOf(tx, [promotionId])).filter(
-    (approval) =>
-      approval.state === 'recorded' &&
-      approval.planDigest === set.digest &&
-      approval.round === set.round &&
-      approval.releaseDigest === releaseDigest,
+  const decisions = votesOn(request, await listApprovalsOf(tx, [promotionId])).filter(
+    (approval) => approval.releaseDigest === releaseDigest,
   );
   const rejection = decisions.find(({ decision }) => decision === 'reject');
   if (rejection !== undefined) {

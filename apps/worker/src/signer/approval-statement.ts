@@ -54,13 +54,15 @@ export async function findApprovalProblem(
   }
   // Any round: one that is given while its plan becomes stale was given all the same, and counts for nothing later.
   const rounds = await listApprovalRequestsOf(tx, [promotionId]);
-  const request = rounds.find((asked) => asked.round === round);
   const at = parseInstant(decidedAt) ?? Number.NaN;
   const isAsked =
-    request !== undefined &&
-    request.planDigest === said.planDigest &&
-    at < Date.parse(request.deadline) &&
-    at >= Date.parse(stored.askedAt) - CLOCK_TOLERANCE_MS;
+    at >= Date.parse(stored.askedAt) - CLOCK_TOLERANCE_MS &&
+    rounds.some(
+      (asked) =>
+        asked.round === round &&
+        asked.planDigest === said.planDigest &&
+        at < Date.parse(asked.deadline),
+    );
   return isAsked
     ? undefined
     : refusal(

@@ -1,4 +1,10 @@
-import { composePlanPayload, findDesiredSide, sideOf } from '@sluice/activities';
+import {
+  composePlanPayload,
+  type FrozenCourses,
+  findDesiredSide,
+  frozenCoursesOf,
+  sideOf,
+} from '@sluice/activities';
 import { createCommandEnvelope, openCommand } from '@sluice/agent-protocol';
 import {
   type AgentCommand,
@@ -14,11 +20,10 @@ import {
   findEnvironment,
   findLease,
   findPlan,
-  findPromotion,
   findRelease,
   findTarget,
-  listCommands,
   listCommandsAfter,
+  listCommandsTo,
   type Pool,
   type PromotionRecord,
   type Tx,
@@ -60,7 +65,7 @@ export async function signCommand(
   const command = await withTenant(
     pool,
     request.tenantId,
-    (tx) => composeCommand(tx, request, trustRoot),
+    (tx) => composeCommand(tx, frozenCoursesOf(pool), request, trustRoot),
     {
       isolation: 'repeatable read',
       readOnly: true,
@@ -78,11 +83,12 @@ function rootOf({ publicKey }: KeyPair): TrustRoot {
 
 async function composeCommand(
   tx: Tx,
+  courses: Pick<FrozenCourses, 'find'>,
   request: SignCommandRequest,
   trustRoot: TrustRoot,
 ): Promise<AgentCommand | Refused> {
   const { promotionId, target, kind } = request;
-  const promotion = await findPromotion(tx, promotionId);
+  const promotion = await courses.find(tx, promotionId);
   if (promotion === undefined) {
     return refusal('promotion-unknown', `There is no promotion ${promotionId}.`);
   }
@@ -208,7 +214,7 @@ async function findDeployProblem(
   }
   return promotion.kind === 'rollback'
     ? findRollbackProblem(tx, promotion, release, environment, request)
-    : findPromoteProblem(tx, promotion, rules, environment, request);
+    : findPromoteProblem(tx, promotion, rules, environment, { ...request, target });
 }
 
 async function findRevertProblem(
@@ -223,7 +229,7 @@ async function findRevertProblem(
     return refusal('rollback-not-reverted', `${promotionId} is a rollback: it is never reverted.`);
   }
   // The rows are the worker's word too: only what was signed here, for this very plan, can be put back.
-  const dispatched = (await listCommands(tx, promotionId)).some(({ envelope }) => {
+  const dispatched = (await listCommandsTo(tx, { promotionId, target })).some(({ envelope }) => {
     const opened = openCommand(envelope, trustRoot);
     if (!opened.ok) return false;
     const { command } = opened.value;

@@ -3,6 +3,7 @@ import { SCENE_TENANT } from '@sluice/activities/testing';
 import { openCommand } from '@sluice/agent-protocol';
 import { type ApprovalRule, STANDARD_PIPELINE } from '@sluice/domain';
 import { setPromotionState } from '@sluice/persistence';
+import { confirmDeployment } from '@sluice/persistence/testing';
 import { digestOf, digestOfBytes } from '@sluice/pure';
 import { createTrustRoot } from '@sluice/signing';
 import { signCommand } from './command-signing.ts';
@@ -310,6 +311,7 @@ async function endIn(
   const { promotionId } = await it.scene.addPromotion(releaseDigest, { environment });
   await it.asWorker(async (tx) => {
     expect(tx.tenantId).toBe(SCENE_TENANT);
+    if (state === 'succeeded') await confirmDeployment(tx, promotionId, 'dev-1');
     await setPromotionState(tx, { promotionId, state: 'running' });
     await setPromotionState(tx, { promotionId, state });
   });

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { NOTHING_RELEASE, ROLLBACK_PIPELINE } from '@sluice/domain';
 import { insertRelease, setPromotionState } from '@sluice/persistence';
+import { confirmDeployment } from '@sluice/persistence/testing';
 import { digestOf, digestOfBytes, releaseDigest } from '@sluice/pure';
 import { createSignerScene, type SignerScene } from './testing/signer-scene.ts';
 
@@ -33,6 +34,13 @@ test('nothing: signed, and the target is emptied', async () => {
 
 test('a release that only another environment verified', async () => {
   expect(await it.sign(await rollback({ releaseDigest: fresh }))).toBe('release-not-verified-here');
+});
+
+test('a release whose promotion here succeeded without deploying it', async () => {
+  const undeployed = await it.scene.addRelease('1.2.0');
+  await succeedIn('dev', undeployed, false);
+  const prepared = await rollback({ releaseDigest: undeployed });
+  expect(await it.sign(prepared)).toBe('release-not-verified-here');
 });
 
 test('emptying a target by a rollback to a release', async () => {
@@ -122,9 +130,10 @@ function keyOf({ promotion }: Awaited<ReturnType<typeof rollback>>, kind: string
   return `${promotion.promotionId}/revert/dev-1/${kind}`;
 }
 
-async function succeedIn(environment: string, release: string): Promise<void> {
+async function succeedIn(environment: string, release: string, isDeployed = true): Promise<void> {
   const { promotionId } = await it.scene.addPromotion(release, { environment });
   await it.asWorker(async (tx) => {
+    if (isDeployed) await confirmDeployment(tx, promotionId, 'dev-1');
     await setPromotionState(tx, { promotionId, state: 'running' });
     await setPromotionState(tx, { promotionId, state: 'succeeded' });
   });

@@ -27,7 +27,7 @@ export async function findRollbackProblem(
     isNothing(release.body) ||
     (await hasSucceeded(tx, { environment: environment.name, releaseDigest }));
   if (!verified) {
-    const what = `Release ${releaseDigest} was never verified in ${environment.name}.`;
+    const what = `Release ${releaseDigest} was never verified in ${environment.name}: no promotion of it there succeeded with every target confirmed.`;
     return refusal('release-not-verified-here', what);
   }
   const unpermitted = await findRequesterProblem(tx, promotion, environment);

@@ -231,6 +231,13 @@ describe('statements', () => {
   test.each([
     ['an approval that is none', PREDICATE_TYPES.approval, {}, 'statement-malformed'],
     ['no deployment', PREDICATE_TYPES.deployment, { target: 'dev-1' }, 'deployment-differs'],
+    ['deployments to nobody', PREDICATE_TYPES.deployment, { targets: [] }, 'deployment-differs'],
+    [
+      'one deployment among several that is none',
+      PREDICATE_TYPES.deployment,
+      { targets: [{ target: 'dev-9' }, null] },
+      'deployment-differs',
+    ],
     [
       'a success that no gate allowed',
       PREDICATE_TYPES.promotion,
@@ -239,6 +246,22 @@ describe('statements', () => {
     ],
   ])('%s: %s', async (_what, type, predicate, refusalCode) => {
     await expect(sign(type, predicate)).rejects.toMatchObject({ refusalCode });
+  });
+
+  test('deployments that share a statement are each held to what is stored', async () => {
+    const planned = { target: 'dev-1', planDigest, state: 'planned' };
+    const one = await sign(PREDICATE_TYPES.deployment, planned);
+    const shared = await sign(PREDICATE_TYPES.deployment, { targets: [planned] });
+    expect([one, shared]).toEqual([
+      { envelope: expect.anything() },
+      { envelope: expect.anything() },
+    ]);
+    for (const changed of [{ state: 'confirmed' }, { planDigest: digestOfBytes('another') }]) {
+      const targets = [planned, { ...planned, ...changed }];
+      await expect(sign(PREDICATE_TYPES.deployment, { targets })).rejects.toMatchObject({
+        refusalCode: 'deployment-differs',
+      });
+    }
   });
 
   test('a promotion statement that hides a stored statement is refused', async () => {

@@ -1,6 +1,7 @@
-import { isName, PREDICATE_TYPES, parseStepType } from '@sluice/domain';
+import { isCourse, isName, PREDICATE_TYPES, parseStepType } from '@sluice/domain';
 import {
   askedRollbackOf,
+  type DeploymentRecord,
   findDecision,
   findDeployment,
   findPromotion,
@@ -26,6 +27,7 @@ import {
 import type { FrozenRules } from '@sluice/temporal-contract';
 import { findPastQuorumProblem } from './approval-quorum.ts';
 import { findApprovalProblem } from './approval-statement.ts';
+import { findCourseSuccessProblem } from './course-success.ts';
 import { type Refused, refusal } from './refusal.ts';
 import type { SigningAnswer } from './signer-server.ts';
 
@@ -127,17 +129,32 @@ async function findDeploymentProblem(
   promotionId: string,
   { statement }: ReadStatement,
 ): Promise<Refused | undefined> {
-  const { target, planDigest, state } = statement.predicate;
-  const stored =
-    typeof target === 'string' ? await findDeployment(tx, promotionId, target) : undefined;
-  const storedState = stored?.state === 'dispatched' ? 'lost' : stored?.state;
-  if (stored !== undefined && stored.planDigest === planDigest && storedState === state) {
-    return undefined;
-  }
+  const { target, targets } = statement.predicate;
+  // Of many targets, some hundred share a statement.
+  const shared = Array.isArray(targets) ? (targets as readonly unknown[]) : undefined;
+  const records =
+    shared === undefined
+      ? [await findDeployment(tx, promotionId, String(target))]
+      : await listDeployments(tx, promotionId);
+  const stored = new Map(records.map((one) => [one?.target, one]));
+  const different = (shared ?? [statement.predicate]).find((said) => !isStored(stored, said));
+  if (different === undefined && shared?.length !== 0) return undefined;
+  const named = isJsonObject(different) ? different['target'] : undefined;
   return refusal(
     'deployment-differs',
-    `It is not what is stored of the deployment to ${String(target)}.`,
+    `It is not what is stored of the deployment to ${String(named)}.`,
   );
+}
+
+function isStored(
+  stored: ReadonlyMap<string | undefined, DeploymentRecord | undefined>,
+  said: unknown,
+): boolean {
+  if (!isJsonObject(said)) return false;
+  const { target, planDigest, state } = said;
+  const known = typeof target === 'string' ? stored.get(target) : undefined;
+  const knownState = known?.state === 'dispatched' ? 'lost' : known?.state;
+  return known !== undefined && known.planDigest === planDigest && knownState === state;
 }
 
 async function findPromotionProblem(
@@ -206,7 +223,18 @@ async function findSuccessProblem(
     return refusal('promotion-superseded', what);
   }
   if (kind === 'rollback') return undefined;
-  const { pipeline, approval } = rules as unknown as FrozenRules;
+  const frozen = rules as unknown as FrozenRules;
+  return isCourse(frozen.pipeline)
+    ? findCourseSuccessProblem(tx, promotion, frozen, frozen.pipeline)
+    : findPipelineSuccessProblem(tx, promotion, frozen);
+}
+
+async function findPipelineSuccessProblem(
+  tx: Tx,
+  promotion: PromotionRecord,
+  { pipeline, approval }: FrozenRules,
+): Promise<Refused | undefined> {
+  const { promotionId } = promotion;
   if (approval != null) {
     const unapproved = await findPastQuorumProblem(tx, promotion, approval);
     if (unapproved !== undefined) return unapproved;

@@ -4,7 +4,7 @@ import type { Tx } from '../transaction.ts';
 import { firstOf, type ReasonRecord, reasonColumn } from './single-row.ts';
 import { storableText } from './storable.ts';
 
-/** One round of asking people; the newest round of a promotion is the one that counts. */
+/** One round of asking people; the newest round of a step is the one that counts. */
 export interface ApprovalRequestRecord {
   readonly promotionId: string;
   readonly stepId: string;
@@ -78,18 +78,19 @@ export async function closeApprovalRequest(
   return rowCount === 1;
 }
 
-/** The newest round of a promotion; undefined before anybody was asked. */
+/** The newest round of a promotion, or of one of its steps; undefined before anybody was asked. */
 export async function findApprovalRequest(
   tx: Tx,
   promotionId: string,
+  stepId?: string,
 ): Promise<ApprovalRequestRecord | undefined> {
   return firstOf(
     await tx.query<ApprovalRequestRecord>(
       `select ${COLUMNS} from sluice.approval_requests
-        where tenant_id = $1 and promotion_id = $2
+        where tenant_id = $1 and promotion_id = $2 and ($3::text is null or step_id = $3)
         order by round desc, opened_at desc
         limit 1`,
-      [tx.tenantId, promotionId],
+      [tx.tenantId, promotionId, stepId ?? null],
     ),
   );
 }
@@ -125,6 +126,7 @@ export async function listWaitingApprovals(
         and not exists (
           select from sluice.approvals a
            where a.tenant_id = $1 and a.promotion_id = r.promotion_id and a.round = r.round
+             and coalesce(a.step_id, r.step_id) = r.step_id
              and a.plan_set_digest = r.plan_set_digest and a.person_id = $6 and a.state = 'recorded')`;
   const { rows } = await tx.query<ApprovalRequestRecord>(
     `select ${COLUMNS} from sluice.approval_requests r

@@ -12,6 +12,7 @@ import {
   reaskApproval,
   recordApproval,
   refuseApproval,
+  votesOn,
 } from './approval.repository.ts';
 import {
   closeApprovalRequest,
@@ -96,8 +97,8 @@ const ballot = (promotionId: string, key: string, person = 'approver'): NewAppro
 });
 
 const ask = (input: NewApproval) => inApp((tx) => insertApproval(tx, input));
-const record = (approvalId: string, round = 1) =>
-  inWorker((tx) => recordApproval(tx, { approvalId, round, statementDigest }));
+const record = (approvalId: string, round = 1, stepId = 'approval') =>
+  inWorker((tx) => recordApproval(tx, { approvalId, stepId, round, statementDigest }));
 const refuse = (approvalId: string) =>
   inApp((tx) => refuseApproval(tx, { approvalId, code: 'approval-late', message: 'Too late.' }));
 
@@ -147,6 +148,7 @@ test('a decision is stored once under its id, also by two API processes at the s
     state: 'asked',
     refusal: null,
     round: null,
+    stepId: null,
     statementDigest: null,
     settledAt: null,
   });
@@ -200,6 +202,47 @@ test('a person counts once a plan, in each round', async () => {
     ['approver/count-three', 'recorded', 2],
     ['admin/count', 'recorded', 1],
   ]);
+});
+
+test('a person counts once for each step that asks about one plan', async () => {
+  const promotionId = await promote();
+  for (const key of ['a', 'b', 'c']) await ask(ballot(promotionId, `steps-${key}`));
+  const of = (stepId: string) => ({ promotionId, stepId, round: 1 });
+  const voter = { personId: 'approver', principalId: 'approver', kind: 'person', role: 'approver' };
+  const asked = async () => {
+    const { edges } = await inApp((tx) =>
+      listWaitingApprovals(tx, { first: 100, voter: voter as Voter }),
+    );
+    return edges.map(({ node }) => node).filter((node) => node.promotionId === promotionId);
+  };
+  for (const stepId of ['early', 'late']) {
+    await inWorker((tx) =>
+      insertApprovalRequest(tx, {
+        ...of(stepId),
+        releaseDigest,
+        planDigest,
+        rule,
+        requesterPersonId: 'release-manager',
+        deadline: new Date(Date.now() + 60_000).toISOString(),
+      }),
+    );
+  }
+  expect((await asked()).map(({ stepId }) => stepId)).toEqual(['early', 'late']);
+  expect(await record('approver/steps-a', 1, 'early')).toBe(true);
+  await expect(record('approver/steps-b', 1, 'early')).rejects.toMatchObject({
+    code: 'record-conflict',
+  });
+  expect((await asked()).map(({ stepId }) => stepId)).toEqual(['late']);
+  expect(await record('approver/steps-c', 1, 'late')).toBe(true);
+  expect(await asked()).toEqual([]);
+  const said = await inApp((tx) => listApprovalsOf(tx, [promotionId]));
+  const idsOf = (stepId: string) =>
+    votesOn({ stepId, round: 1, planDigest }, said).map(({ approvalId }) => approvalId);
+  expect(idsOf('early')).toEqual(['approver/steps-a']);
+  expect(idsOf('late')).toEqual(['approver/steps-c']);
+  expect(await inApp((tx) => findApprovalRequest(tx, promotionId, 'early'))).toMatchObject({
+    stepId: 'early',
+  });
 });
 
 test('the worker can make no decision, and the API can let none count', async () => {

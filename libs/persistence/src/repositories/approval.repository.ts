@@ -27,6 +27,8 @@ export interface ApprovalRecord {
   readonly refusal: ReasonRecord | null;
   /** The round in which it was recorded. */
   readonly round: number | null;
+  /** The step that asked, once it is recorded; null too where it was recorded before several steps could ask. */
+  readonly stepId: string | null;
   readonly statementDigest: string | null;
   readonly askedAt: string;
   readonly settledAt: string | null;
@@ -35,13 +37,13 @@ export interface ApprovalRecord {
 /** A decision as it is asked for. */
 export type NewApproval = Omit<
   ApprovalRecord,
-  'state' | 'refusal' | 'round' | 'statementDigest' | 'askedAt' | 'settledAt'
+  'state' | 'refusal' | 'round' | 'stepId' | 'statementDigest' | 'askedAt' | 'settledAt'
 >;
 
 const COLUMNS = `approval_id as "approvalId", promotion_id as "promotionId", principal_id as "principalId",
   person_id as "personId", kind, role, decision, comment, release_digest as "releaseDigest",
   plan_set_digest as "planDigest", state, ${reasonColumn('refusal_code', 'refusal_message', 'refusal')},
-  round, statement_digest as "statementDigest", asked_at as "askedAt", settled_at as "settledAt"`;
+  round, step_id as "stepId", statement_digest as "statementDigest", asked_at as "askedAt", settled_at as "settledAt"`;
 
 /**
  * Stores a decision as `asked`, once: what was stored first under this id comes back, `inserted` says whether it is this
@@ -90,29 +92,30 @@ export async function reaskApproval(tx: Tx, approvalId: string): Promise<boolean
 /**
  * Notes that the promotion took a decision into account, whatever an earlier refusal said; false when that was noted
  * before. For the role sluice_worker only.
- * Throws `not-found`, and `record-conflict` when it was recorded otherwise or the person counts already.
+ * Throws `not-found`, and `record-conflict` when it was recorded otherwise or the person counts already for this step and round.
  */
 export async function recordApproval(
   tx: Tx,
   input: {
     readonly approvalId: string;
+    readonly stepId: string;
     readonly round: number;
     readonly statementDigest: string;
   },
 ): Promise<boolean> {
-  const { approvalId, round, statementDigest } = input;
+  const { approvalId, stepId, round, statementDigest } = input;
   const update = tx.query(
     `update sluice.approvals
         set state = 'recorded', round = $3, statement_digest = $4, refusal_code = null, refusal_message = null,
-            settled_at = now()
+            step_id = $5, settled_at = now()
       where tenant_id = $1 and approval_id = $2 and state <> 'recorded'`,
-    [tx.tenantId, approvalId, round, statementDigest],
+    [tx.tenantId, approvalId, round, statementDigest, stepId],
   );
   const { rowCount } = await update.catch((error: unknown) => {
     if (!isUniqueViolation(error, 'approvals_once')) throw error;
     throw new PersistenceError(
       'record-conflict',
-      `Whoever gave approval ${approvalId} counts in round ${round} already; it was not stored.`,
+      `Whoever gave approval ${approvalId} counts for ${stepId} in round ${round} already; it was not stored.`,
       { cause: error },
     );
   });
@@ -167,4 +170,20 @@ export async function listApprovalsOf(
     [tx.tenantId, promotionIds],
   );
   return rows;
+}
+
+/** The recorded decisions that answer one request: of its step, round and plan. */
+export function votesOn<
+  Said extends Pick<ApprovalRecord, 'state' | 'round' | 'stepId' | 'planDigest'>,
+>(
+  request: { readonly stepId: string; readonly round: number; readonly planDigest: string },
+  said: readonly Said[],
+): readonly Said[] {
+  return said.filter(
+    ({ state, round, stepId, planDigest }) =>
+      state === 'recorded' &&
+      round === request.round &&
+      planDigest === request.planDigest &&
+      (stepId ?? request.stepId) === request.stepId,
+  );
 }

@@ -119,6 +119,38 @@ export async function findCommandByDigest(
   );
 }
 
+/** The command whose final report completes this asynchronous activity. */
+export async function findCommandOfActivity(
+  tx: Tx,
+  { workflowId, runId, activityId }: Pick<CommandRecord, 'workflowId' | 'runId' | 'activityId'>,
+): Promise<CommandRecord | undefined> {
+  return firstOf(
+    await tx.query<CommandRecord>(
+      `select ${COLUMNS} from sluice.commands
+        where tenant_id = $1 and run_id = $2 and activity_id = $3 and workflow_id = $4
+        order by target_id, sequence
+        limit 1`,
+      [tx.tenantId, runId, activityId, workflowId],
+    ),
+  );
+}
+
+/** The newest command of one kind that a promotion sent to a target. */
+export async function findNewestCommand(
+  tx: Tx,
+  { promotionId, target, kind }: Pick<CommandRecord, 'promotionId' | 'target' | 'kind'>,
+): Promise<CommandRecord | undefined> {
+  return firstOf(
+    await tx.query<CommandRecord>(
+      `select ${COLUMNS} from sluice.commands
+        where tenant_id = $1 and promotion_id = $2 and target_id = $3 and kind = $4
+        order by sequence desc
+        limit 1`,
+      [tx.tenantId, promotionId, target, kind],
+    ),
+  );
+}
+
 /** A target's commands with a higher sequence, lowest first. */
 export async function listCommandsAfter(
   tx: Tx,
@@ -141,6 +173,34 @@ export async function listCommands(tx: Tx, promotionId: string): Promise<readonl
       where tenant_id = $1 and promotion_id = $2
       order by target_id, sequence`,
     [tx.tenantId, promotionId],
+  );
+  return rows;
+}
+
+/** The commands of one promotion to one target, by sequence. */
+export async function listCommandsTo(
+  tx: Tx,
+  { promotionId, target }: { readonly promotionId: string; readonly target: string },
+): Promise<readonly CommandRecord[]> {
+  const { rows } = await tx.query<CommandRecord>(
+    `select ${COLUMNS} from sluice.commands
+      where tenant_id = $1 and promotion_id = $2 and target_id = $3
+      order by sequence`,
+    [tx.tenantId, promotionId, target],
+  );
+  return rows;
+}
+
+/** Under which keys a promotion's commands of one kind were sent, whatever the targets. */
+export async function listCommandKeys(
+  tx: Tx,
+  { promotionId, kind }: { readonly promotionId: string; readonly kind: CommandKind },
+): Promise<readonly Pick<CommandRecord, 'promotionId' | 'idempotencyKey'>[]> {
+  const { rows } = await tx.query<Pick<CommandRecord, 'promotionId' | 'idempotencyKey'>>(
+    `select promotion_id as "promotionId", idempotency_key as "idempotencyKey" from sluice.commands
+      where tenant_id = $1 and promotion_id = $2 and kind = $3
+      order by idempotency_key`,
+    [tx.tenantId, promotionId, kind],
   );
   return rows;
 }

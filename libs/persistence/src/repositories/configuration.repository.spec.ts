@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { STANDARD_PIPELINE } from '@sluice/domain';
+import { BUILT_IN_PIPELINES, STANDARD_PIPELINE } from '@sluice/domain';
 import { digestOfBytes } from '@sluice/pure';
 import type { Pool } from '../pool.ts';
 import {
@@ -15,8 +15,9 @@ import {
   listEnvironments,
   listEnvironmentsByName,
 } from './environment.repository.ts';
+import { getPipeline } from './pipeline.repository.ts';
 import { findPrincipal, findPrincipalByTokenHash } from './principal.repository.ts';
-import { findSource, getPipeline, getPolicy } from './rule.repository.ts';
+import { findSource, getPolicy } from './rule.repository.ts';
 import { findTarget, getTarget, listTargets, listTargetsOf } from './target.repository.ts';
 
 let database: TestDatabase;
@@ -106,7 +107,7 @@ test('a change raises the version; what is no longer named is removed and can co
 test('a pipeline version never changes its content', async () => {
   const base = sceneConfiguration('rule');
   await apply('rule', base);
-  const pipelines = base.pipelines.map((one) => ({ ...one, steps: one.steps.slice(0, 1) }));
+  const pipelines = BUILT_IN_PIPELINES.map((one) => ({ ...one, steps: one.steps.slice(0, 1) }));
   await expect(apply('rule', { ...base, pipelines })).rejects.toMatchObject({
     code: 'configuration-invalid',
   });
@@ -221,6 +222,8 @@ test('rules of an environment are stored, and a change of each makes the next ve
     { pipeline: 'approved' },
     { approval: { count: 2, roles: ['approver' as const], deadlineSeconds: 60 } },
     { rollbackRoles: ['admin' as const, 'release-manager' as const] },
+    { pipelineVersion: 1 },
+    { pipelineParameters: { region: 'eu' } },
   ];
   let changed = prod;
   for (const [index, change] of changes.entries()) {
@@ -229,7 +232,13 @@ test('rules of an environment are stored, and a change of each makes the next ve
     expect((await apply('rules', { ...base, environments })).changed).toEqual(['environment:prod']);
     expect((await apply('rules', { ...base, environments })).changed).toEqual([]);
     const stored = await read('rules', (tx) => findEnvironment(tx, 'prod'));
-    expect(stored).toEqual({ ...changed, version: index + 2, removedAt: null });
+    expect(stored).toEqual({
+      pipelineVersion: null,
+      pipelineParameters: {},
+      ...changed,
+      version: index + 2,
+      removedAt: null,
+    });
   }
   const events = await database.query(
     `select data from sluice.events where tenant_id = 'rules' and type = 'configuration.applied'

@@ -2,21 +2,22 @@ import type {
   Environment,
   HistoryRule,
   Pipeline,
+  PipelineTemplate,
   PrincipalKind,
   Role,
   Target,
 } from '@sluice/domain';
-import { digestOf } from '@sluice/pure';
 import { isUniqueViolation } from '../database-errors.ts';
-import { PersistenceError } from '../persistence-error.ts';
+import { isPersistenceError, PersistenceError } from '../persistence-error.ts';
 import type { Tx } from '../transaction.ts';
 import { insertEvent } from './event.repository.ts';
+import { publishPipeline } from './pipeline.repository.ts';
 import type { SourceRecord } from './rule.repository.ts';
 
 /** What the configuration file says about one tenant; validated by whoever read it. */
 export interface TenantConfiguration {
   readonly sources: readonly SourceRecord[];
-  readonly pipelines: readonly Pipeline[];
+  readonly pipelines: readonly (Pipeline | PipelineTemplate)[];
   /** Policy bundles by name; a new digest becomes the next version. */
   readonly policies: readonly { readonly name: string; readonly policyDigest: string }[];
   readonly environments: readonly Environment[];
@@ -98,28 +99,14 @@ async function applySources(tx: Tx, { sources }: TenantConfiguration): Promise<s
 
 async function applyPipelines(tx: Tx, { pipelines }: TenantConfiguration): Promise<string[]> {
   const changed: string[] = [];
-  for (const pipeline of pipelines) {
-    const digest = digestOf(pipeline);
-    const { rowCount } = await tx.query(
-      `insert into sluice.pipelines (tenant_id, pipeline_id, version, pipeline_digest, body)
-       values ($1, $2, $3, $4, $5)
-       on conflict (tenant_id, pipeline_id, version) do nothing`,
-      [tx.tenantId, pipeline.name, pipeline.version, digest, JSON.stringify(pipeline)],
-    );
-    if (rowCount === 1) {
-      changed.push(`pipeline:${pipeline.name}`);
-      continue;
-    }
-    const { rows } = await tx.query<{ digest: string }>(
-      `select pipeline_digest as digest from sluice.pipelines
-        where tenant_id = $1 and pipeline_id = $2 and version = $3`,
-      [tx.tenantId, pipeline.name, pipeline.version],
-    );
-    if (rows[0]?.digest !== digest) {
-      throw new PersistenceError(
-        'configuration-invalid',
-        `Pipeline ${pipeline.name} version ${pipeline.version} was stored with other content: a rule never changes, so raise its version.`,
-      );
+  for (const template of pipelines) {
+    try {
+      const { published } = await publishPipeline(tx, { template, publishedBy: null });
+      if (published) changed.push(`pipeline:${template.name}`);
+    } catch (error) {
+      if (!isPersistenceError(error, 'pipeline-version-taken')) throw error;
+      const { message } = error as Error;
+      throw new PersistenceError('configuration-invalid', message, { cause: error });
     }
   }
   return changed;
@@ -145,18 +132,22 @@ async function applyPolicies(tx: Tx, { policies }: TenantConfiguration): Promise
 async function applyEnvironments(tx: Tx, { environments }: TenantConfiguration): Promise<string[]> {
   const { rows } = await tx.query<{ name: string }>(
     `insert into sluice.environments as e (tenant_id, environment_id, position, pipeline_id, policy_id, deadlines,
-       predecessors, approval, rollback_roles)
-     select $1, n.name, n.position, n.pipeline, n.policy, n.deadlines, n.predecessors, n.approval, n."rollbackRoles"
+       predecessors, approval, rollback_roles, pipeline_version, pipeline_parameters)
+     select $1, n.name, n.position, n.pipeline, n.policy, n.deadlines, n.predecessors, n.approval, n."rollbackRoles",
+            n."pipelineVersion", coalesce(n."pipelineParameters", '{}')
        from jsonb_to_recordset($2)
          as n(name text, position integer, pipeline text, policy text, deadlines jsonb, predecessors text[],
-           approval jsonb, "rollbackRoles" text[])
+           approval jsonb, "rollbackRoles" text[], "pipelineVersion" integer, "pipelineParameters" jsonb)
      on conflict (tenant_id, environment_id) do update
        set position = excluded.position, pipeline_id = excluded.pipeline_id, policy_id = excluded.policy_id,
            deadlines = excluded.deadlines, predecessors = excluded.predecessors, approval = excluded.approval,
-           rollback_roles = excluded.rollback_roles, version = e.version + 1, removed_at = null
-     where (e.position, e.pipeline_id, e.policy_id, e.deadlines, e.predecessors, e.approval, e.rollback_roles)
+           rollback_roles = excluded.rollback_roles, pipeline_version = excluded.pipeline_version,
+           pipeline_parameters = excluded.pipeline_parameters, version = e.version + 1, removed_at = null
+     where (e.position, e.pipeline_id, e.policy_id, e.deadlines, e.predecessors, e.approval, e.rollback_roles,
+              e.pipeline_version, e.pipeline_parameters)
              is distinct from (excluded.position, excluded.pipeline_id, excluded.policy_id, excluded.deadlines,
-               excluded.predecessors, excluded.approval, excluded.rollback_roles)
+               excluded.predecessors, excluded.approval, excluded.rollback_roles, excluded.pipeline_version,
+               excluded.pipeline_parameters)
         or e.removed_at is not null
      returning environment_id as name`,
     [tx.tenantId, JSON.stringify(environments)],

@@ -38,6 +38,35 @@ export async function listCurrentReleases(
   return rows;
 }
 
+/** {@link setCurrentRelease} of several targets, each named once. */
+export async function setCurrentReleases(
+  tx: Tx,
+  promotionId: string,
+  targets: readonly { readonly target: string; readonly side: PlanSide | null }[],
+): Promise<void> {
+  await tx.query(
+    `insert into sluice.current_releases as c (tenant_id, target_id, release_digest, promotion_id, side)
+     select $1, n.target, n.release, $2, n.side
+       from jsonb_to_recordset($3::jsonb) as n(target text, release text, side jsonb)
+      order by n.target
+     on conflict (tenant_id, target_id) do update
+       set release_digest = excluded.release_digest, promotion_id = excluded.promotion_id,
+           side = excluded.side, since = now()
+     where c.promotion_id <> excluded.promotion_id`,
+    [
+      tx.tenantId,
+      promotionId,
+      JSON.stringify(
+        targets.map(({ target, side }) => ({
+          target,
+          release: side?.release,
+          side: side ?? undefined,
+        })),
+      ),
+    ],
+  );
+}
+
 /** Says what runs on a target from now on. The same promotion again changes nothing. */
 export async function setCurrentRelease(
   tx: Tx,

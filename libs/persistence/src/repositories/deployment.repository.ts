@@ -59,6 +59,28 @@ export async function upsertDeployment(
   return existing(stored, `deployment of ${input.promotionId}`, tx.tenantId);
 }
 
+/** {@link upsertDeployment} of several targets, each named once. */
+export async function upsertDeployments(
+  tx: Tx,
+  promotionId: string,
+  parts: readonly { readonly target: string; readonly planDigest: string }[],
+): Promise<void> {
+  await tx.query(
+    `insert into sluice.deployments as d (tenant_id, promotion_id, target_id, plan_digest, state)
+     select $1, $2, n.target, n.plan, 'planned' from unnest($3::text[], $4::text[]) as n(target, plan)
+     on conflict (tenant_id, promotion_id, target_id) do update
+       set plan_digest = excluded.plan_digest, state = 'planned', failure_code = null, failure_message = null,
+           settled_at = null
+     where d.state in ('planned', 'refused')`,
+    [
+      tx.tenantId,
+      promotionId,
+      parts.map(({ target }) => target),
+      parts.map(({ planDigest }) => planDigest),
+    ],
+  );
+}
+
 /**
  * Changes the state of a target's part; true when it changed, false when it was in this state already.
  * Throws `illegal-transition` or `not-found`.
@@ -103,6 +125,27 @@ export async function setDeploymentState(
     ],
   );
   return true;
+}
+
+/** Notes that the agents of these targets never said how it ended; what has an end, or is not there, stays as it is. */
+export async function loseDeployments(
+  tx: Tx,
+  promotionId: string,
+  lost: readonly { readonly target: string; readonly failure: ReasonRecord }[],
+): Promise<void> {
+  await tx.query(
+    `update sluice.deployments d
+        set state = 'lost', failure_code = n.code, failure_message = n.message, settled_at = now()
+       from unnest($3::text[], $4::text[], $5::text[]) as n(target, code, message)
+      where d.tenant_id = $1 and d.promotion_id = $2 and d.target_id = n.target and d.state = 'dispatched'`,
+    [
+      tx.tenantId,
+      promotionId,
+      lost.map(({ target }) => target),
+      lost.map(({ failure }) => failure.code),
+      lost.map(({ failure }) => storableText(failure.message)),
+    ],
+  );
 }
 
 /** One target's part of a promotion. */

@@ -1,22 +1,26 @@
-import type { Environment } from '@sluice/domain';
+import type { Environment, JsonValue } from '@sluice/domain';
 import type { Tx } from '../transaction.ts';
 import { existing, firstOf } from './single-row.ts';
 
 /** A configured environment. */
 export interface EnvironmentRecord extends Environment {
+  readonly pipelineVersion: number | null;
+  readonly pipelineParameters: Readonly<Record<string, JsonValue>>;
   /** Grows by one with each change of its configuration. */
   readonly version: number;
   /** Set when the configuration no longer names it; its promotions stay readable. */
   readonly removedAt: string | null;
 }
 
-const COLUMNS = `environment_id as name, position, pipeline_id as pipeline, policy_id as policy, deadlines,
+/** The columns of {@link EnvironmentRecord}, of the table `environments`. */
+export const ENVIRONMENT_COLUMNS = `environment_id as name, position, pipeline_id as pipeline, policy_id as policy, deadlines,
+  pipeline_version as "pipelineVersion", pipeline_parameters as "pipelineParameters",
   predecessors, approval, rollback_roles as "rollbackRoles", version, removed_at as "removedAt"`;
 
 /** The environments that the configuration names, in promotion order; at most 1,000. */
 export async function listEnvironments(tx: Tx): Promise<readonly EnvironmentRecord[]> {
   const { rows } = await tx.query<EnvironmentRecord>(
-    `select ${COLUMNS} from sluice.environments
+    `select ${ENVIRONMENT_COLUMNS} from sluice.environments
       where tenant_id = $1 and removed_at is null
       order by position, environment_id
       limit 1000`,
@@ -31,7 +35,7 @@ export async function listEnvironmentsByName(
   names: readonly string[],
 ): Promise<readonly EnvironmentRecord[]> {
   const { rows } = await tx.query<EnvironmentRecord>(
-    `select ${COLUMNS} from sluice.environments where tenant_id = $1 and environment_id = any($2)`,
+    `select ${ENVIRONMENT_COLUMNS} from sluice.environments where tenant_id = $1 and environment_id = any($2)`,
     [tx.tenantId, names],
   );
   return rows;
@@ -44,7 +48,7 @@ export async function findEnvironment(
 ): Promise<EnvironmentRecord | undefined> {
   return firstOf(
     await tx.query<EnvironmentRecord>(
-      `select ${COLUMNS} from sluice.environments
+      `select ${ENVIRONMENT_COLUMNS} from sluice.environments
         where tenant_id = $1 and environment_id = $2 and removed_at is null`,
       [tx.tenantId, name],
     ),

@@ -53,6 +53,38 @@ export async function insertEvent(
   return eventId;
 }
 
+/** {@link insertEvent} of several, in this order. */
+export async function insertEvents(
+  tx: Tx,
+  events: readonly (AuditEvent & { readonly promotionId?: string | null })[],
+): Promise<void> {
+  if (events.length === 0) return;
+  await tx.query(
+    `with stored as (
+       insert into sluice.events (tenant_id, event_id, type, actor, subject, promotion_id, data, trace_id)
+       select $1, e.body ->> 'id', e.body ->> 'type', e.body ->> 'actor', e.body ->> 'subject',
+              e.body ->> 'promotionId', e.body -> 'data', e.body ->> 'traceId'
+         from jsonb_array_elements($2::jsonb) with ordinality as e(body, place)
+        order by e.place
+       returning event_id)
+     select pg_notify('${UNLINKED_CHANNEL}', '') from (select from stored limit 1) one`,
+    [
+      tx.tenantId,
+      storableJson(
+        events.map(({ type, actor, subject, promotionId, data, traceId }) => ({
+          id: randomUUID(),
+          type,
+          actor,
+          subject,
+          promotionId,
+          data,
+          traceId,
+        })),
+      ),
+    ],
+  );
+}
+
 /**
  * Events, oldest first; of one promotion when it is named. Linked events come in the order of their chain,
  * those not yet linked behind them. The cursor of an unlinked event is that of the last linked one before it:

@@ -38,3 +38,16 @@ export async function findEvidence(tx: Tx, digest: string): Promise<EvidenceReco
 export async function hasEvidence(tx: Tx, digest: string): Promise<boolean> {
   return (await findEvidence(tx, digest)) !== undefined;
 }
+
+/** The first of these blobs that this tenant does not have; undefined when it has them all. */
+export async function findUnownedEvidence(
+  tx: Tx,
+  digests: readonly string[],
+): Promise<string | undefined> {
+  const { rows } = await tx.query<{ digest: string }>(
+    `select digest from sluice.evidence where tenant_id = $1 and digest = any($2)`,
+    [tx.tenantId, digests],
+  );
+  const owned = new Set(rows.map(({ digest }) => digest));
+  return digests.find((digest) => !owned.has(digest));
+}

@@ -21,6 +21,7 @@ import {
   markLost,
   readArchiveBacklog,
 } from './execution.repository.ts';
+import { recordBundle } from './frozen-rules.repository.ts';
 import {
   expireHistory,
   findHistory,
@@ -31,12 +32,7 @@ import {
   listHistoriesOfWorkflow,
 } from './history.repository.ts';
 import { claimOutbox, enqueueOutbox, settleOutbox } from './outbox.repository.ts';
-import {
-  getPromotion,
-  recordBundle,
-  setPacketDigest,
-  setPromotionState,
-} from './promotion.repository.ts';
+import { getPromotion, setPacketDigest, setPromotionState } from './promotion.repository.ts';
 import { listPromotions } from './promotion-list.read-model.ts';
 import { listTenantIds } from './watchdog.read-model.ts';
 

@@ -107,6 +107,19 @@ export async function enqueueOutbox(
   await tx.query(`select pg_notify('${OUTBOX_CHANNEL}', '')`);
 }
 
+/** Notes that a workflow runs which another one started: its history is archived like that of one that somebody asked for. */
+export async function noteExecution(
+  tx: Tx,
+  workflowId: string,
+  workflowType: string,
+): Promise<void> {
+  await tx.query(
+    `insert into sluice.workflow_executions (tenant_id, workflow_id, workflow_type) values ($1, $2, $3)
+     on conflict (tenant_id, workflow_id) do nothing`,
+    [tx.tenantId, workflowId, workflowType],
+  );
+}
+
 async function expectHistory(tx: Tx, workflowId: string, workflowType: string): Promise<void> {
   await tx.query(
     `insert into sluice.workflow_executions (tenant_id, workflow_id, workflow_type) values ($1, $2, $3)

@@ -14,6 +14,16 @@ export async function insertPlan(tx: Tx, plan: Plan): Promise<string> {
   return digest;
 }
 
+/** Stores plans; those that are there already stay as they are. */
+export async function insertPlans(tx: Tx, plans: readonly Plan[]): Promise<void> {
+  await tx.query(
+    `insert into sluice.plans (tenant_id, plan_digest, body)
+     select $1, p.digest, p.body from unnest($2::text[], $3::jsonb[]) as p(digest, body)
+     on conflict do nothing`,
+    [tx.tenantId, plans.map(planDigest), plans.map((plan) => JSON.stringify(plan))],
+  );
+}
+
 /** A plan by its digest. */
 export async function findPlan(tx: Tx, digest: string): Promise<Plan | undefined> {
   const row = firstOf(
@@ -101,6 +111,35 @@ export async function findPlanSet(tx: Tx, promotionId: string): Promise<PlanSetR
         order by round desc
         limit 1`,
       [tx.tenantId, promotionId],
+    ),
+  );
+}
+
+/** What the newest plan set of a promotion says of one target. */
+export interface PlannedTarget extends Pick<PlanSetRecord, 'round' | 'digest'> {
+  /** Whose the set is, as its body says. */
+  readonly promotion: string;
+  readonly release: string;
+  /** Digest of the target's plan; null where the set does not name it. */
+  readonly plan: string | null;
+}
+
+/** One target's place in a promotion's newest plan set, which can be of ten thousand; undefined before it was planned. */
+export async function findPlannedTarget(
+  tx: Tx,
+  promotionId: string,
+  target: string,
+): Promise<PlannedTarget | undefined> {
+  return firstOf(
+    await tx.query<PlannedTarget>(
+      `select round, plan_set_digest as digest, body ->> 'promotion' as promotion, body ->> 'release' as release,
+              jsonb_path_query_first(body, '$.plans[*] ? (@.target == $target)', jsonb_build_object('target', $3::text))
+                ->> 'plan' as plan
+         from sluice.plan_sets
+        where tenant_id = $1 and promotion_id = $2
+        order by round desc
+        limit 1`,
+      [tx.tenantId, promotionId, target],
     ),
   );
 }

@@ -3,6 +3,7 @@ import type { Pool } from '../pool.ts';
 import { createScene, createTestDatabase, type TestDatabase } from '../testing/index.ts';
 import { type Tx, withTenant } from '../transaction.ts';
 import { findEffect, insertEffect, listEffects } from './effect.repository.ts';
+import { storeRules } from './frozen-rules.repository.ts';
 import {
   type AskedRollback,
   askedRollbackOf,
@@ -12,7 +13,6 @@ import {
   requestCancel,
   setPacketDigest,
   setPromotionState,
-  storeRules,
 } from './promotion.repository.ts';
 import {
   listPromotions,

@@ -1,6 +1,7 @@
 import {
   isPromotionEnd,
   isPromotionTransition,
+  type JsonValue,
   type PromotionKind,
   type PromotionState,
   type RollbackTo,
@@ -30,6 +31,8 @@ export interface PromotionRecord {
   readonly requestedReason: string | null;
   /** What a rollback was asked to put there; null of a promote. */
   readonly rollbackTo: RollbackTo | null;
+  /** Of its pipeline, as they were given with the request, by name. */
+  readonly parameters: Readonly<Record<string, JsonValue>>;
   readonly traceparent: string;
   readonly requestedAt: string;
   readonly startedAt: string | null;
@@ -61,7 +64,7 @@ export function askedRollbackOf({
 export const PROMOTION_COLUMNS = `promotion_id as "promotionId", environment_id as environment, number,
   release_digest as "releaseDigest", kind, state, ${reasonColumn('reason_code', 'reason_message', 'reason')},
   rules, requested_by as "requestedBy", requested_person as "requestedPerson",
-  requested_reason as "requestedReason", rollback_to as "rollbackTo", traceparent, requested_at as "requestedAt",
+  requested_reason as "requestedReason", rollback_to as "rollbackTo", parameters, traceparent, requested_at as "requestedAt",
   started_at as "startedAt", ended_at as "endedAt", cancel_requested_at as "cancelRequestedAt",
   packet_digest as "packetDigest", bundle_digest as "bundleDigest", superseded_by as "supersededBy"`;
 
@@ -81,7 +84,10 @@ export async function insertPromotion(
     readonly requestedPerson: string;
     /** Of a rollback, and of nothing else. */
     readonly rollback?: AskedRollback | undefined;
+    /** Of its pipeline; none when absent. A rollback has none. */
+    readonly parameters?: Readonly<Record<string, JsonValue>> | undefined;
     readonly traceparent: string;
+    /** None where they are known only when the rules are frozen. */
     readonly steps: readonly NewStep[];
   },
 ): Promise<PromotionRecord> {
@@ -95,8 +101,8 @@ export async function insertPromotion(
   const promotionId = `${input.environment}/${number}`;
   const { rows } = await tx.query<PromotionRecord>(
     `insert into sluice.promotions (tenant_id, promotion_id, environment_id, number, release_digest, kind,
-       state, requested_by, requested_person, requested_reason, rollback_to, traceparent)
-     values ($1, $2, $3, $4, $5, $6, 'requested', $7, $8, $9, $10, $11)
+       state, requested_by, requested_person, requested_reason, rollback_to, traceparent, parameters)
+     values ($1, $2, $3, $4, $5, $6, 'requested', $7, $8, $9, $10, $11, $12)
      returning ${PROMOTION_COLUMNS}`,
     [
       tx.tenantId,
@@ -110,6 +116,7 @@ export async function insertPromotion(
       input.rollback?.reason ?? null,
       input.rollback?.to ?? null,
       input.traceparent,
+      JSON.stringify(input.parameters ?? {}),
     ],
   );
   await insertSteps(tx, promotionId, input.steps);
@@ -129,9 +136,31 @@ export async function findPromotion(
   );
 }
 
+/** As {@link findPromotion}; without its rules, which can be large, where somebody knows them already. */
+export async function findPromotionHead(
+  tx: Tx,
+  promotionId: string,
+  { withRules }: { readonly withRules: boolean },
+): Promise<PromotionRecord | undefined> {
+  if (withRules) return findPromotion(tx, promotionId);
+  const columns = PROMOTION_COLUMNS.replace(/\brules,/, 'null as rules,');
+  return firstOf(
+    await tx.query<PromotionRecord>(
+      `select ${columns} from sluice.promotions where tenant_id = $1 and promotion_id = $2`,
+      [tx.tenantId, promotionId],
+    ),
+  );
+}
+
 /** A promotion by its id; throws `not-found`. */
 export async function getPromotion(tx: Tx, promotionId: string): Promise<PromotionRecord> {
   return existing(await findPromotion(tx, promotionId), `promotion ${promotionId}`, tx.tenantId);
+}
+
+/** As {@link getPromotion}, without its rules, which can be large. */
+export async function getPromotionHead(tx: Tx, promotionId: string): Promise<PromotionRecord> {
+  const head = await findPromotionHead(tx, promotionId, { withRules: false });
+  return existing(head, `promotion ${promotionId}`, tx.tenantId);
 }
 
 /**
@@ -196,33 +225,6 @@ export async function setPromotionState(
     ],
   );
   return true;
-}
-
-/** Stores what a promotion holds to, once: the value that was stored first comes back. */
-export async function storeRules<Rules extends object>(
-  tx: Tx,
-  promotionId: string,
-  rules: Rules,
-): Promise<Rules> {
-  const { rows } = await tx.query<{ rules: Rules }>(
-    `update sluice.promotions set rules = coalesce(rules, $3::jsonb)
-      where tenant_id = $1 and promotion_id = $2
-      returning rules`,
-    [tx.tenantId, promotionId, JSON.stringify(rules)],
-  );
-  return existing(rows[0], `promotion ${promotionId}`, tx.tenantId).rules;
-}
-
-/** Notes the workflow code that froze a promotion's rules, once: what was noted first stays. */
-export async function recordBundle(
-  tx: Tx,
-  input: { readonly promotionId: string; readonly bundleDigest: string },
-): Promise<void> {
-  await tx.query(
-    `update sluice.promotions set bundle_digest = coalesce(bundle_digest, $3)
-      where tenant_id = $1 and promotion_id = $2`,
-    [tx.tenantId, input.promotionId, input.bundleDigest],
-  );
 }
 
 /** Names the sealed packet. Throws `record-conflict` when another one was named before. */

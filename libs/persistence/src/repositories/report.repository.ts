@@ -62,3 +62,17 @@ export async function listReports(tx: Tx, commandDigest: string): Promise<readon
   );
   return rows;
 }
+
+/** All reports of these commands, each command's in the order in which they came. */
+export async function listReportsOf(
+  tx: Tx,
+  commandDigests: readonly string[],
+): Promise<readonly ReportRecord[]> {
+  const { rows } = await tx.query<ReportRecord>(
+    `select ${COLUMNS} from sluice.agent_reports
+      where tenant_id = $1 and command_digest = any($2)
+      order by received_at, stage`,
+    [tx.tenantId, commandDigests],
+  );
+  return rows;
+}

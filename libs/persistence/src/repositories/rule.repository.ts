@@ -1,14 +1,5 @@
-import type { Pipeline } from '@sluice/domain';
 import type { Tx } from '../transaction.ts';
 import { existing, firstOf } from './single-row.ts';
-
-/** One version of a pipeline. */
-export interface PipelineRecord {
-  readonly name: string;
-  readonly version: number;
-  readonly pipelineDigest: string;
-  readonly body: Pipeline;
-}
 
 /** One version of a policy: which bundle it is. */
 export interface PolicyRecord {
@@ -23,25 +14,6 @@ export interface SourceRecord {
   readonly kind: 'oci-layout';
   /** Absolute path of the layout folder on the worker. */
   readonly location: string;
-}
-
-/** The newest version of a pipeline. */
-export async function findPipeline(tx: Tx, name: string): Promise<PipelineRecord | undefined> {
-  return firstOf(
-    await tx.query<PipelineRecord>(
-      `select pipeline_id as name, version, pipeline_digest as "pipelineDigest", body
-         from sluice.pipelines
-        where tenant_id = $1 and pipeline_id = $2
-        order by version desc
-        limit 1`,
-      [tx.tenantId, name],
-    ),
-  );
-}
-
-/** The newest version of a pipeline; throws `not-found`. */
-export async function getPipeline(tx: Tx, name: string): Promise<PipelineRecord> {
-  return existing(await findPipeline(tx, name), `pipeline ${name}`, tx.tenantId);
 }
 
 /** The newest version of a policy. */

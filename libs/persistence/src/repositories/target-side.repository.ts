@@ -19,7 +19,7 @@ export async function findVerifiedSide(
       `select plan.body -> 'desired' as side
          from sluice.promotions p
          join sluice.deployments d
-           on d.tenant_id = $1 and d.promotion_id = p.promotion_id and d.target_id = $4
+           on d.tenant_id = $1 and d.promotion_id = p.promotion_id and d.target_id = $4 and d.state = 'confirmed'
          join sluice.plans plan on plan.tenant_id = $1 and plan.plan_digest = d.plan_digest
         where p.tenant_id = $1 and p.environment_id = $2 and p.release_digest = $3
           and p.ended_at is not null and p.state = 'succeeded'

@@ -9,6 +9,7 @@ import {
 import { digestOfBytes, releaseDigest as digestOfRelease } from '@sluice/pure';
 import type { Pool } from '../pool.ts';
 import {
+  confirmDeployment,
   createScene,
   createTestDatabase,
   sceneRelease,
@@ -21,6 +22,7 @@ import {
   setDeploymentState,
   upsertDeployment,
 } from './deployment.repository.ts';
+import { storeRules } from './frozen-rules.repository.ts';
 import {
   findPlanSet,
   insertPlan,
@@ -72,6 +74,7 @@ async function promoted(
   releaseDigest: string,
   states: readonly PromotionState[],
   kind: 'promote' | 'rollback' = 'promote',
+  isDeployed = states.includes('succeeded'),
 ): Promise<string> {
   const { promotionId } = await inApp((tx) =>
     insertPromotion(tx, {
@@ -86,6 +89,7 @@ async function promoted(
     }),
   );
   clock += 1000;
+  if (isDeployed) await inWorker((tx) => confirmDeployment(tx, promotionId, target));
   for (const state of states) {
     const endedAt = new Date(clock).toISOString();
     await inWorker((tx) => setPromotionState(tx, { promotionId, state, endedAt }));
@@ -123,6 +127,30 @@ test('a release is verified where the newest promotion of it that tells somethin
   await promoted(release('1.1.0'), ['running', 'failed']);
   expect(await succeeded('1.1.0')).toBe(false);
 });
+
+test.each<[string, readonly string[], DeploymentState | null]>([
+  ['deployed nothing', [target], null],
+  ['was not confirmed on its target', [target], 'lost'],
+  ['was put back', [target], 'reverted'],
+  ['left a target out', [target, 'dev-host-2'], 'confirmed'],
+  ['had no targets', [], 'confirmed'],
+])(
+  'a success that %s is no verification, and ends an earlier one',
+  async (_what, targets, state) => {
+    await promoted(release('1.0.0'), ['running', 'succeeded']);
+    const end = async (name: string) => {
+      const id = await promoted(release(name), ['running', 'succeeded'], 'promote', false);
+      await inWorker((tx) => storeRules(tx, id, { targets }));
+      if (state !== null) await deployed(id, null, side(name, 'x'), ['dispatched', state]);
+    };
+    await end('1.1.0');
+    expect([await verified('1.1.0'), await succeeded('1.1.0')]).toEqual([false, false]);
+    expect(await list()).toEqual(['1.0.0']);
+    await end('1.0.0');
+    expect([await verified('1.0.0'), await succeeded('1.0.0')]).toEqual([false, true]);
+    expect(await list()).toEqual([]);
+  },
+);
 
 test('verified releases come newest first, each once, without those that failed since', async () => {
   await promoted(release('1.0.0'), ['running', 'succeeded']);
@@ -189,7 +217,7 @@ test('the verified side is the newest success, with the settings of that time', 
     ['second', 'succeeded'],
     ['third', 'failed'],
   ] as const) {
-    const id = await promoted(release('1.0.0'), ['running', state]);
+    const id = await promoted(release('1.0.0'), ['running', state], 'promote', false);
     await deployed(id, null, side('1.0.0', greeting), ['dispatched', 'confirmed']);
   }
   expect(await verifiedSide('1.0.0')).toEqual(side('1.0.0', 'second'));
@@ -198,7 +226,7 @@ test('the verified side is the newest success, with the settings of that time', 
 
 test('the known side is the newest one that was there, not one that was only planned', async () => {
   expect(await knownSide('1.0.0')).toBeUndefined();
-  const first = await promoted(release('1.0.0'), ['running', 'succeeded']);
+  const first = await promoted(release('1.0.0'), ['running', 'succeeded'], 'promote', false);
   await deployed(first, null, side('1.0.0', 'first'), ['dispatched', 'confirmed']);
   expect(await knownSide('1.0.0')).toEqual(side('1.0.0', 'first'));
   const planned = await promoted(release('1.0.0'), ['running']);

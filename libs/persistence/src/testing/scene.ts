@@ -1,5 +1,6 @@
 import {
   BUILT_IN_PIPELINES,
+  composePlan,
   DEFAULT_DEADLINES,
   DEFAULT_ROLLBACK_ROLES,
   RELEASE_SCHEMA,
@@ -12,9 +13,12 @@ import {
   applyConfiguration,
   type TenantConfiguration,
 } from '../repositories/configuration.repository.ts';
+import { setDeploymentState, upsertDeployment } from '../repositories/deployment.repository.ts';
+import { storeRules } from '../repositories/frozen-rules.repository.ts';
+import { insertPlan } from '../repositories/plan.repository.ts';
 import { insertPromotion, type PromotionRecord } from '../repositories/promotion.repository.ts';
 import { insertRelease } from '../repositories/release.repository.ts';
-import { withTenant } from '../transaction.ts';
+import { type Tx, withTenant } from '../transaction.ts';
 import type { TestDatabase } from './test-database.ts';
 
 /** The token of the scene's principal of each role, such as `token-of-acme-admin`. */
@@ -107,4 +111,21 @@ export async function createScene(
     }),
   );
   return { releaseDigest, promotion };
+}
+
+/**
+ * What makes a success a verification: rules that name one target, and its confirmed deployment. Rules that were stored before stay. For the
+ * role sluice_worker.
+ */
+export async function confirmDeployment(
+  tx: Tx,
+  promotionId: string,
+  target: string,
+): Promise<void> {
+  await storeRules(tx, promotionId, { targets: [target] });
+  const planDigest = await insertPlan(tx, composePlan(target, null, null));
+  await upsertDeployment(tx, { promotionId, target, planDigest });
+  for (const state of ['dispatched', 'confirmed'] as const) {
+    await setDeploymentState(tx, { promotionId, target, state });
+  }
 }

@@ -21,6 +21,7 @@ import {
   PERSON_FIELDS,
   PERSON_HOLDERS,
   UPDATE_ID_FIELDS,
+  WAIT_INPUTS,
 } from './redaction-rules.ts';
 
 /** A history that may be shown: readable JSON, without texts and people. It replays as the original does. */
@@ -138,7 +139,7 @@ class Redaction {
   }
 
   #value(value: unknown, name: string, holder: string): unknown {
-    if (HIDDEN_HOLDERS.has(name)) return this.#hidden(value);
+    if (HIDDEN_HOLDERS.has(name) && !isWait(value)) return this.#hidden(value);
     if (typeof value === 'string') return this.#text(value, name, holder, KEPT_FIELDS);
     if (typeof value !== 'object' || value === null) return value;
     if (Array.isArray(value)) return value.map((member) => this.#value(member, name, holder));
@@ -171,6 +172,13 @@ class Redaction {
 
 /** The name of a payload in a hidden holder: any of these. */
 const HIDDEN_ROOT = 'memo';
+
+/** Inputs of `wait@1`: times and numbers, or where they are found. */
+function isWait(inputs: unknown): boolean {
+  if (typeof inputs !== 'object' || inputs === null || Array.isArray(inputs)) return false;
+  const names = Object.keys(inputs);
+  return names.length > 0 && names.every((name) => WAIT_INPUTS.has(name));
+}
 
 /** Nothing, of the same type. */
 function blank(value: unknown): unknown {

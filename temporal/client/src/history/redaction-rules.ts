@@ -18,9 +18,16 @@ const BUILD =
   /^(?:@[a-z]{1,40}\/)?[A-Za-z0-9][A-Za-z0-9_.-]{0,99}(?:[.:@+][A-Za-z0-9_.+-]{1,140})?$/;
 const VERSION = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$/;
 const REFERENCE = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
-const WORKFLOW = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}(?:\/[A-Za-z0-9_.-]{1,64}){0,5}$/;
+const WORKFLOW = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}(?:\/[A-Za-z0-9_.-]{1,64}){0,6}$/;
 const PROMOTION = /^(?:[a-z0-9-]{1,63}\/\d{1,10}|[0-9a-f-]{36}|[a-z0-9-]{1,63})$/;
-const LEASE = /^(?:promotion|environment):[a-z0-9-]{1,63}(?:\/\d{1,10})?$/;
+/** Of a pipeline: what an `if` asks. A value that it is compared with may stand in it, as in the pipeline that everybody can read. */
+const EXPRESSION = /^[\x20-\x7e]{1,200}$/;
+/** `steps.build.outputs.digest`, `*`, names of outputs. */
+const PATH = /^(?:\*|[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]{1,63}){0,3})$/;
+/** Where the steps of a course stand, a sign each. */
+const STANDINGS = /^[.A-Za-z]{1,5000}$/;
+const FINGERPRINT = /^[0-9a-f]{8}$/;
+const LEASE = /^(?:promotion|environment|group):[a-z0-9-]{1,63}(?:\/\d{1,10})?$/;
 const SCHEMA = /^sluice\.[a-z-]{1,40}\/v\d{1,3}$/;
 const TRACE = /^[0-9a-f]{2}-[0-9a-f]{1,32}-[0-9a-f]{1,16}-[0-9a-f]{2}$/;
 const CRON = /^@[a-z]{1,10}$/;
@@ -75,18 +82,29 @@ export const KEPT_MESSAGE_FIELDS: KeptFields = new Map([
 
 /** Texts in what workflows and activities are given and give; some are search attributes, or what an activity gives alone. */
 export const KEPT_FIELDS: KeptFields = new Map([
+  ['cel', EXPRESSION],
   ['code', CODE],
+  ['concurrencyGroup', WORD],
   ['decision', CODE],
   ['environment', WORD],
+  ['fingerprint', FINGERPRINT],
   ['holder', LEASE],
   ['id', WORD],
+  ['if', EXPRESSION],
+  ['key', WORD],
+  ['keys', WORD],
   ['kind', CODE],
   ['listDeployments', WORD],
   ['name', WORD],
   ['needs', WORD],
   ['outcome', CODE],
+  ['phase', CODE],
+  ['policy', CODE],
   ['predecessors', PROMOTION],
   ['promotionId', PROMOTION],
+  ['readMembers', WORD],
+  ['reads', PATH],
+  ['ref', PATH],
   ['reference', REFERENCE],
   ['requestId', ID],
   ['resource', LEASE],
@@ -100,6 +118,7 @@ export const KEPT_FIELDS: KeptFields = new Map([
   ['SluiceTenant', WORD],
   ['source', WORD],
   ['stale', WORD],
+  ['standings', STANDINGS],
   ['state', CODE],
   ['status', CODE],
   ['stepId', WORD],
@@ -111,8 +130,14 @@ export const KEPT_FIELDS: KeptFields = new Map([
   ['traceparent', TRACE],
   ['type', TYPE],
   ['version', VERSION],
+  ['wants', PATH],
+  ['when', CODE],
+  ['work', CODE],
   ['workflowId', WORKFLOW],
 ]);
+
+/** Inputs of a step that the interpreter itself waits by: they are no hidden holder. */
+export const WAIT_INPUTS: ReadonlySet<string> = new Set(['seconds', 'until']);
 
 /** Who somebody is. Renamed, the same one to the same name, for code compares them. */
 export const PERSON_FIELDS: ReadonlySet<string> = new Set([
@@ -164,7 +189,8 @@ const METADATA = /^[A-Za-z][A-Za-z0-9_./-]{0,99}$/;
 
 /** True for what a field of this name keeps. */
 export function isKept(text: string, name: string, fields: KeptFields): boolean {
-  if (text.length > MAX_LENGTH || ADDRESS.test(text)) return false;
+  const isLong = text.length > MAX_LENGTH && name !== 'standings';
+  if (isLong || ADDRESS.test(text)) return false;
   return fields.get(name)?.test(text) === true;
 }
 

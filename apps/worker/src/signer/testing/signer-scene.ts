@@ -79,9 +79,15 @@ export interface SignerScene {
     prepared: Prepared,
     state?: 'waiting' | 'approved' | 'rejected',
     round?: number,
+    stepId?: string,
   ): Promise<void>;
   /** Stores a decision as the API does, and records it as the worker does. */
-  approve(prepared: Prepared, changed?: Partial<NewApproval>, round?: number): Promise<string>;
+  approve(
+    prepared: Prepared,
+    changed?: Partial<NewApproval>,
+    round?: number,
+    stepId?: string,
+  ): Promise<string>;
   /** The command that the worker asks for. */
   order(prepared: Prepared, changed?: Partial<SignCommandRequest>): Promise<SignCommandRequest>;
   /** `signed`, or the code of the refusal. */
@@ -139,9 +145,9 @@ export async function createSignerScene(options: SceneOptions = {}): Promise<Sig
           planSetDigest: await insertPlanSet(tx, { promotionId, round, planSet }),
         };
       }),
-    ask: ({ promotion, planSetDigest }, state = 'approved', round = 1) =>
+    ask: ({ promotion, planSetDigest }, state = 'approved', round = 1, stepId = 'approval') =>
       asWorker(async (tx) => {
-        const place = { promotionId: promotion.promotionId, stepId: 'approval', round };
+        const place = { promotionId: promotion.promotionId, stepId, round };
         await insertApprovalRequest(tx, {
           ...place,
           releaseDigest: promotion.releaseDigest,
@@ -152,7 +158,7 @@ export async function createSignerScene(options: SceneOptions = {}): Promise<Sig
         });
         if (state !== 'waiting') await closeApprovalRequest(tx, { ...place, state, reason: null });
       }),
-    approve: async ({ promotion, planSetDigest }, changed = {}, round = 1) => {
+    approve: async ({ promotion, planSetDigest }, changed = {}, round = 1, stepId = 'approval') => {
       const principalId = changed.principalId ?? 'bob';
       keys += 1;
       const approvalId = `${principalId}/key-${keys}`;
@@ -172,7 +178,7 @@ export async function createSignerScene(options: SceneOptions = {}): Promise<Sig
         }),
       );
       const statementDigest = digestOfBytes(approvalId);
-      await asWorker((tx) => recordApproval(tx, { approvalId, round, statementDigest }));
+      await asWorker((tx) => recordApproval(tx, { approvalId, stepId, round, statementDigest }));
       return approvalId;
     },
     sign: async (prepared, changed) => {

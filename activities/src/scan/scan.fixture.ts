@@ -1,0 +1,57 @@
+import { join } from 'node:path';
+import type { EvidenceStore } from '@sluice/evidence-store';
+import { openLayout, packLayer, writeLayout } from '@sluice/oci';
+import type { StepFixture } from '../testing/step-fixture.ts';
+import type { ImageScanner } from './image-scanner.ts';
+
+/** Finds nothing, in whatever image. */
+const SCANNER: ImageScanner = {
+  scan: async ({ digest }) => ({
+    scanner: { name: 'fixture', version: '1' },
+    secrets: [],
+    misconfigurations: [],
+    packages: 1,
+    report: { about: digest },
+    sbom: { bomFormat: 'CycloneDX', components: [{ name: 'app' }] },
+  }),
+};
+
+/** `scan@1` in its world: every image of a release is one that lies in the evidence store. */
+export const SCAN_FIXTURE: StepFixture = {
+  type: 'scan@1',
+  open: async ({ folder, parts }) => ({
+    parts: { scanner: SCANNER, evidence: await withImage(parts.evidence, join(folder, 'layout')) },
+    runs: [{ name: 'an image', inputs: {} }],
+    failures: [
+      {
+        name: 'no release yet',
+        inputs: {},
+        makesRelease: true,
+        code: 'release-not-made',
+      },
+    ],
+    slow: null,
+    close: async () => undefined,
+  }),
+};
+
+/** A store in which everything that is not there is the manifest of one image that is. */
+async function withImage(evidence: EvidenceStore, folder: string): Promise<EvidenceStore> {
+  const layer = await packLayer([{ type: 'file', path: 'app', content: 'hello' }]);
+  await writeLayout(folder, [{ tag: '1', layers: [layer], cmd: ['app'] }]);
+  const layout = await openLayout(folder);
+  const resolved = await layout.resolve('1');
+  if (!resolved.ok) throw new Error(resolved.refusal.message);
+  const { manifest, manifestBytes } = resolved.value;
+  for (const { digest, size } of [manifest.config, ...manifest.layers]) {
+    await evidence.put(layout.blobStream({ digest, size }), {
+      expectedDigest: digest,
+      maxBytes: Math.max(size, 1),
+    });
+  }
+  return {
+    ...evidence,
+    getBytes: async (digest, options) =>
+      (await evidence.has(digest)) ? evidence.getBytes(digest, options) : manifestBytes,
+  };
+}

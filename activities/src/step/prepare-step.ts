@@ -1,0 +1,146 @@
+import {
+  findInputFaults,
+  inputForm,
+  type JsonValue,
+  type ResolvedStep,
+  type StepType as StepManifest,
+} from '@sluice/domain';
+import {
+  findMember,
+  listMembersOfKey,
+  listStepsById,
+  type MemberRecord,
+  type Tx,
+} from '@sluice/persistence';
+import { BUILT_IN_STEP_TYPES } from '@sluice/pipeline';
+import { findInputReads, resolveInputs } from '@sluice/pure';
+import {
+  type ExecuteStepInput,
+  FAILURES,
+  type FrozenRules,
+  type StepResult,
+} from '@sluice/temporal-contract';
+import { activityFailure } from '../failures.ts';
+import type { FrozenPromotion, FrozenStep } from './frozen-course.ts';
+import { readScope } from './step-scope.ts';
+import { failedResult } from './step-type.ts';
+
+/** Everything of an execution in form 3 that is known before it runs. */
+export interface PreparedStep {
+  readonly resolved: ResolvedStep;
+  readonly manifest: StepManifest;
+  readonly member: MemberRecord | undefined;
+  /** Found and checked; a secret is `{secret: name}`. Those of an execution that cannot run are empty. */
+  readonly inputs: Readonly<Record<string, JsonValue>>;
+  /** Digests that the steps gave which this one needs, as `<step>.<output>`. */
+  readonly digests: Readonly<Record<string, string>>;
+  /** Why it cannot run. */
+  readonly refusal: StepResult | undefined;
+}
+
+/** Faults of inputs that one refusal tells. */
+const TOLD_FAULTS = 5;
+
+/**
+ * The member that an execution is of, checked against what was frozen.
+ * @throws ApplicationFailure `InvalidInput` where step, type, member and target do not belong together
+ */
+export async function checkExecution(
+  tx: Tx,
+  { type, version, stepId, promotion: { promotionId }, round, target, member }: ExecuteStepInput,
+  { resolved, course }: FrozenStep,
+): Promise<{ readonly manifest: StepManifest; readonly member: MemberRecord | undefined }> {
+  const manifest = BUILT_IN_STEP_TYPES.get(resolved.type);
+  if (resolved.type !== `${type}@${version}` || manifest === undefined) {
+    throw invalid(`Step ${stepId} is of type ${resolved.type}, and ${type}@${version} was to run.`);
+  }
+  if ((course.matrix !== undefined) !== (member !== undefined)) {
+    const without = member === undefined ? 'without' : 'with';
+    throw invalid(`Step ${stepId} of ${promotionId} came ${without} a member of its matrix.`);
+  }
+  if (member === undefined) {
+    if (target === undefined) return { manifest, member: undefined };
+    throw invalid(
+      `Step ${stepId} of ${promotionId} came with target ${target}, and has no matrix.`,
+    );
+  }
+  const found = await findMember(tx, { promotionId, stepId, round: round ?? 1 }, member.key);
+  if (found?.index !== member.index || (found.target ?? undefined) !== target) {
+    throw invalid(
+      `Step ${stepId} of ${promotionId} has no member ${member.index} called ${member.key}${target === undefined ? '' : ` on ${target}`}.`,
+    );
+  }
+  return { manifest, member: found };
+}
+
+/** Finds the inputs of an execution and checks them. What no retry mends is a refusal, never thrown. */
+export async function prepareStep(
+  tx: Tx,
+  frozen: FrozenPromotion,
+  { resolved, course }: FrozenStep,
+  checked: { readonly manifest: StepManifest; readonly member: MemberRecord | undefined },
+): Promise<PreparedStep> {
+  const { manifest, member } = checked;
+  const { promotion, rules } = frozen;
+  const scope = await readScope(tx, frozen, findInputReads(resolved.inputs), member?.value);
+  const digests = await readDigests(tx, promotion.promotionId, rules, course.needs, member);
+  const found = { resolved, manifest, member, digests };
+  const answer = resolveInputs(resolved.inputs, scope);
+  if (!answer.ok) {
+    const refusal = failedResult(answer.code, `Step ${resolved.id}: ${answer.message}`);
+    return { ...found, inputs: {}, refusal };
+  }
+  const faults = faultsOf(manifest, resolved, answer.inputs);
+  if (faults.length === 0) return { ...found, inputs: answer.inputs, refusal: undefined };
+  const more = faults.length > TOLD_FAULTS ? ` And ${faults.length - TOLD_FAULTS} more.` : '';
+  const message = `Step ${resolved.id} was given what ${resolved.type} does not take: ${faults.slice(0, TOLD_FAULTS).join(' ')}${more} Mend the pipeline, or the step that gives this.`;
+  return { ...found, inputs: {}, refusal: failedResult('input-invalid', message) };
+}
+
+function faultsOf(
+  manifest: StepManifest,
+  { inputs: wired }: ResolvedStep,
+  inputs: Readonly<Record<string, JsonValue>>,
+): readonly string[] {
+  const secrets = Object.entries(wired)
+    .filter(([, input]) => inputForm(input).kind === 'secret')
+    .map(([name]) => name);
+  const given = Object.entries(inputs).filter(([name]) => !secrets.includes(name));
+  return findInputFaults(manifest, Object.fromEntries(given), secrets).map(
+    ({ message }) => message,
+  );
+}
+
+/** Of a need that ran on targets: what the same target's part gave. */
+async function readDigests(
+  tx: Tx,
+  promotionId: string,
+  { pipeline }: FrozenRules,
+  needs: readonly string[],
+  member: MemberRecord | undefined,
+): Promise<Readonly<Record<string, string>>> {
+  if (needs.length === 0) return {};
+  const digests: Record<string, string> = {};
+  for (const { stepId, outputs } of await listStepsById(tx, promotionId, needs)) {
+    for (const [name, digest] of Object.entries(outputs)) digests[`${stepId}.${name}`] = digest;
+  }
+  const target = member?.target ?? null;
+  const isExpanded = pipeline.steps.some(
+    (step) => needs.includes(step.id) && 'matrix' in step && step.matrix !== undefined,
+  );
+  if (target === null || !isExpanded) return digests;
+  for (const { stepId, values } of await listMembersOfKey(tx, promotionId, needs, target)) {
+    for (const [name, value] of Object.entries(values)) {
+      if (isDigest(value)) digests[`${stepId}.${name}`] = value;
+    }
+  }
+  return digests;
+}
+
+function isDigest(value: JsonValue): value is string {
+  return typeof value === 'string' && /^sha256:[0-9a-f]{64}$/.test(value);
+}
+
+function invalid(message: string): Error {
+  return activityFailure(FAILURES.invalidInput, message);
+}

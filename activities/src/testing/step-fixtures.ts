@@ -1,0 +1,29 @@
+import { BUILD_FIXTURE } from '../build/build.fixture.ts';
+import { DEPLOY_FIXTURE } from '../deploy/deploy.fixture.ts';
+import { GATE_FIXTURE } from '../gate/gate.fixture.ts';
+import { HTTP_FIXTURE } from '../http/http.fixture.ts';
+import { NOOP_FIXTURE } from '../noop/noop.fixture.ts';
+import { NOTIFY_FIXTURE } from '../notify/notify.fixture.ts';
+import { PLAN_FIXTURE } from '../plan/plan.fixture.ts';
+import { RELEASE_FIXTURE } from '../release/release.fixture.ts';
+import { SCAN_FIXTURE } from '../scan/scan.fixture.ts';
+import { SCRIPT_FIXTURE } from '../script/script.fixture.ts';
+import { SOAK_FIXTURE } from '../soak/soak.fixture.ts';
+import { VERIFY_FIXTURE } from '../verify/verify.fixture.ts';
+import type { StepFixture } from './step-fixture.ts';
+
+/** Every registered step type in its world: the conformance kit refuses a type that is not here. */
+export const STEP_FIXTURES: readonly StepFixture[] = [
+  NOOP_FIXTURE,
+  PLAN_FIXTURE,
+  DEPLOY_FIXTURE,
+  VERIFY_FIXTURE,
+  HTTP_FIXTURE,
+  NOTIFY_FIXTURE,
+  SOAK_FIXTURE,
+  SCRIPT_FIXTURE,
+  SCAN_FIXTURE,
+  GATE_FIXTURE,
+  BUILD_FIXTURE,
+  RELEASE_FIXTURE,
+];

@@ -1,0 +1,34 @@
+import type { FrozenRules } from '@sluice/temporal-contract';
+import type { FakeSettings } from './fake-activities.ts';
+import { unsuccessful } from './fake-activities.ts';
+import { composeCourseRules, matrix, step } from './fake-course-rules.ts';
+
+/** A course with a group, a condition and effects of two kinds, whose verification fails. */
+export function coursePutBack(changes: Partial<FrozenRules>): FakeSettings {
+  const rules = composeCourseRules(
+    [
+      step('migrate', { type: 'script@1', concurrencyGroup: 'db' }),
+      step('optional', { needs: ['migrate'], if: 'false' }),
+      step('plan', { type: 'plan@1' }),
+      step('deploy', { type: 'deploy@1', needs: ['plan', 'optional'] }),
+      step('verify', { type: 'verify@1', needs: ['deploy'] }),
+      step('report', { needs: ['verify'], when: 'always' }),
+    ],
+    changes,
+  );
+  return { rules, steps: { verify: async () => unsuccessful('failed', 'unhealthy') } };
+}
+
+/** A course with a matrix, an approval and a deployment, all of which go well. */
+export function courseOfPeople(changes: Partial<FrozenRules>): FakeSettings {
+  const rules = composeCourseRules(
+    [
+      step('fan', { matrix: matrix({ failFast: true, maxParallel: 2 }) }),
+      step('plan', { type: 'plan@1', needs: ['fan'] }),
+      step('ask', { type: 'approval@1', needs: ['plan'] }),
+      step('deploy', { type: 'deploy@1', needs: ['ask'] }),
+    ],
+    changes,
+  );
+  return { rules, members: { fan: ['a', 'b', 'c'] } };
+}
