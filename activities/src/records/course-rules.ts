@@ -1,8 +1,6 @@
 import {
   composeCourse,
   findReleaseStep,
-  PIPELINE_TEMPLATE_SCHEMA,
-  type Pipeline,
   type PipelineTemplate,
   type ResolvedPipeline,
 } from '@sluice/domain';
@@ -50,11 +48,6 @@ export async function readPipelineOf(
   throw invalid(
     `Environment ${name} runs ${version}pipeline ${pipeline}, and it was never published: publish it, or name another one in the configuration.`,
   );
-}
-
-/** True for what a team published; everything else is built in. */
-export function isTemplate(body: Pipeline | PipelineTemplate): body is PipelineTemplate {
-  return body.schema === PIPELINE_TEMPLATE_SCHEMA;
 }
 
 /**

@@ -1,6 +1,7 @@
 import {
   DEFAULT_APPROVAL_RULE,
   hasStepOfType,
+  isPipelineTemplate,
   MAX_MATRIX_MEMBERS,
   ROLLBACK_PIPELINE,
 } from '@sluice/domain';
@@ -33,7 +34,7 @@ import {
 import type { ActivityDependencies } from '../dependencies.ts';
 import { activityFailure } from '../failures.ts';
 import { runActivity } from '../run-activity.ts';
-import { freezeCourse, isTemplate, readPipelineOf } from './course-rules.ts';
+import { freezeCourse, readPipelineOf } from './course-rules.ts';
 import { recordEventOf } from './promotion-event.ts';
 import { enterPromotionState } from './state.activities.ts';
 
@@ -132,7 +133,7 @@ async function readPipeline(
     return { pipeline: ROLLBACK_PIPELINE, pipelineDigest: digestOf(ROLLBACK_PIPELINE), form: 2 };
   }
   const { body, pipelineDigest } = await readPipelineOf(tx, environment);
-  if (isTemplate(body)) return freezeCourse(tx, promotion, environment, body);
+  if (isPipelineTemplate(body)) return freezeCourse(tx, promotion, environment, body);
   return { pipeline: body, pipelineDigest, form: 2 };
 }
 

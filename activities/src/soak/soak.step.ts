@@ -1,4 +1,5 @@
 import { TASK_QUEUES } from '@sluice/temporal-contract';
+import { pause } from '../pause.ts';
 import {
   failedResult,
   type StepOutcome,
@@ -6,7 +7,6 @@ import {
   type StepType,
   succeededResult,
 } from '../step/step-type.ts';
-import { pause } from './pause.ts';
 import { listProbes, type SoakParts, type SoakProbe } from './soak-probes.ts';
 import { readProgress, type SoakProgress, tellProgress } from './soak-progress.ts';
 import { askRound, type FailedProbe } from './soak-round.ts';

@@ -1,4 +1,5 @@
 import type { HealthProbe } from '@sluice/domain';
+import { pause } from '../pause.ts';
 
 /** One try of a probe. */
 export interface ProbeTry {
@@ -103,16 +104,4 @@ function reasonOf(error: unknown): string {
   const cause = 'cause' in error ? error.cause : undefined;
   if (typeof cause === 'object' && cause !== null && 'code' in cause) return String(cause.code);
   return 'message' in error ? String(error.message) : String(error);
-}
-
-function pause(ms: number, cancellation: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      cancellation.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    cancellation.addEventListener('abort', done, { once: true });
-  });
 }

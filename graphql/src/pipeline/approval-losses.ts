@@ -1,4 +1,4 @@
-import type { PipelineTemplate } from '@sluice/domain';
+import { isPipelineTemplate, type PipelineTemplate } from '@sluice/domain';
 import {
   findPipeline,
   listEnvironmentsOfPipelines,
@@ -11,7 +11,6 @@ import {
   type PipelinePositions,
   type PipelineProblem,
 } from '@sluice/pipeline';
-import { isTemplate } from './pipeline-template.ts';
 
 /**
  * Environments that would run this version from now on, asked people with the one before, and would no longer: whoever publishes could
@@ -24,7 +23,8 @@ export async function listApprovalLosses(
 ): Promise<readonly PipelineProblem[]> {
   const { name, version } = template;
   const newest = await findPipeline(tx, name);
-  if (newest === undefined || newest.version >= version || !isTemplate(newest.body)) return [];
+  if (newest === undefined || newest.version >= version || !isPipelineTemplate(newest.body))
+    return [];
   const before = newest.body;
   const environments = (await listEnvironmentsOfPipelines(tx, [name])).filter(
     ({ pipelineVersion, approval }) => pipelineVersion === null && approval === null,

@@ -1,6 +1,7 @@
 import {
   BUILT_IN_PIPELINES,
   type Deadlines,
+  isPipelineTemplate,
   type JsonValue,
   MAX_PIPELINE_DEPTH,
   PIPELINE_TEMPLATE_SCHEMA,
@@ -16,11 +17,6 @@ export function isBuiltInPipeline(name: string): boolean {
   return BUILT_IN_PIPELINES.some((pipeline) => pipeline.name === name);
 }
 
-/** True for a pipeline that a team wrote. */
-export function isTemplate(body: Pipeline | PipelineTemplate): body is PipelineTemplate {
-  return body.schema === PIPELINE_TEMPLATE_SCHEMA;
-}
-
 /**
  * Any stored pipeline as a template, so that all can be drawn and compared. One of Sluice's own has its times from the environment.
  */
@@ -28,7 +24,7 @@ export function templateOf(
   body: Pipeline | PipelineTemplate,
   deadlines?: Deadlines,
 ): PipelineTemplate {
-  if (isTemplate(body)) return body;
+  if (isPipelineTemplate(body)) return body;
   const { name, version, steps } = body;
   return {
     schema: PIPELINE_TEMPLATE_SCHEMA,

@@ -1,5 +1,6 @@
 import { Inject } from '@nestjs/common';
 import { Args, Context, Mutation, Parent, Query, ResolveField, Resolver } from '@nestjs/graphql';
+import { isPipelineTemplate } from '@sluice/domain';
 import { listPipelines } from '@sluice/persistence';
 import type { GraphqlContext } from '../common/graphql-context.ts';
 import { InputPipe } from '../common/input.pipe.ts';
@@ -15,7 +16,6 @@ import {
   pipelineVersionEntryView,
   pipelineVersionView,
 } from './pipeline.view.ts';
-import { isTemplate } from './pipeline-template.ts';
 import { PublishPipelineInput } from './publish-pipeline.input.ts';
 
 /** Published pipelines: versions, what they say, where they run. */
@@ -74,7 +74,7 @@ export class PipelineResolver {
   @ResolveField('description')
   async description(@Parent() { id }: PipelineVersionView, @Context() { loaders }: GraphqlContext) {
     const { body } = await loaders.getPipeline(id);
-    return isTemplate(body) ? (body.description ?? null) : null;
+    return isPipelineTemplate(body) ? (body.description ?? null) : null;
   }
 
   @ResolveField('stepCount')

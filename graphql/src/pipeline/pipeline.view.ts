@@ -1,4 +1,9 @@
-import type { JsonValue, ResolvedPipeline, ResolvedStep } from '@sluice/domain';
+import {
+  isPipelineTemplate,
+  type JsonValue,
+  type ResolvedPipeline,
+  type ResolvedStep,
+} from '@sluice/domain';
 import type { PipelineRecord, PipelineVersionRecord } from '@sluice/persistence';
 import {
   type PipelineDifference,
@@ -7,7 +12,7 @@ import {
   toMermaid,
 } from '@sluice/pipeline';
 import { enumName } from '../common/enum-name.ts';
-import { isBuiltInPipeline, isTemplate } from './pipeline-template.ts';
+import { isBuiltInPipeline } from './pipeline-template.ts';
 
 /** Shows a version of a pipeline; what it says, and what hangs on it, is resolved apart. */
 export function pipelineVersionView(
@@ -23,7 +28,7 @@ export type PipelineVersionView = ReturnType<typeof pipelineVersionView>;
 
 /** Shows the parameters of a pipeline, in their order. */
 export function parameterViews(body: PipelineRecord['body']) {
-  const parameters = isTemplate(body) ? (body.parameters ?? {}) : {};
+  const parameters = isPipelineTemplate(body) ? (body.parameters ?? {}) : {};
   return Object.entries(parameters).map(([name, { schema, default: value }]) => {
     return { name, schema, required: value === undefined, default: value ?? null };
   });

@@ -1,4 +1,9 @@
-import type { Deadlines, JsonValue, ResolvedPipeline } from '@sluice/domain';
+import {
+  type Deadlines,
+  isPipelineTemplate,
+  type JsonValue,
+  type ResolvedPipeline,
+} from '@sluice/domain';
 import { type PipelineRecord, readPipelineLibrary, type Tx } from '@sluice/persistence';
 import {
   BUILT_IN_STEP_TYPES,
@@ -6,7 +11,7 @@ import {
   renderPipeline,
   resolveForPromotion,
 } from '@sluice/pipeline';
-import { declaredParameters, isTemplate, templateOf } from './pipeline-template.ts';
+import { declaredParameters, templateOf } from './pipeline-template.ts';
 
 /** What a pipeline is resolved for. */
 export interface ResolutionRequest {
@@ -43,7 +48,7 @@ export async function resolvePipeline(
     ...(environment === undefined ? {} : { environment }),
   };
   const rendered =
-    isTemplate(body) && environment !== undefined && deadlines !== undefined
+    isPipelineTemplate(body) && environment !== undefined && deadlines !== undefined
       ? resolveForPromotion(template, {
           ...options,
           environment,

@@ -1,4 +1,4 @@
-import { findReleaseStep, isNothing } from '@sluice/domain';
+import { findReleaseStep, isNothing, isPipelineTemplate } from '@sluice/domain';
 import {
   type EnvironmentRecord,
   findRelease,
@@ -13,7 +13,6 @@ import {
   resolveEnvironmentPipeline,
 } from '../environment/environment-pipeline.ts';
 import { requireEnvironment } from '../environment/require-environment.ts';
-import { isTemplate } from '../pipeline/pipeline-template.ts';
 import { storeNothing } from '../release/store-nothing.ts';
 import { storePromotion } from './store-promotion.ts';
 
@@ -45,11 +44,11 @@ export async function requestPromotion(
     releaseDigest: given?.releaseDigest ?? (await storeNothing(tx)),
     kind: 'promote',
     parameters: asked.parameters,
-    data: isTemplate(record.body)
+    data: isPipelineTemplate(record.body)
       ? { pipeline: record.name, parameters: Object.keys(asked.parameters).sort() }
       : {},
     // Of a team's pipeline they are known when its rules are frozen: a newer version may be there by then.
-    steps: isTemplate(record.body) ? [] : record.body.steps,
+    steps: isPipelineTemplate(record.body) ? [] : record.body.steps,
   });
 }
 

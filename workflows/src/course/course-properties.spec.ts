@@ -5,8 +5,8 @@ import { fails, playCourse } from '../../../test/src/workflows/course-stage.ts';
 import { step } from '../../../test/src/workflows/fake-course-rules.ts';
 import type { PromotionStage } from '../../../test/src/workflows/promotion-stage.ts';
 import { openPromotionStage } from '../../../test/src/workflows/promotion-stage.ts';
-import { seededRandom } from '../../../test/src/workflows/seeded-random.ts';
 import { simulateCourse } from '../../../test/src/workflows/simulate-course.ts';
+import { mulberry32 } from '../../../test/support/event-kills/kill-cases.ts';
 
 const SEED = Number(process.env.SLUICE_TEST_SEED ?? Date.now() % 1_000_000);
 const DAGS = 60;
@@ -28,7 +28,7 @@ interface Case {
 
 /** A random course: edges to earlier steps, named in another order, so that the pipeline's order says nothing. */
 function composeCase(seed: number): Case {
-  const random = seededRandom(seed);
+  const random = mulberry32(seed);
   const chance = (probability: number): boolean => random() < probability;
   const count = 2 + Math.floor(random() * 12);
   const broken = new Set<string>();

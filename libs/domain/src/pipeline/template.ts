@@ -1,4 +1,4 @@
-import type { StepTypeRef } from '../pipeline.ts';
+import type { Pipeline, StepTypeRef } from '../pipeline.ts';
 import type { ValueSchema } from './value-schema.ts';
 
 /** The schema tag of a pipeline that a team wrote. Version 1 is what promotions ran before; their histories keep it. */
@@ -36,6 +36,11 @@ export interface PipelineTemplate {
    * go on.
    */
   readonly failFast?: boolean;
+}
+
+/** True for a pipeline that a team wrote; every other stored one is built in. */
+export function isPipelineTemplate(body: Pipeline | PipelineTemplate): body is PipelineTemplate {
+  return body.schema === PIPELINE_TEMPLATE_SCHEMA;
 }
 
 /** One version of a pipeline. */

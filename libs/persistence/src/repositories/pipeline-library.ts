@@ -1,6 +1,6 @@
 import {
+  isPipelineTemplate,
   MAX_PIPELINE_DEPTH,
-  PIPELINE_TEMPLATE_SCHEMA,
   type PipelineRef,
   type PipelineTemplate,
   pipelineRefText,
@@ -33,7 +33,7 @@ export async function readPipelineLibrary(
     const next: PipelineRef[] = [];
     for (const { body } of await listPipelinesByVersion(tx, wanted)) {
       // Those that Sluice brings are neither extended nor contained.
-      if (body.schema !== PIPELINE_TEMPLATE_SCHEMA) continue;
+      if (!isPipelineTemplate(body)) continue;
       library.set(pipelineRefText(body), body);
       next.push(...referencedPipelines(body));
     }
