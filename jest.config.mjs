@@ -38,6 +38,7 @@ const config = {
   },
   globalSetup: '<rootDir>/test/support/global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
+  testSequencer: '<rootDir>/test/support/global-sequencer.mjs',
   maxWorkers: 3,
   workerIdleMemoryLimit: '768MB',
   testTimeout: 60_000,

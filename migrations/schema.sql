@@ -529,12 +529,16 @@ create table sluice.promotion_steps (
   attempts integer not null default 0,
   begun_round integer not null default 0,
   failed_undos integer not null default 0,
+  output_references jsonb not null default '{}'::jsonb,
+  log_bytes bigint not null default 0,
   constraint promotion_steps_pkey PRIMARY KEY (tenant_id, promotion_id, step_id),
   constraint promotion_steps_tenant_id_promotion_id_fkey FOREIGN KEY (tenant_id, promotion_id) REFERENCES sluice.promotions(tenant_id, promotion_id),
   constraint promotion_steps_attempts_check CHECK ((attempts >= 0)),
   constraint promotion_steps_begun_round_check CHECK ((begun_round >= 0)),
   constraint promotion_steps_failed_undos_check CHECK ((failed_undos >= 0)),
+  constraint promotion_steps_log_bytes_check CHECK ((log_bytes >= 0)),
   constraint promotion_steps_ordinal_check CHECK ((ordinal >= 0)),
+  constraint promotion_steps_output_references_check CHECK ((jsonb_typeof(output_references) = 'object'::text)),
   constraint promotion_steps_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'running'::text, 'waiting'::text, 'succeeded'::text, 'partial'::text, 'failed'::text, 'skipped'::text, 'cancelled'::text, 'reverted'::text])))
 );
 alter table sluice.promotion_steps enable row level security;
@@ -774,6 +778,7 @@ create table sluice.step_members (
   failed_undos integer not null default 0,
   started_at timestamp with time zone,
   ended_at timestamp with time zone,
+  output_references jsonb not null default '{}'::jsonb,
   constraint step_members_pkey PRIMARY KEY (tenant_id, promotion_id, step_id, round, member_index),
   constraint step_members_tenant_id_promotion_id_step_id_round_member_ke_key UNIQUE (tenant_id, promotion_id, step_id, round, member_key),
   constraint step_members_tenant_id_promotion_id_step_id_fkey FOREIGN KEY (tenant_id, promotion_id, step_id) REFERENCES sluice.promotion_steps(tenant_id, promotion_id, step_id),
@@ -783,6 +788,7 @@ create table sluice.step_members (
   constraint step_members_failed_undos_check CHECK ((failed_undos >= 0)),
   constraint step_members_member_index_check CHECK (((member_index >= 0) AND (member_index <= 9999))),
   constraint step_members_member_key_check CHECK (((length(member_key) >= 1) AND (length(member_key) <= 63))),
+  constraint step_members_output_references_check CHECK ((jsonb_typeof(output_references) = 'object'::text)),
   constraint step_members_round_check CHECK ((round > 0)),
   constraint step_members_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'running'::text, 'succeeded'::text, 'denied'::text, 'failed'::text, 'cancelled'::text, 'skipped'::text, 'reverted'::text])))
 );
@@ -1062,7 +1068,7 @@ grant insert, select, update (disabled_at, kind, owner_id, role) on table sluice
 grant select on table sluice.principals to sluice_signer;
 grant select on table sluice.principals to sluice_worker;
 grant insert, select on table sluice.promotion_steps to sluice_app;
-grant insert, select, update (attempts, begun_round, ended_at, failed_undos, output_values, outputs, reason_code, reason_message, started_at, state) on table sluice.promotion_steps to sluice_worker;
+grant insert, select, update (attempts, begun_round, ended_at, failed_undos, log_bytes, output_references, output_values, outputs, reason_code, reason_message, started_at, state) on table sluice.promotion_steps to sluice_worker;
 grant insert, select, update (cancel_requested_at) on table sluice.promotions to sluice_app;
 grant select on table sluice.promotions to sluice_signer;
 grant select (ended_at, environment_id, kind, promotion_id, release_digest, requested_at, state, superseded_by, tenant_id, traceparent) on table sluice.promotions to sluice_watchdog;
@@ -1086,7 +1092,7 @@ grant delete, insert, select on table sluice.step_log_chunks to sluice_worker;
 grant select on table sluice.step_logs to sluice_app;
 grant insert, select, update (bytes, ended_at, log_digest, truncated_bytes) on table sluice.step_logs to sluice_worker;
 grant select on table sluice.step_members to sluice_app;
-grant insert, select, update (attempts, ended_at, failed_undos, output_values, reason_code, reason_message, started_at, state) on table sluice.step_members to sluice_worker;
+grant insert, select, update (attempts, ended_at, failed_undos, output_references, output_values, reason_code, reason_message, started_at, state) on table sluice.step_members to sluice_worker;
 grant insert, select, update (address, environment_id, health, kind, labels, removed_at, settings, version) on table sluice.targets to sluice_app;
 grant select on table sluice.targets to sluice_signer;
 grant select, update (last_command_sequence) on table sluice.targets to sluice_worker;

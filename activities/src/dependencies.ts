@@ -25,6 +25,8 @@ export interface ActivityDependencies {
   readonly scope: () => ActivityScope;
   /** Builds; absent where this worker has none. */
   readonly nix?: Nix | undefined;
+  /** Told when Nix itself could not work, whatever was to be built: this machine has to be looked at again. */
+  readonly nixTrouble?: (() => void) | undefined;
   /** Ask over HTTP; absent where this worker serves no step that does. */
   readonly outbound?: OutboundClients | undefined;
   /** Where notifications go; absent where there are none. */

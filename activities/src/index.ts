@@ -32,10 +32,15 @@ export {
   type ScriptNetwork,
   type ScriptSandbox,
 } from './script/script-sandbox.ts';
-export { createFolderSecrets } from './secrets/folder-secrets.ts';
-export type { SecretSource } from './secrets/secret-source.ts';
+export {
+  createFolderSecrets,
+  describePlaces,
+  listMisplacedSecrets,
+} from './secrets/folder-secrets.ts';
+export type { SecretReader, SecretSource } from './secrets/secret-source.ts';
 export { commandKey, effectKey, REVERT_STEP, stepOfCommand } from './step/effect-key.ts';
 export { type FrozenCourses, frozenCoursesOf } from './step/frozen-course.ts';
+export { makeStepFolder } from './step/step-folder.ts';
 export {
   failedResult,
   type StepOutcome,

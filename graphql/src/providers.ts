@@ -12,6 +12,7 @@ import { HistoryCommands } from './history/history.commands.ts';
 import { HistoryResolver } from './history/history.resolver.ts';
 import { ResetCommands } from './history/reset.commands.ts';
 import { LogResolver } from './log/log.resolver.ts';
+import { OutputResolver } from './output/output.resolver.ts';
 import { PipelineCommands } from './pipeline/pipeline.commands.ts';
 import { PipelineResolver } from './pipeline/pipeline.resolver.ts';
 import { PreviewResolver } from './preview/preview.resolver.ts';
@@ -47,6 +48,7 @@ export const GRAPHQL_PROVIDERS: readonly Provider[] = [
   HistoryCommands,
   HistoryResolver,
   LogResolver,
+  OutputResolver,
   PacketResolver,
   PipelineCommands,
   PipelineResolver,

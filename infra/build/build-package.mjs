@@ -4,6 +4,7 @@
  */
 import { relative, sep } from 'node:path';
 import { compileWorkspace } from './compile.mjs';
+import { writeStepRegistries } from './step-registries.mjs';
 import { bundleWorkflows } from './workflow-bundle.mjs';
 import { listWorkspaces, repositoryRoot } from './workspaces.mjs';
 
@@ -14,7 +15,9 @@ if (!workspace) {
   console.error(`${process.cwd()} is not a workspace: run this in a package's folder.`);
   process.exit(1);
 }
-const { errors } = await compileWorkspace(workspace);
+const registries = writeStepRegistries();
+const compiled = await compileWorkspace(workspace);
+const errors = [...registries.errors, ...compiled.errors];
 if (folder === 'workflows') errors.push(...(await bundleWorkflows(workspaces)).errors);
 for (const error of errors) console.error(error);
 process.exitCode = errors.length > 0 ? 1 : 0;

@@ -70,6 +70,23 @@ export async function bundleWorkflows(workspaces) {
   }
 }
 
+/**
+ * The workspaces that go into the bundle: the workflows', and what it depends on.
+ *
+ * @param {{ path: string, name: string, folder: string, manifest: any }[]} workspaces all of the repository's
+ */
+export function listBundled(workspaces) {
+  const byName = new Map(workspaces.map((workspace) => [workspace.name, workspace]));
+  const found = new Set();
+  const visit = (workspace) => {
+    if (!workspace || found.has(workspace)) return;
+    found.add(workspace);
+    for (const name of Object.keys(workspace.manifest.dependencies ?? {})) visit(byName.get(name));
+  };
+  visit(workspaces.find(({ folder }) => folder === 'workflows'));
+  return [...found];
+}
+
 function digestCode(code) {
   return digest(code.replace(/\n\/\/# sourceMappingURL=[^\n]*\s*$/, ''));
 }

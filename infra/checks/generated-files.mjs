@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { registries, command as writeRegistries } from '../build/step-registries.mjs';
 import { repositoryRoot } from '../build/workspaces.mjs';
 import { runCommand } from './run-command.mjs';
 
@@ -9,7 +10,13 @@ import { runCommand } from './run-command.mjs';
  *
  * @type {{ name: string, files: string[], command: string[] }[]}
  */
-export const generators = [];
+export const generators = [
+  {
+    name: 'registries of step types',
+    files: registries.map(({ file }) => file),
+    command: writeRegistries,
+  },
+];
 
 /**
  * Generates the committed files again: they must not change. The committed content is put back,

@@ -49,7 +49,8 @@ process.exitCode = totals.failed > 0 || totals.passed === 0 ? 1 : 0;
 async function setUp() {
   await ensureInstalled();
   const { buildAll } = await import('../build/build.mjs');
-  const { errors } = await buildAll();
+  // A run of everything takes what is committed: what was forgotten is to be found, not mended in passing.
+  const { errors } = await buildAll({ generate: patterns.length > 0 });
   // Jest runs from sources, so go on: the suites that the broken file belongs to will tell more.
   for (const error of errors) say(`✗ build: ${error}`);
   if (errors.length > 0) parts.push({ passed: 0, failed: 1, skipped: 0 });

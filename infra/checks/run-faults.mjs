@@ -11,6 +11,13 @@
  *       waits much (for the engine to notice the dead): N stacks beside each other share the positions. Prints {seed, positions,
  *       killed, reached, promotions, violations, repeated, seconds, runs}. With --resume only what an earlier report does not have, or what did not
  *       agree there.
+ *   --places
+ *       brings each fault of the suites of which `npm test` takes a sample at each of its places: calls of the workflows, stages of an
+ *       agent, transactions of a worker, engines stopped and killed. Prints the tests that passed and failed.
+ *   --step-types [--all | --only NAMES] [--report FILE] [--seed S]
+ *       a fault in the middle of a step of each type, on one stack: worker, engine, API, signer and agent killed with -9 where they act, and
+ *       cancellations. Without --all the sample of `npm test`; NAMES of faults and types, with commas between them, are only these. Prints
+ *       {types, promotions, violations, seconds, runs}.
  *
  * Progress goes to standard error; the status is 0 only when there is no violation.
  */
@@ -21,6 +28,8 @@ import { parseArgs } from 'node:util';
 import { buildAll } from '../build/build.mjs';
 import { runChaos } from './fault-runs/run-chaos.mjs';
 import { runEventKills } from './fault-runs/run-event-kills.mjs';
+import { runPlaces } from './fault-runs/run-places.mjs';
+import { runStepTypes } from './fault-runs/run-step-types.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -28,11 +37,14 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
     kills: { type: 'string' },
     logs: { type: 'string' },
+    only: { type: 'string' },
+    places: { type: 'boolean', default: false },
     promotions: { type: 'string' },
     report: { type: 'string' },
     resume: { type: 'string' },
     seed: { type: 'string' },
     shards: { type: 'string', default: '1' },
+    'step-types': { type: 'boolean', default: false },
   },
 });
 const isChaos = values.promotions !== undefined || values.kills !== undefined;
@@ -47,7 +59,7 @@ async function run() {
   try {
     const { errors } = await buildAll();
     for (const error of errors) console.error(error);
-    const isWhole = await (isChaos ? runChaos : runEventKills)(values, folder);
+    const isWhole = await chooseRun()(values, folder);
     process.exitCode = isWhole ? 0 : 1;
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
@@ -55,6 +67,12 @@ async function run() {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function chooseRun() {
+  if (values.places) return runPlaces;
+  if (values['step-types']) return runStepTypes;
+  return isChaos ? runChaos : runEventKills;
 }
 
 function listProblems() {
@@ -70,6 +88,15 @@ function listProblems() {
       ([name, [least, most]]) => values[name] !== undefined && !isWithin(values[name], least, most),
     )
     .map(([name, [least, most]]) => `--${name}: write a whole number from ${least} to ${most}.`);
+  if (values.places && (isChaos || values.all || values.seed !== undefined)) {
+    problems.push('--places takes every place: it goes with no other choice.');
+  }
+  if (values['step-types'] && (isChaos || values.places || values.resume !== undefined)) {
+    problems.push('--step-types goes with --all, --only, --report and --seed alone.');
+  }
+  if (values.only !== undefined && !values['step-types']) {
+    problems.push('--only says which step types: it goes with --step-types.');
+  }
   if (isChaos && values.all) problems.push('--all goes with neither --promotions nor --kills.');
   return problems;
 }

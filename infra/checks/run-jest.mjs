@@ -5,6 +5,8 @@ import { repositoryRoot } from '../build/workspaces.mjs';
 import { countJestReport } from './test-report.mjs';
 
 const flags = '--experimental-vm-modules --disable-warning=ExperimentalWarning';
+/** The engine's servers collect less often: they are small, short-lived, and many. */
+const calmEngines = { GOGC: '400' };
 const defaultRunMs = 45 * 60_000;
 const exitGraceMs = 60_000;
 
@@ -27,6 +29,7 @@ export async function runJest({ patterns, reportFile, wholeRunMs = defaultRunMs,
     {
       cwd: repositoryRoot,
       env: {
+        ...calmEngines,
         ...process.env,
         ...env,
         NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} ${flags}`.trim(),

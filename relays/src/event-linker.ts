@@ -9,6 +9,12 @@ const PERIOD_MS = 500;
 /** Milliseconds that a notification waits for more: a transaction of one step stores several events. */
 const DEBOUNCE_MS = 10;
 
+/**
+ * Milliseconds between the beginnings of two rounds: where events come all the time, as those of a long pipeline, many share one. Whoever
+ * follows them sees them that much later at most.
+ */
+const LEAST_GAP_MS = 100;
+
 /** Gives committed events their position and hash, one tenant at a time, as soon as they are there. */
 export function startEventLinker(options: {
   /** Of the role sluice_linker. */
@@ -19,8 +25,10 @@ export function startEventLinker(options: {
   readonly periodMs?: number;
 }): Relay {
   const { pool, logger, connectionString, periodMs = PERIOD_MS } = options;
+  let began = Number.NEGATIVE_INFINITY;
   const loop = repeat(
     async () => {
+      began = performance.now();
       const linked = await linkEvents(pool);
       if (linked > 0) logger.debug({ linked }, 'events linked');
       return periodMs;
@@ -29,10 +37,13 @@ export function startEventLinker(options: {
   );
   let soon: NodeJS.Timeout | undefined;
   const wakeSoon = (): void => {
-    soon ??= setTimeout(() => {
-      soon = undefined;
-      loop.wake();
-    }, DEBOUNCE_MS);
+    soon ??= setTimeout(
+      () => {
+        soon = undefined;
+        loop.wake();
+      },
+      Math.max(DEBOUNCE_MS, began + LEAST_GAP_MS - performance.now()),
+    );
   };
   const listener =
     connectionString === undefined

@@ -1,5 +1,6 @@
 /**
- * `npm run bench -- NAME [--json] [--quick]`: runs one bench, or all of them when no name is given.
+ * `npm run bench -- NAME [--json] [--quick]`: runs one bench, or all of them when no name is given. `--help` tells what there is, and which
+ * sizes a bench can run in.
  *
  * Each bench measures a bare baseline in the same run and prints ratios (value / baseline). With `--json` standard output
  * is one document `{bench, results: [{name, value, baseline, ratio, unit, n, spread}]}` per bench; progress goes to standard error.
@@ -13,6 +14,14 @@ const BENCHES = {
 };
 
 const args = process.argv.slice(2);
+if (args.includes('--help')) {
+  console.log('npm run bench -- [NAME] [--json] [--quick] [--help]');
+  for (const [name, load] of Object.entries(BENCHES)) {
+    const { help } = await load();
+    console.log([name, ...(help?.() ?? [])].join('\n  '));
+  }
+  process.exit(0);
+}
 const names = args.filter((argument) => !argument.startsWith('--'));
 const unknown = names.filter((name) => !(name in BENCHES));
 if (unknown.length > 0) {
@@ -26,6 +35,8 @@ for (const name of names.length > 0 ? names : Object.keys(BENCHES)) {
   const results = await run({
     quick: args.includes('--quick'),
     say: (line) => console.error(`bench ${name}: ${line}`),
+    option: (wanted) =>
+      args.find((argument) => argument.startsWith(`--${wanted}=`))?.slice(wanted.length + 3),
   });
   if (args.includes('--json')) console.log(JSON.stringify({ bench: name, results }, null, 2));
   else print(name, results);

@@ -43,13 +43,14 @@ export async function requestPromotion(ask, release, environment) {
   return answer.id;
 }
 
-/** Starts the baseline's worker, a process of its own as Sluice's is, and waits until it is ready. */
-export async function startBareWorker(stack, script) {
+/** Starts the baseline's worker, a process of its own as Sluice's is, and waits until it is ready. `env` is added to its environment. */
+export async function startBareWorker(stack, script, env = {}) {
   const worker = spawn(process.execPath, [script], {
     env: {
       ...process.env,
       BENCH_TEMPORAL: stack.temporalAddress,
       BENCH_NAMESPACE: stack.temporalNamespace,
+      ...env,
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   });

@@ -25,6 +25,8 @@ import { CHECKOUT, EXAMPLE_SCRIPT, runExample } from '../support/ci-example.ts';
 import { runSluice } from '../support/cli.ts';
 
 const LONG = 300_000;
+/** Some of the recorded histories: that today's code fits all of them another test shows. */
+const SOME = /^(promotion-(succeeded-approved|denied)|release|settlement)/;
 
 interface Job {
   readonly if: string;
@@ -94,11 +96,15 @@ describe('the job', () => {
 });
 
 describe('the check', () => {
+  async function listSome(): Promise<readonly string[]> {
+    return (await readdir(HISTORIES)).filter((name) => SOME.test(name));
+  }
+
   /** Exports as production would give them. */
   async function exportRecorded(name: string, change = (document: string) => document) {
     const into = join(folder, name);
     await mkdir(into);
-    for (const file of await readdir(HISTORIES)) {
+    for (const file of await listSome()) {
       const { head, history } = await readHistoryFile(await readFile(new URL(file, HISTORIES)));
       const document = redactedHistoryText(await redactHistory(history, head));
       await writeFile(join(into, historyFileName(head, 'redacted')), change(document));
@@ -114,7 +120,8 @@ describe('the check', () => {
       const end = await runExample(['check', histories], { SLUICE_REPLAY_REPORT: report });
       expect(end).toMatchObject({ status: 0 });
       const written = await readFile(report, 'utf8');
-      const count = (await readdir(HISTORIES)).length;
+      const count = (await listSome()).length;
+      expect(count).toBeGreaterThan(5);
       expect(written.match(/<testcase /g)).toHaveLength(count);
       expect(written).not.toContain('<failure');
     },

@@ -5,8 +5,10 @@ import { tmpdir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { EvidencePacket, TrustRoot } from '@sluice/domain';
 import { getTool, removeStackData } from '@sluice/infra';
-import { runNode } from '../support/cli.ts';
+import { verifyPacket } from '@sluice/signing';
+import { runNode, runSluice } from '../support/cli.ts';
 
 const CHECKOUT = fileURLToPath(new URL('../../', import.meta.url));
 const DEFAULT_PORTS = [7070, 5433, 7233, 8233, 8080, 8081, 8082];
@@ -18,6 +20,15 @@ interface DemoEnd {
   readonly status: number | null;
   readonly stdout: string;
   readonly stderr: string;
+}
+
+/** Of the document that the demo prints. */
+interface DemoFiles {
+  readonly promotions: readonly {
+    readonly evidencePacket: string;
+    readonly steps: readonly { readonly name: string; readonly state: string }[];
+  }[];
+  readonly trustRoot: string;
 }
 
 let folder: string;
@@ -36,7 +47,11 @@ beforeAll(async () => {
   }
   if (ROOT) await chown(folder, NOBODY, NOBODY);
   for (const port of DEFAULT_PORTS) await takePort(port);
-}, 60_000);
+  // The checkout is not that user's: what is stale in it is built for them.
+  await runNode([join(CHECKOUT, 'infra/build/build.mjs'), '--quiet'], {
+    PATH: process.env['PATH'] ?? '',
+  });
+}, 120_000);
 
 afterAll(async () => {
   for (const blocker of blockers) blocker.close();
@@ -56,12 +71,11 @@ function takePort(port: number): Promise<void> {
   });
 }
 
-/** Runs the README's first command as an ordinary user with an empty home. */
-async function runDemo(args: readonly string[]): Promise<DemoEnd> {
-  // The checkout is not that user's here: what is stale in it is built for them.
-  await runNode([join(CHECKOUT, 'infra/build/build.mjs'), '--quiet'], {
-    PATH: process.env['PATH'] ?? '',
-  });
+/**
+ * Runs the README's first command as an ordinary user with an empty home.
+ * @param interruptAt what standard error must say for the user to press Ctrl-C; absent: never
+ */
+function runDemo(args: readonly string[], interruptAt?: RegExp): Promise<DemoEnd> {
   return new Promise((resolve, reject) => {
     const child = spawn(
       process.execPath,
@@ -74,15 +88,23 @@ async function runDemo(args: readonly string[]): Promise<DemoEnd> {
       },
     );
     let [stdout, stderr] = ['', ''];
+    let isInterrupted = false;
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       stdout += text;
     });
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       stderr += text;
+      if (isInterrupted || interruptAt?.test(stderr) !== true) return;
+      isInterrupted = true;
+      child.kill('SIGINT');
     });
     child.once('error', reject);
     child.once('close', (status) => resolve({ status, stdout, stderr }));
   });
+}
+
+async function expectNothingRuns(): Promise<void> {
+  expect(await readFile(join(dataDir, 'run', 'processes.json'), 'utf8')).toBe('{}\n');
 }
 
 describe('npm run demo as an ordinary user, with the default ports taken', () => {
@@ -146,17 +168,52 @@ describe('npm run demo as an ordinary user, with the default ports taken', () =>
       })),
       trustRoot: expect.any(String),
     });
-    const { promotions, trustRoot } = document as {
-      promotions: { evidencePacket: string }[];
-      trustRoot: string;
-    };
+    const { promotions, trustRoot } = document as unknown as DemoFiles;
+    expect(promotions[2]?.steps.map(({ name, state }) => `${name} ${state}`)).toEqual(
+      ['scan', 'gate', 'plan', 'approval', 'deploy', 'verify'].map((name) => `${name} succeeded`),
+    );
     const paths = [trustRoot, ...promotions.map(({ evidencePacket }) => evidencePacket)];
     expect(paths.filter((path) => !isAbsolute(path))).toEqual([]);
   });
 
-  test('leaves nothing running', async () => {
-    expect(await readFile(join(dataDir, 'run', 'processes.json'), 'utf8')).toBe('{}\n');
-  });
+  test('leaves nothing running', expectNothingRuns);
+
+  test('leaves packets that the CLI verifies, and refuses when one byte was changed', async () => {
+    const { promotions, trustRoot } = JSON.parse(end.stdout) as DemoFiles;
+    const roots = JSON.parse(await readFile(trustRoot, 'utf8')) as TrustRoot;
+    const verify = (packet: string) => runSluice(['verify', packet, '--trust-root', trustRoot]);
+    for (const { evidencePacket } of promotions) {
+      expect(await verify(evidencePacket)).toMatchObject({ status: 0, stderr: '' });
+      const packet = JSON.parse(await readFile(evidencePacket, 'utf8')) as EvidencePacket;
+      const [first, ...others] = packet.statements;
+      if (first === undefined) throw new Error(`${evidencePacket} has no statement.`);
+      const bytes = Buffer.from(first.payload, 'base64');
+      bytes.writeUInt8(bytes.readUInt8(40) ^ 1, 40);
+      const statements = [{ ...first, payload: bytes.toString('base64') }, ...others];
+      const verdict = verifyPacket({ ...packet, statements }, roots);
+      expect(verdict.problems.map(({ statement }) => statement.split(' ')[0])).toContain(
+        'statements[0]',
+      );
+    }
+  }, 60_000);
+});
+
+describe('npm run demo, a second time', () => {
+  test(
+    'resumes the data and stays up until Ctrl-C, which leaves nothing running',
+    async () => {
+      const demo = await runDemo([], /stays up until Ctrl-C/);
+      expect([demo.status, demo.stderr]).toEqual([0, expect.stringContaining('the data stay in')]);
+      expect(demo.stdout).toMatch(/dev\/5 +hello 1\.0\.0 +succeeded/);
+      expect(demo.stdout).toMatch(/dev\/8 +↩ hello 1\.0\.0 +succeeded/);
+      expect(demo.stdout).toMatch(/sluice approve production\/3/);
+      const table = demo.stdout.split('GraphQL explorer')[0] ?? '';
+      expect(table.split('\n').filter((line) => line.length > 100)).toEqual([]);
+      expect(demo.stdout).toMatch(/GraphQL explorer +http:\/\/127\.0\.0\.1:\d+\/explorer/);
+      await expectNothingRuns();
+    },
+    DEMO_MS,
+  );
 });
 
 describe('a data folder is refused, naming the version to use and --reset, when it was written by', () => {

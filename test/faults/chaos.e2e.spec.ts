@@ -12,8 +12,8 @@ import { mulberry32 } from '../support/event-kills/kill-cases.ts';
  * agents are killed with -9, paused and restarted at random. Here a short form; `npm run test:faults -- --promotions N --kills K`
  * runs it as long as wanted. Judged by journals, records, histories, events, packets and what answers on the targets.
  */
-const PROMOTIONS = Number(process.env['SLUICE_CHAOS_PROMOTIONS'] ?? 50);
-const KILLS = Number(process.env['SLUICE_CHAOS_KILLS'] ?? 12);
+const PROMOTIONS = Number(process.env['SLUICE_CHAOS_PROMOTIONS'] ?? 16);
+const KILLS = Number(process.env['SLUICE_CHAOS_KILLS'] ?? 6);
 const SEED = Number(process.env['SLUICE_FAULT_SEED'] ?? 4711);
 const CLIENTS = Math.min(10, PROMOTIONS);
 /** Where the report is written. */

@@ -25,7 +25,8 @@ import { StackClient } from '../support/stack-client.ts';
  */
 const ALL = process.env['SLUICE_EVENT_KILLS'] === 'all';
 const SEED = Number(process.env['SLUICE_FAULT_SEED'] ?? 20261121);
-const SAMPLE = 25;
+/** Of six promotions, one for each story: each process is killed in two of them. */
+const SAMPLE = 12;
 /** `2/6`: of six that share all positions this is the second one, with a stack of its own. */
 const [SHARD = 1, SHARDS = 1] = (process.env['SLUICE_FAULT_SHARD'] ?? '1/1').split('/').map(Number);
 /** Written anew after each promotion: what there is when the run is interrupted counts. */

@@ -41,6 +41,13 @@ export const PROMOTION = `query ($id: ID!) {
   promotion(id: $id) { ...PromotionParts }
 } ${PROMOTION_PARTS}`;
 
+/** What is looked at again and again while something is awaited: little, since each look costs the API what it asks for. */
+export const PROMOTION_GLANCE = `query ($id: ID!) {
+  promotion(id: $id) {
+    state endedAt reason { code message } packet { digest } steps { id state } deployments { state }
+  }
+}`;
+
 export const TARGET = `query ($name: ID!) {
   target(name: $name) { name currentRelease { id version } agent { state lastHeartbeatAt } }
 }`;
@@ -114,6 +121,16 @@ export interface PromotionAnswer {
   readonly evidence: readonly { readonly digest: string; readonly predicateType: string }[];
   readonly packet: { readonly digest: string; readonly document: string } | null;
   readonly events: { readonly edges: readonly { readonly node: EventAnswer }[] };
+}
+
+/** What {@link PROMOTION_GLANCE} answers. */
+export interface PromotionGlance {
+  readonly state: string;
+  readonly endedAt: string | null;
+  readonly reason: Reason | null;
+  readonly packet: { readonly digest: string } | null;
+  readonly steps: readonly { readonly id: string; readonly state: string }[];
+  readonly deployments: readonly { readonly state: string }[];
 }
 
 /** What {@link TARGET} answers. */

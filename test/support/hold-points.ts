@@ -41,15 +41,22 @@ export async function installHoldPoints(url: string): Promise<HoldPoints> {
   client.on('error', () => undefined);
   await client.connect();
   await client.query(INSTALL);
+  let last: Promise<unknown> = Promise.resolve();
+  /** One after the other: several who wait share the connection. */
+  const query = (sql: string, values: readonly string[] = []): Promise<pg.QueryResult> => {
+    const next = last.then(() => client.query(sql, [...values]));
+    last = next.catch(() => undefined);
+    return next;
+  };
   return {
     hold: async (key) => {
-      await client.query('select pg_advisory_lock(hashtextextended($1, 0))', [key]);
+      await query('select pg_advisory_lock(hashtextextended($1, 0))', [key]);
     },
     untilReached: async (key) => {
       await waitFor(
         `a transaction stands at ${key}`,
         async () => {
-          const { rowCount } = await client.query(
+          const { rowCount } = await query(
             `select from pg_locks where locktype = 'advisory' and not granted
               and ((classid::bigint << 32) | objid::bigint) = hashtextextended($1, 0)`,
             [key],
@@ -60,7 +67,7 @@ export async function installHoldPoints(url: string): Promise<HoldPoints> {
       );
     },
     releaseAll: async () => {
-      await client.query('select pg_advisory_unlock_all()');
+      await query('select pg_advisory_unlock_all()');
     },
     close: () => client.end(),
   };

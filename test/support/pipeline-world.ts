@@ -12,6 +12,9 @@ const CHECKOUT = fileURLToPath(new URL('../../', import.meta.url));
 /** The tenant of a stack that names none. */
 const TENANT = 'demo';
 
+/** The environment whose steps may read the database owner's secret; no other one may. */
+const DATABASE = 'database';
+
 /** A message that a pipeline sent. */
 export interface ToldMessage {
   readonly text: string;
@@ -46,7 +49,7 @@ export async function makePipelineWorld(channels: readonly string[]): Promise<Pi
   await chmod(folder, 0o755);
   const at = (name: string): string => join(folder, name);
   for (const name of ['tools', 'flake', 'nix-scratch', 'told']) await mkdir(at(name));
-  await mkdir(join(at('secrets'), TENANT), { recursive: true, mode: 0o700 });
+  await mkdir(join(at('secrets'), TENANT, DATABASE), { recursive: true, mode: 0o700 });
   await writeFile(
     at('channels.json'),
     JSON.stringify({
@@ -94,7 +97,8 @@ export async function makePipelineWorld(channels: readonly string[]): Promise<Pi
       const url = shopUrl(stack);
       await query(url, 'create table versions (place serial primary key, version int)');
       await query(url, 'insert into versions (version) values (41)');
-      await writeFile(join(at('secrets'), TENANT, 'shop-database-owner'), url, { mode: 0o600 });
+      const secret = join(at('secrets'), TENANT, DATABASE, 'shop-database-owner');
+      await writeFile(secret, url, { mode: 0o600 });
     },
     listSchemaVersions: async (stack) =>
       (

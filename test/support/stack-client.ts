@@ -5,7 +5,9 @@ import {
   CANCEL_PROMOTION,
   CREATE_RELEASE,
   PROMOTION,
+  PROMOTION_GLANCE,
   type PromotionAnswer,
+  type PromotionGlance,
   RELEASE_REQUEST,
   REQUEST_PROMOTION,
   type Refusal,
@@ -40,14 +42,22 @@ export class StackClient {
   readonly #url: string;
   readonly #token: string;
   readonly #patienceMs: number;
+  readonly #glanceMs: number;
 
-  /** @param options `patienceSeconds`: how long a server that is away is asked again; 60 when absent */
+  /**
+   * @param options `patienceSeconds`: how long a server that is away is asked again, 60 when absent; `glanceMs`: how often a
+   *   promotion that is waited for is looked at, 200 when absent
+   */
   constructor(
     stack: Pick<Stack, 'graphqlUrl' | 'tokens'>,
     principal = 'release-manager',
-    { patienceSeconds = 60 }: { readonly patienceSeconds?: number } = {},
+    {
+      patienceSeconds = 60,
+      glanceMs = 200,
+    }: { readonly patienceSeconds?: number; readonly glanceMs?: number } = {},
   ) {
     this.#patienceMs = patienceSeconds * 1000;
+    this.#glanceMs = glanceMs;
     this.#url = stack.graphqlUrl;
     this.#token = stack.tokens[principal] ?? '';
   }
@@ -155,18 +165,24 @@ export class StackClient {
     return (await this.ask<{ promotion: PromotionAnswer }>(PROMOTION, { id })).promotion;
   }
 
+  /** What of a promotion is looked at again and again. */
+  async glance(id: string): Promise<PromotionGlance> {
+    return (await this.ask<{ promotion: PromotionGlance }>(PROMOTION_GLANCE, { id })).promotion;
+  }
+
   async target(name: string): Promise<TargetAnswer> {
     return (await this.ask<{ target: TargetAnswer }>(TARGET, { name })).target;
   }
 
   /** Waits until a promotion has ended and its packet is there. */
   async untilSealed(id: string, seconds = 60): Promise<PromotionAnswer> {
-    return this.untilPromotion(
+    await this.untilPromotion(
       id,
       'has ended and is sealed',
       ({ state, packet }) => ENDED.includes(state) && packet !== null,
       seconds,
     );
+    return this.promotion(id);
   }
 
   /** Waits until a step is in a state. */
@@ -183,18 +199,18 @@ export class StackClient {
   async untilPromotion(
     id: string,
     what: string,
-    isWanted: (promotion: PromotionAnswer) => boolean,
+    isWanted: (promotion: PromotionGlance) => boolean,
     seconds = 60,
-  ): Promise<PromotionAnswer> {
-    let last: PromotionAnswer | undefined;
-    return waitFor(
+  ): Promise<void> {
+    let last: PromotionGlance | undefined;
+    await waitFor(
       `promotion ${id} ${what}`,
       async () => {
-        last = await this.promotion(id);
-        return isWanted(last) && last;
+        last = await this.glance(id);
+        return isWanted(last);
       },
-      { seconds, everyMs: 200 },
-      () => ({ state: last?.state, reason: last?.reason, steps: last?.steps }),
+      { seconds, everyMs: this.#glanceMs },
+      () => last,
     );
   }
 }

@@ -47,6 +47,7 @@ export const records: Pick<
   | 'openApproval'
   | 'recordApproval'
   | 'closeApproval'
+  | 'listBegunSteps'
   | 'listDeployments'
 > = proxyActivities<InterpreterActivities>(control);
 

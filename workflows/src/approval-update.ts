@@ -20,14 +20,22 @@ const decideApproval = defineUpdate<DecideApprovalResult, [DecideApprovalInput]>
 
 /**
  * Takes decisions. The validator is synchronous, for its promise would be dropped; the handler asks the same again before
- * it reserves the vote, so that nothing that stands between the two lets a second one pass.
+ * it reserves the vote, so that nothing that stands between the two lets a second one pass. One that was decided in a run before this one,
+ * which has continued as new, is answered as it was then: the engine itself does so only for Updates of the same run.
  */
 export function listenToDecisions(run: PromotionRun): void {
-  setHandler(decideApproval, (ballot) => decide(run, ballot), {
+  setHandler(decideApproval, (ballot) => answer(run, ballot), {
     validator: (ballot): void => {
-      admit(run, ballot);
+      if (!run.decided.has(ballot.approvalId)) admit(run, ballot);
     },
   });
+}
+
+function answer(run: PromotionRun, ballot: DecideApprovalInput): Promise<DecideApprovalResult> {
+  const known = run.decided.get(ballot.approvalId);
+  if (known === undefined) return decide(run, ballot);
+  run.updatedAt = workflowInfo().historyLength;
+  return Promise.resolve(known);
 }
 
 /** @throws ApplicationFailure whose type is the refusal's code */
@@ -63,7 +71,9 @@ async function decide(
     }
     request.confirm(vote);
     run.updatedAt = workflowInfo().historyLength;
-    return { approvalId: ballot.approvalId, state: request.tally() };
+    const decided = { approvalId: ballot.approvalId, state: request.tally() };
+    run.decided.set(ballot.approvalId, decided);
+    return decided;
   });
 }
 

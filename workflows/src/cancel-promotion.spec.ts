@@ -12,26 +12,30 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { bundleSources } from '../../test/src/workflows/bundle-workflows.ts';
 import type { FakeSettings } from '../../test/src/workflows/fake-activities.ts';
-import {
-  createFakeActivities,
-  succeeded,
-  unsuccessful,
-} from '../../test/src/workflows/fake-activities.ts';
-import type { FakeRecords } from '../../test/src/workflows/fake-records.ts';
+import { succeeded, unsuccessful } from '../../test/src/workflows/fake-activities.ts';
+import { FakeRecords } from '../../test/src/workflows/fake-records.ts';
 import { composeRules } from '../../test/src/workflows/fake-rules.ts';
+import type { PlayedPromotion, PromotionStage } from '../../test/src/workflows/promotion-stage.ts';
+import { createPromotionStage } from '../../test/src/workflows/promotion-stage.ts';
 import { createPoint, until } from '../../test/src/workflows/waiting.ts';
-import type { WorkflowEnvironment } from '../../test/src/workflows/workflow-environment.ts';
-import {
-  openWorkflowEnvironment,
-  startPromotion,
-} from '../../test/src/workflows/workflow-environment.ts';
+import { openWorkflowEnvironment } from '../../test/src/workflows/workflow-environment.ts';
 
-let env: WorkflowEnvironment;
+let stage: PromotionStage;
+/** Cancelled before a worker was there, by the way in which they were. */
+const unbegun = new Map<string, PlayedPromotion>();
 
 beforeAll(async () => {
-  env = await openWorkflowEnvironment(await bundleSources());
+  const served = createPoint();
+  const env = await openWorkflowEnvironment(await bundleSources());
+  stage = createPromotionStage(env, served.reached);
+  for (const [way, cancel] of WAYS) {
+    const promotion = await stage.start({ rules: composeRules() });
+    await cancel(promotion.handle);
+    unbegun.set(way, promotion);
+  }
+  served.reach();
 });
-afterAll(() => env.close());
+afterAll(() => stage.close());
 
 type Cancel = (handle: WorkflowHandle) => Promise<unknown>;
 
@@ -67,27 +71,24 @@ async function promoteAndCancel(
   cancel: Cancel,
   rules: FrozenRules = composeRules(),
 ): Promise<{ result: PromotionResult; records: FakeRecords; status: PromotionStatus }> {
-  const { activities, records } = createFakeActivities({ ...settings, rules });
-  return env.withWorkers(activities, async () => {
-    const { handle } = await startPromotion(env.client, rules.releaseDigest);
-    await reached;
-    await cancel(handle);
-    const result = (await handle.result()) as PromotionResult;
-    return { result, records, status: await handle.query<PromotionStatus>('promotionStatus') };
-  });
+  const promotion = await stage.start({ ...settings, rules });
+  const { handle, records } = promotion;
+  await reached;
+  await cancel(handle);
+  const result = await promotion.result();
+  return { result, records, status: await handle.query<PromotionStatus>('promotionStatus') };
 }
 
 const cancelled = { state: 'cancelled', reason: { code: 'promotion-cancelled' } };
 
-describe.each(WAYS)('cancelled by %s', (_way, cancel) => {
+describe.each(WAYS)('cancelled by %s', (way, cancel) => {
   test('before its first workflow task', async () => {
-    const rules = composeRules();
-    const { activities, records } = createFakeActivities({ rules });
-    const { handle } = await startPromotion(env.client, rules.releaseDigest);
-    await cancel(handle);
-    const result = await env.withWorkers(activities, () => handle.result());
-    expect(result).toMatchObject(cancelled);
-    expect(records.endState()).toMatchObject({ sealed: { state: 'cancelled' }, journal: [] });
+    const promotion = unbegun.get(way) as PlayedPromotion;
+    expect(await promotion.result()).toMatchObject(cancelled);
+    expect(promotion.records.endState()).toMatchObject({
+      sealed: { state: 'cancelled' },
+      journal: [],
+    });
   });
 
   test('while its rules are frozen', async () => {
@@ -360,50 +361,44 @@ test('a reason that the cut would end in half a character can still be signed', 
   expect(records.sealed?.state).toBe('cancelled');
 });
 
+/** A promotion whose environment is held by another one. */
+function startBehind(queueSeconds: number): Promise<PlayedPromotion> {
+  const rules = composeRules({ deadlines: { ...composeRules().deadlines, queueSeconds } });
+  const records = new FakeRecords();
+  records.lease.take('promotion:other/1');
+  return stage.start({ rules, records });
+}
+
 describe('the queue', () => {
   test('a waiting promotion is queued and goes on when the signal says that it may', async () => {
-    const rules = composeRules();
-    const { activities, records } = createFakeActivities({ rules });
-    records.lease.take('promotion:other/1');
-    await env.withWorkers(activities, async () => {
-      const { handle, input } = await startPromotion(env.client, rules.releaseDigest);
-      await until(() => records.promotionState === 'queued');
-      expect((await handle.query<PromotionStatus>('promotionStatus')).state).toBe('queued');
-      // A signal for something else, and one that is wrong, change nothing: the row decides.
-      await handle.signal('leaseGranted', { resource: 'environment:else', fencingToken: 9 });
-      const resource = environmentLease(input.environment);
-      await handle.signal('leaseGranted', { resource, fencingToken: 9 });
-      await new Promise((resolve) => setTimeout(resolve, 300));
-      expect(records.promotionState).toBe('queued');
-      records.lease.release('promotion:other/1');
-      await handle.signal('leaseGranted', { resource, fencingToken: 10 });
-      expect(await handle.result()).toMatchObject({ state: 'succeeded' });
-    });
+    const { queueSeconds } = composeRules().deadlines;
+    const { handle, input, records, result } = await startBehind(queueSeconds);
+    await until(() => records.promotionState === 'queued');
+    expect((await handle.query<PromotionStatus>('promotionStatus')).state).toBe('queued');
+    // A signal for something else, and one that is wrong, change nothing: the row decides.
+    await handle.signal('leaseGranted', { resource: 'environment:else', fencingToken: 9 });
+    const resource = environmentLease(input.environment);
+    await handle.signal('leaseGranted', { resource, fencingToken: 9 });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(records.promotionState).toBe('queued');
+    records.lease.release('promotion:other/1');
+    await handle.signal('leaseGranted', { resource, fencingToken: 10 });
+    expect(await result()).toMatchObject({ state: 'succeeded' });
     expect(records.changes).toEqual(
       expect.arrayContaining(['promotion running', 'promotion queued', 'promotion succeeded']),
     );
   });
 
   test('a lost signal is made up for by asking again', async () => {
-    const rules = composeRules({ deadlines: { ...composeRules().deadlines, queueSeconds: 60 } });
-    const { activities, records } = createFakeActivities({ rules });
-    records.lease.take('promotion:other/1');
-    await env.withWorkers(activities, async () => {
-      const { handle } = await startPromotion(env.client, rules.releaseDigest);
-      await until(() => records.promotionState === 'queued');
-      records.lease.release('promotion:other/1');
-      expect(await handle.result()).toMatchObject({ state: 'succeeded' });
-    });
+    const { records, result } = await startBehind(60);
+    await until(() => records.promotionState === 'queued');
+    records.lease.release('promotion:other/1');
+    expect(await result()).toMatchObject({ state: 'succeeded' });
   });
 
   test('waiting has a deadline that names the holder, and gives the place back', async () => {
-    const rules = composeRules({ deadlines: { ...composeRules().deadlines, queueSeconds: 2 } });
-    const { activities, records } = createFakeActivities({ rules });
-    records.lease.take('promotion:other/1');
-    const result = await env.withWorkers(activities, async () => {
-      const { handle } = await startPromotion(env.client, rules.releaseDigest);
-      return (await handle.result()) as PromotionResult;
-    });
+    const { records, result: ended } = await startBehind(2);
+    const result = await ended();
     expect(result).toMatchObject({ state: 'failed', reason: { code: 'lease-deadline-exceeded' } });
     expect(result.reason?.message).toContain('promotion:other/1');
     expect(records.endState()).toMatchObject({

@@ -1,7 +1,7 @@
 import type { PromotionEndState } from '@sluice/domain';
 import { parseStepType, readySteps } from '@sluice/domain';
 import type { FrozenRules, Reason } from '@sluice/temporal-contract';
-import { CONTROL_STEPS, STEP_QUEUES } from '@sluice/temporal-contract';
+import { CONTROL_STEPS, LEGACY_STEP_QUEUES } from '@sluice/temporal-contract';
 import type { PromotionRun } from './promotion-run.ts';
 import { runStep, unknownType } from './step-execution.ts';
 import { recordStepState } from './step-records.ts';
@@ -21,7 +21,7 @@ export async function interpretPipeline(run: PromotionRun, rules: FrozenRules): 
   const unknown = rules.pipeline.steps.find((step) => {
     const { type } = parseStepType(step.type);
     const isControl = rules.form === 2 && CONTROL_STEPS.has(type);
-    return !isControl && STEP_QUEUES[type] === undefined;
+    return !isControl && LEGACY_STEP_QUEUES[type] === undefined;
   });
   if (unknown !== undefined) {
     const reason = unknownType(unknown);

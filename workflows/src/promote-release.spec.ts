@@ -4,40 +4,29 @@ import { DEFAULT_DEADLINES, PIPELINE_SCHEMA } from '@sluice/domain';
 import type { FrozenRules, PromotionResult, PromotionStatus } from '@sluice/temporal-contract';
 import { FAILURES, SEARCH_ATTRIBUTES } from '@sluice/temporal-contract';
 import { ApplicationFailure } from '@temporalio/common';
-import { bundleSources } from '../../test/src/workflows/bundle-workflows.ts';
 import type { FakeSettings } from '../../test/src/workflows/fake-activities.ts';
-import {
-  createFakeActivities,
-  succeeded,
-  unsuccessful,
-} from '../../test/src/workflows/fake-activities.ts';
+import { succeeded, unsuccessful } from '../../test/src/workflows/fake-activities.ts';
 import type { FakeRecords } from '../../test/src/workflows/fake-records.ts';
 import { composeRules } from '../../test/src/workflows/fake-rules.ts';
-import type { WorkflowEnvironment } from '../../test/src/workflows/workflow-environment.ts';
-import {
-  openWorkflowEnvironment,
-  startPromotion,
-} from '../../test/src/workflows/workflow-environment.ts';
+import type { PromotionStage } from '../../test/src/workflows/promotion-stage.ts';
+import { openPromotionStage } from '../../test/src/workflows/promotion-stage.ts';
 
-let env: WorkflowEnvironment;
+let stage: PromotionStage;
 
 beforeAll(async () => {
-  env = await openWorkflowEnvironment(await bundleSources());
+  stage = await openPromotionStage();
 });
-afterAll(() => env.close());
+afterAll(() => stage.close());
 
 /** Promotes to the end over fake activities. */
 async function promote(
   settings: Omit<FakeSettings, 'rules'> & { readonly rules?: FrozenRules } = {},
 ): Promise<{ result: PromotionResult; records: FakeRecords; status: PromotionStatus }> {
   const rules = settings.rules ?? composeRules();
-  const { activities, records } = createFakeActivities({ ...settings, rules });
-  return env.withWorkers(activities, async () => {
-    const { handle } = await startPromotion(env.client, rules.releaseDigest);
-    const result = (await handle.result()) as PromotionResult;
-    const status = await handle.query<PromotionStatus>('promotionStatus');
-    return { result, records, status };
-  });
+  const promotion = await stage.start({ ...settings, rules });
+  const result = await promotion.result();
+  const status = await promotion.handle.query<PromotionStatus>('promotionStatus');
+  return { result, records: promotion.records, status };
 }
 
 function shortDeadlines(changes: Partial<FrozenRules['deadlines']>): FrozenRules {
@@ -314,19 +303,16 @@ describe('deadlines', () => {
 
 test('search attributes name the promotion by opaque ids and follow its state', async () => {
   const rules = composeRules();
-  const { activities } = createFakeActivities({ rules });
-  await env.withWorkers(activities, async () => {
-    const { handle, input } = await startPromotion(env.client, rules.releaseDigest);
-    await handle.result();
-    const { typedSearchAttributes } = await handle.describe();
-    const shown = Object.fromEntries(
-      typedSearchAttributes.getAll().map(({ key, value }) => [key.name, value]),
-    );
-    expect(shown).toMatchObject({
-      [SEARCH_ATTRIBUTES.tenant]: 'acme',
-      [SEARCH_ATTRIBUTES.environment]: input.environment,
-      [SEARCH_ATTRIBUTES.release]: rules.releaseDigest,
-      [SEARCH_ATTRIBUTES.promotionState]: 'succeeded',
-    });
+  const { handle, input, result } = await stage.start({ rules });
+  await result();
+  const { typedSearchAttributes } = await handle.describe();
+  const shown = Object.fromEntries(
+    typedSearchAttributes.getAll().map(({ key, value }) => [key.name, value]),
+  );
+  expect(shown).toMatchObject({
+    [SEARCH_ATTRIBUTES.tenant]: 'acme',
+    [SEARCH_ATTRIBUTES.environment]: input.environment,
+    [SEARCH_ATTRIBUTES.release]: rules.releaseDigest,
+    [SEARCH_ATTRIBUTES.promotionState]: 'succeeded',
   });
 });

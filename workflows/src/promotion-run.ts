@@ -1,6 +1,7 @@
 import type { PromotionState, StepState } from '@sluice/domain';
 import type {
   CourseState,
+  DecideApprovalResult,
   FrozenRules,
   PromoteReleaseInput,
   PromotionStatus,
@@ -52,8 +53,10 @@ export class PromotionRun {
   round = 1;
   /** The whole promotion's deadline; absent before the rules are frozen. */
   clock: PromotionClock | undefined = undefined;
-  /** The newest request for approval. */
+  /** The newest request for approval of this run. */
   approval: ApprovalRequest | undefined = undefined;
+  /** How the newest one of the runs before it ended. */
+  #askedBefore: PromotionStatus['approval'] = undefined;
   /** Targets where a deployment of this run has succeeded. */
   readonly deployedTargets = new Set<string>();
   /** The rollback that took the lease, once it is known: from then on no target is touched. */
@@ -67,6 +70,8 @@ export class PromotionRun {
   course: CourseRun | undefined = undefined;
   /** Length of the history in the task that an Update was last at work in. */
   updatedAt: number | undefined = undefined;
+  /** Answers that people were given whose decisions are recorded, those of the runs before this one among them. By the Update's id. */
+  readonly decided = new Map<string, DecideApprovalResult>();
   /** Name → digest of what each succeeded step made. */
   readonly outputs = new Map<string, Readonly<Record<string, string>>>();
   readonly #steps = new Map<string, StepStatus>();
@@ -125,6 +130,8 @@ export class PromotionRun {
     this.targetChanges = resume.targetsChanged ? 1 : 0;
     this.supersededBy = resume.supersededBy;
     this.denial = resume.denial;
+    this.#askedBefore = resume.asked;
+    for (const answer of resume.decided ?? []) this.decided.set(answer.approvalId, answer);
   }
 
   setStep(id: string, state: StepState, reason: Reason | null): void {
@@ -160,12 +167,13 @@ export class PromotionRun {
 
   /** Answer of the query `promotionStatus`. */
   status(): PromotionStatus {
-    const { state, fencingToken, approval } = this;
+    const { state, fencingToken } = this;
+    const approval = this.approval?.status() ?? this.#askedBefore;
     return {
       state,
       steps: this.steps(),
       fencingToken,
-      ...(approval === undefined ? {} : { approval: approval.status() }),
+      ...(approval === undefined ? {} : { approval }),
     };
   }
 

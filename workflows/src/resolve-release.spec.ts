@@ -18,19 +18,33 @@ import { Context } from '@temporalio/activity';
 import type { WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { bundleSources } from '../../test/src/workflows/bundle-workflows.ts';
-import { failOnce, runEachTwice } from '../../test/src/workflows/fault-injection.ts';
-import type { WorkflowEnvironment } from '../../test/src/workflows/workflow-environment.ts';
+import type {
+  StartedWorkers,
+  WorkflowEnvironment,
+} from '../../test/src/workflows/workflow-environment.ts';
 import {
   openWorkflowEnvironment,
   TEST_TENANT,
 } from '../../test/src/workflows/workflow-environment.ts';
 
 let env: WorkflowEnvironment;
+let workers: StartedWorkers;
+/** Of the request that is being resolved: one after the other, by the same workers. */
+let current: ReleaseActivities;
 
 beforeAll(async () => {
   env = await openWorkflowEnvironment(await bundleSources());
+  const routed: ReleaseActivities = {
+    resolveComponent: async (input) => current.resolveComponent(input),
+    recordRelease: async (input) => current.recordRelease(input),
+    refuseRelease: async (input) => current.refuseRelease(input),
+  };
+  workers = await env.startWorkers(routed);
 });
-afterAll(() => env.close());
+afterAll(async () => {
+  await workers?.end();
+  await env?.close();
+});
 
 /** What the records know of a request: settled once, and never otherwise. */
 interface Settled {
@@ -82,7 +96,11 @@ function requestOf(names: readonly string[]): ResolveReleaseInput {
   };
 }
 
-async function start(input: ResolveReleaseInput): Promise<WorkflowHandle> {
+async function start(
+  activities: ReleaseActivities,
+  input: ResolveReleaseInput,
+): Promise<WorkflowHandle> {
+  current = activities;
   return env.client.workflow.start(WORKFLOWS.resolveRelease, {
     workflowId: releaseRequestWorkflowId(input.tenantId, input.requestId),
     taskQueue: TASK_QUEUES.control,
@@ -94,10 +112,8 @@ async function resolve(
   activities: ReleaseActivities,
   names: readonly string[] = ['web', 'worker'],
 ): Promise<ResolveReleaseResult> {
-  return env.withWorkers(activities, async () => {
-    const handle = await start(requestOf(names));
-    return (await handle.result()) as ResolveReleaseResult;
-  });
+  const handle = await start(activities, requestOf(names));
+  return (await handle.result()) as ResolveReleaseResult;
 }
 
 test('components are resolved in their order and the release is recorded', async () => {
@@ -188,49 +204,11 @@ describe('refusals', () => {
         return context.cancelled.finally(() => clearInterval(timer));
       },
     });
-    const result = await env.withWorkers(activities, async () => {
-      const handle = await start(requestOf(['web']));
-      await new Promise((done) => setTimeout(done, 300));
-      await handle.cancel();
-      return (await handle.result()) as ResolveReleaseResult;
-    });
+    const handle = await start(activities, requestOf(['web']));
+    await new Promise((done) => setTimeout(done, 300));
+    await handle.cancel();
+    const result = (await handle.result()) as ResolveReleaseResult;
     expect(result).toMatchObject({ state: 'refused', code: 'release-request-cancelled' });
     expect(settlements).toEqual(['refused release-request-cancelled']);
-  });
-});
-
-describe('faults', () => {
-  const stories: readonly (readonly [string, Partial<ReleaseActivities>])[] = [
-    ['created', {}],
-    [
-      'refused',
-      { resolveComponent: async () => ({ ok: false, code: 'tag-unknown', message: 'none' }) },
-    ],
-  ];
-
-  test.each(stories)('%s: the same when any activity fails once', async (state, override) => {
-    const plain = createFakes(override);
-    const observed = failOnce(plain.activities, undefined, 'before');
-    const result = await resolve(observed.activities);
-    expect(result.state).toBe(state);
-    for (const call of [...new Set(observed.log.calls)]) {
-      for (const when of ['before', 'after'] as const) {
-        const fakes = createFakes(override);
-        const faulty = failOnce(fakes.activities, call, when);
-        expect({ call, when, result: await resolve(faulty.activities) }).toEqual({
-          call,
-          when,
-          result,
-        });
-        expect(fakes.settlements).toEqual(plain.settlements);
-      }
-    }
-  });
-
-  test.each(stories)('%s: the same when every activity runs twice', async (state, override) => {
-    const fakes = createFakes(override);
-    const result = await resolve(runEachTwice(fakes.activities));
-    expect(result.state).toBe(state);
-    expect(fakes.settlements).toHaveLength(1);
   });
 });

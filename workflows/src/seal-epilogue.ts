@@ -1,10 +1,11 @@
-import { cutText, isPromotionTransition } from '@sluice/domain';
-import type { PromotionResult } from '@sluice/temporal-contract';
+import { cutText, DEFAULT_DEADLINES, isPromotionTransition } from '@sluice/domain';
+import type { PromotionResult, Reason } from '@sluice/temporal-contract';
 import { environmentLease } from '@sluice/temporal-contract';
 import { ApplicationFailure, log, sleep } from '@temporalio/workflow';
-import { records, sealing } from './activity-classes.ts';
+import { controlWithin, records, sealing } from './activity-classes.ts';
 import { recordSteps } from './course/course-records.ts';
 import { endCourse } from './course/end-course.ts';
+import { settleAbandonedCourse } from './course/settle-abandoned.ts';
 import { meaningOfFailure } from './failure-reason.ts';
 import type { Ending } from './interpret-pipeline.ts';
 import type { PromotionRun } from './promotion-run.ts';
@@ -17,6 +18,9 @@ const SEAL_PATIENCE = '15 minutes';
 
 /** What a seal answers that has found targets to be put back first. */
 const REVERT_FIRST = 'revert-first';
+
+/** The same of a run that has no rules: any of its steps may be to be put back. */
+const UNDO_FIRST = 'undo-first';
 
 /** A sealed reason's text; what a failed revert says of many targets is cut. */
 const MAX_REASON = 8000;
@@ -64,6 +68,14 @@ export async function sealAndRelease(
   const sealed = seal(run, settled);
   await releaseLeaseAfter(run, settled, sealed);
   const result = await sealed;
+  if (result === UNDO_FIRST) {
+    run.effectsBegun = true;
+    run.leaseSought = true;
+    await adoptRulesOfBefore(run);
+    const undone = await settleAbandonedCourse(run, ending);
+    await passThroughRunning(run, undone);
+    return sealAndRelease(run, ending, undone);
+  }
   if (result === REVERT_FIRST) {
     run.effectsBegun = true;
     run.leaseSought = true;
@@ -74,6 +86,20 @@ export async function sealAndRelease(
   }
   run.showState(result.state);
   return result;
+}
+
+/** The records have them: steps have run by them. @throws ApplicationFailure `SealingFailed`, for sealed would be what is not true */
+async function adoptRulesOfBefore(run: PromotionRun): Promise<void> {
+  const { promotion } = run.input;
+  const seconds = DEFAULT_DEADLINES.promotionSeconds;
+  try {
+    run.adoptRules(await controlWithin(seconds).freezeRules({ promotion }));
+  } catch (error) {
+    const what = `Rules of ${promotion.promotionId}`;
+    const meaning = meaningOfFailure(error, 'freeze-rules', what, seconds);
+    if (meaning === undefined || meaning.kind === 'cancelled') throw error;
+    throw sealingFailed(meaning.reason);
+  }
 }
 
 /** A promotion that ends out of its queue passes through running where the table wants it. */
@@ -89,25 +115,36 @@ function areTargetsSettled(run: PromotionRun, { state, reason }: SettledEnding):
   return run.effectsBegun || isSuperseded;
 }
 
+/** Whether no step can have run that this run does not know of: one that has rules looks for them by itself. */
+function areStepsSettled(
+  { rules, input, supersededBy }: PromotionRun,
+  { state }: SettledEnding,
+): boolean {
+  if (rules !== undefined || input.kind === 'rollback') return true;
+  return state === 'succeeded' || supersededBy !== undefined;
+}
+
 /** @throws ApplicationFailure `SealingFailed` when no retry can mend it; the run can be reset once its cause is mended */
 async function seal(
   run: PromotionRun,
   settled: SettledEnding,
-): Promise<PromotionResult | typeof REVERT_FIRST> {
+): Promise<PromotionResult | typeof REVERT_FIRST | typeof UNDO_FIRST> {
   const { state, reason } = settled;
   const { promotion, traceparent } = run.input;
   const endedAt = new Date(Date.now()).toISOString();
   // A message may come from a tool or a host, cut anywhere: half a character could never be signed.
   const sealed = reason && { ...reason, message: cutText(reason.message, MAX_REASON) };
   try {
-    const { packetDigest, revertFirst, ended } = await sealing.sealPromotion({
+    const { packetDigest, revertFirst, undoFirst, ended } = await sealing.sealPromotion({
       promotion,
       state,
       reason: sealed,
       endedAt,
       traceparent,
       ...(areTargetsSettled(run, settled) ? {} : { targetsSettled: false }),
+      ...(areStepsSettled(run, settled) ? {} : { stepsSettled: false }),
     });
+    if (undoFirst === true) return UNDO_FIRST;
     if (revertFirst === true) return REVERT_FIRST;
     // The records have the last word: it was sealed before, or a rollback was faster than a success.
     return {
@@ -118,12 +155,16 @@ async function seal(
   } catch (error) {
     const meaning = meaningOfFailure(error, 'seal', `Seal of ${promotion.promotionId}`, 0);
     if (meaning === undefined || meaning.kind === 'cancelled') throw error;
-    throw ApplicationFailure.create({
-      type: 'SealingFailed',
-      nonRetryable: true,
-      message: `${meaning.reason.message} Mend the cause, then reset this run to its last workflow task.`,
-    });
+    throw sealingFailed(meaning.reason);
   }
+}
+
+function sealingFailed({ message }: Reason): ApplicationFailure {
+  return ApplicationFailure.create({
+    type: 'SealingFailed',
+    nonRetryable: true,
+    message: `${message} Mend the cause, then reset this run to its last workflow task.`,
+  });
 }
 
 /**
@@ -137,7 +178,7 @@ async function releaseLeaseAfter(
   sealed: Promise<unknown>,
 ): Promise<void> {
   const settledSeal = sealed.then(
-    (answer) => answer === REVERT_FIRST,
+    (answer) => answer === REVERT_FIRST || answer === UNDO_FIRST,
     () => false,
   );
   const patience = (): Promise<false> => sleep(SEAL_PATIENCE).then(() => false);

@@ -4,8 +4,8 @@ import type { ExecuteStepInput, FrozenRules, Reason, StepResult } from '@sluice/
 import {
   CONTROL_STEPS,
   LEASED_STEPS,
+  LEGACY_STEP_QUEUES,
   PER_TARGET_STEPS,
-  STEP_QUEUES,
 } from '@sluice/temporal-contract';
 import { isCancellation } from '@temporalio/workflow';
 import { stepWithin } from './activity-classes.ts';
@@ -123,7 +123,7 @@ async function executeOnce(
 ): Promise<Execution> {
   const { type, version } = parseStepType(step.type);
   const seconds = deadlineSeconds(type, rules.deadlines);
-  const queue = STEP_QUEUES[type];
+  const queue = LEGACY_STEP_QUEUES[type];
   if (queue === undefined) return { ...failed(unknownType(step)), thrown: true };
   const input: ExecuteStepInput = {
     type,

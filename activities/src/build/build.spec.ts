@@ -1,6 +1,6 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createFolderStore, type EvidenceStore } from '@sluice/evidence-store';
 import { getTool } from '@sluice/infra';
@@ -42,11 +42,12 @@ async function run(
   inputs: Readonly<Record<string, string>>,
   scope: Partial<ActivityScope> = {},
   nix: NixBench['nix'] | null = bench.nix,
+  nixTrouble: () => unknown = () => undefined,
 ) {
   const lines: string[] = [];
-  const step = createBuildStep({ evidence, nix: nix ?? undefined });
+  const step = createBuildStep({ evidence, nix: nix ?? undefined, nixTrouble });
   const outcome = await step.run({
-    input: { stepId: 'build' },
+    input: { stepId: 'build', promotion: { tenantId: 'acme', promotionId: 'dev/1' } },
     scope: createFakeScope(scope),
     log: createLogger({ service: 'test', level: 'silent' }),
     inputs: { component: 'hello', version: '1.4.0', ...inputs },
@@ -86,6 +87,11 @@ test('a flake is built; its closure is the component, and can be run from the ar
   expect(unpacked.roots).toEqual([storePath]);
   expect(text).toMatch(/dep> building-dep\n[^]*app> to-stdout\n[^]*built .*-app/);
   expect(text).toMatch(/2 of 2 derivations built, 0 failed/);
+  expect(text).toMatch(/^limits: none but those of the worker's own/);
+  // Exported, it is kept by number and age; until then it was pending.
+  const roots = join(bench.folder, 'nix', 'var', 'nix', 'gcroots', 'sluice');
+  expect(await readdir(join(roots, 'pending'))).toEqual([]);
+  expect(await readdir(join(roots, 'kept'))).toEqual([basename(storePath)]);
   expect(beats).toContainEqual(expect.objectContaining({ stage: 'build' }));
 });
 
@@ -117,6 +123,47 @@ test.each([
     reason: { code, message: expect.stringMatching(message) },
   });
   if (code === 'build-failed') expect(text).toContain('fails> line-two');
+});
+
+test('limits are said in the log; where they cannot be had nothing is built, and the worker looks again', async () => {
+  const limits = {
+    ...{ memoryBytes: 1 << 30, cpus: 1, processes: 64, mechanism: 'cgroup-v2' },
+    createGroup: () => Promise.reject(new Error('no groups are left')),
+  };
+  let looks = 0;
+  const look = (): void => {
+    looks += 1;
+  };
+  const { result, text } = await run(packageInputs('app'), {}, { ...bench.nix, limits }, look);
+  expect(text).toMatch(/^limits: 1024 MiB of memory, 1 processors, 64 processes \(cgroup-v2\)\n/);
+  expect(result).toMatchObject({ outcome: 'failed', reason: { code: 'nix-limits-missing' } });
+  expect(looks).toBe(1);
+});
+
+test('where the look finds that Nix or its limits are lost the step has not ended: another worker may build', async () => {
+  const gone = {
+    ...bench.nix,
+    executable: join(folder, 'gone'),
+    storeExecutable: join(folder, 'gone-store'),
+  };
+  const lost = run(packageInputs('app'), {}, gone, async () => 'There is no "nix" on the PATH.');
+  await expect(lost).rejects.toMatchObject({
+    name: 'ApplicationFailure',
+    type: 'Unavailable',
+    nonRetryable: false,
+    message: expect.stringMatching(/^Nothing was built: .*There is no "nix" on the PATH\./),
+  });
+  // What was to be built has failed: nobody looks.
+  const failed = await run(packageInputs('thrown'), {}, bench.nix, async () => 'lost');
+  expect(failed.result.reason).toMatchObject({ code: 'build-evaluation-failed' });
+  // Cancelled, nobody waits for the look.
+  const cancel = new AbortController();
+  const looking = (): Promise<never> => {
+    cancel.abort(new Error('cancelled'));
+    return new Promise(() => undefined);
+  };
+  const cancelled = run(packageInputs('app'), { cancellation: cancel.signal }, gone, looking);
+  await expect(cancelled).rejects.toMatchObject({ name: 'AbortError' });
 });
 
 test('a worker without Nix says so', async () => {
@@ -153,10 +200,11 @@ test('an evidence store that takes nothing fails the attempt, and nothing hangs'
   };
   const step = createBuildStep({ evidence: full, nix: bench.nix });
   const attempt = step.run({
-    input: { stepId: 'build' },
+    input: { stepId: 'build', promotion: { tenantId: 'acme', promotionId: 'dev/1' } },
     scope: createFakeScope(),
     log: createLogger({ service: 'test', level: 'silent' }),
     inputs: { component: 'hello', version: '1', ...packageInputs('app') },
+    idempotencyKey: 'dev/1/build',
     output: { write: () => undefined, hide: () => undefined },
   } as unknown as StepRun);
   await expect(attempt).rejects.toMatchObject({ code: 'ENOSPC' });

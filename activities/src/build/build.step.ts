@@ -1,4 +1,5 @@
 import { PassThrough } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Component, JsonValue } from '@sluice/domain';
 import type { EvidenceStore } from '@sluice/evidence-store';
 import {
@@ -7,7 +8,9 @@ import {
   build,
   CLOSURE_MEDIA_TYPE,
   composeNixComponent,
+  createStoreKeeper,
   DEFAULT_CLOSURE_LIMITS,
+  describeLimits,
   exportClosure,
   isNixError,
   NIX_COMPONENT_MEDIA_TYPE,
@@ -15,10 +18,11 @@ import {
   NixError,
   type NixSource,
 } from '@sluice/nix';
-import { TASK_QUEUES } from '@sluice/temporal-contract';
+import { FAILURES } from '@sluice/temporal-contract';
 import { type ActivityScope, withHeartbeats } from '../activity-scope.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { putDocument, recordBlobs, type StoredBlob } from '../evidence/stored-document.ts';
+import { activityFailure } from '../failures.ts';
 import {
   failedResult,
   type StepOutcome,
@@ -41,7 +45,16 @@ const NO_NIX =
   'This worker has no Nix, so nothing was built: install Nix 2.8 or newer (Debian: apt-get install nix-bin) where a ' +
   'worker serves the queue "build", then promote again.';
 
-type BuildParts = Pick<ActivityDependencies, 'evidence' | 'nix'>;
+/** Of Nix itself: what is to be built has no part in them. */
+const TROUBLE: ReadonlySet<string> = new Set(['nix-missing', 'nix-failed', 'nix-limits-missing']);
+
+/** A machine that is looked at for longer is taken as it was. Milliseconds. */
+const LONGEST_LOOK_MS = 120_000;
+
+type BuildParts = Pick<ActivityDependencies, 'evidence' | 'nix'> & {
+  /** Has this machine looked at; comes to what builds lack here now, where it lacks what it had. */
+  readonly nixTrouble?: (() => unknown) | undefined;
+};
 
 /** As the type's schema has checked them. */
 type BuildInputs = {
@@ -53,32 +66,72 @@ type BuildInputs = {
 /**
  * `build@1`: evaluates and builds with Nix, puts the closure into the evidence store as one archive, and gives the result as a component
  * (docs/adr/0025-a-pipeline-makes-its-release.md). What is in the store already is not built again, so an attempt after a crash goes on
- * where the last one was. Cancelled, it leaves no process behind.
+ * where the last one was. Cancelled, it leaves no process behind. Where this worker has lost what it began with, another one is to build.
  */
 export function createBuildStep(parts: BuildParts): StepType {
   return {
     type: 'build',
     version: 1,
-    queue: TASK_QUEUES.build,
     run: (run) =>
       withHeartbeats(run.scope, `build ${run.input.stepId}`, () => buildComponent(parts, run)),
   };
 }
 
-async function buildComponent({ evidence, nix }: BuildParts, run: StepRun): Promise<StepOutcome> {
+async function buildComponent(
+  { evidence, nix, nixTrouble }: BuildParts,
+  run: StepRun,
+): Promise<StepOutcome> {
   if (nix === undefined) return { result: failedResult('nix-unavailable', NO_NIX) };
+  run.output.write(`${describeBounds(nix)}\n`);
+  // Promotions of two tenants can have the same name.
+  const key = `${run.input.promotion.tenantId}/${run.idempotencyKey}`;
   try {
-    const output = await buildOutput(nix, run);
-    return await keepOutput(nix, evidence, output, run);
+    return await createStoreKeeper(nix).use(
+      key,
+      async ({ root, exported }) => {
+        const output = await buildOutput(nix, run, root);
+        const outcome = await keepOutput(nix, evidence, output, run);
+        await exported(output.storePath);
+        return outcome;
+      },
+      run.scope.cancellation,
+    );
   } catch (error) {
     if (!isNixError(error) || error.code === 'nix-cancelled') throw error;
     run.scope.cancellation.throwIfAborted();
+    if (TROUBLE.has(error.code)) await assertStillThere(nixTrouble, run, error);
     return { result: explain(error) };
   }
 }
 
+/** @throws an `Unavailable` failure, which another attempt mends, where this machine has lost what builds need */
+async function assertStillThere(
+  look: BuildParts['nixTrouble'],
+  { scope }: StepRun,
+  { message }: NixError,
+): Promise<void> {
+  const over = new AbortController();
+  const signal = AbortSignal.any([scope.cancellation, over.signal]);
+  const missing = await Promise.race([
+    look?.(),
+    sleep(LONGEST_LOOK_MS, undefined, { signal }),
+  ]).finally(() => over.abort());
+  if (typeof missing !== 'string') return;
+  throw activityFailure(
+    FAILURES.unavailable,
+    `Nothing was built: this worker has lost what it began with. It is tried again until the step's deadline, by any worker that serves the queue "build". ${missing} (${message})`,
+  );
+}
+
+/** Which limits hold, for the step's log. */
+function describeBounds({ limits }: Nix): string {
+  return limits === undefined
+    ? "limits: none but those of the worker's own, for nothing here keeps a build's"
+    : `limits: ${describeLimits(limits)}`;
+}
+
 /** @throws NixError */
-async function buildOutput(nix: Nix, run: StepRun): Promise<BuildOutput> {
+async function buildOutput(nix: Nix, run: StepRun, root: string): Promise<BuildOutput> {
   const { scope, output, log } = run;
   const inputs = run.inputs as unknown as BuildInputs;
   const lines = createBuildLog(output);
@@ -87,6 +140,7 @@ async function buildOutput(nix: Nix, run: StepRun): Promise<BuildOutput> {
     heartbeat: (progress) => scope.heartbeat({ stage: 'build', ...progress }),
     signal: scope.cancellation,
     limits: { timeoutMs: timeOf(scope) },
+    root,
   }).finally(() => lines.end());
   const built = chooseOutput(result);
   log.info({ storePath: built.storePath, narHash: built.narHash, ...result.progress }, 'built');

@@ -1,6 +1,6 @@
 import { hasStepOfType } from '@sluice/domain';
 import { type CommandRecord, withTenant } from '@sluice/persistence';
-import { type StepResult, TASK_QUEUES } from '@sluice/temporal-contract';
+import type { StepResult } from '@sluice/temporal-contract';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { planDeployment } from '../plan/plan-deployment.ts';
 import { readPlannedDeployment } from '../plan/planned-deployment.ts';
@@ -20,7 +20,6 @@ export function createDeployStep(parts: DeployParts): StepType {
   return {
     type: 'deploy',
     version: 1,
-    queue: TASK_QUEUES.deploy,
     run: (run) => deploy(parts, run),
   };
 }

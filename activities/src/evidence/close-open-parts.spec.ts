@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { holdStepState, listSteps, settleMember, withTenant } from '@sluice/persistence';
-import { TASK_QUEUES } from '@sluice/temporal-contract';
 import type { StepType } from '../step/step-type.ts';
 import { type CourseScene, createCourseScene, SCENE_TENANT } from '../testing/index.ts';
 import { closeOpenParts } from './close-open-parts.ts';
@@ -15,7 +14,6 @@ afterAll(() => room.close());
 const DYING: StepType = {
   type: 'script',
   version: 1,
-  queue: TASK_QUEUES.script,
   run: () => Promise.reject(new Error('The worker is gone.')),
 };
 

@@ -44,6 +44,7 @@ import { keepMemberLists, type MemberSummary, summaryOf } from './member-list.ts
 import { gatherEvidence, type PromotionEvidence } from './promotion-facts.ts';
 import { recordStatement, type SignedStatement, statementContext } from './statement-signing.ts';
 import { putText, recordBlobs, type StoredBlob } from './stored-document.ts';
+import { leavesSteps } from './unsettled-steps.ts';
 
 /** Media type of an evidence packet. */
 export const PACKET_MEDIA_TYPE = 'application/vnd.sluice.packet+json';
@@ -95,6 +96,10 @@ export function createSealActivities(
             (tx) => gatherEvidence(tx, promotionId),
             { isolation: 'repeatable read', readOnly: true },
           );
+          if (await leavesSteps(parts, input, facts.promotion)) {
+            log.info({ state: input.state }, 'not sealed: steps of an earlier run are put back');
+            return { packetDigest: '', revertFirst: true, undoFirst: true };
+          }
           if (mustRevertFirst(input, facts)) {
             log.info({ state: input.state }, 'not sealed: targets of an earlier run are put back');
             return { packetDigest: '', revertFirst: true };

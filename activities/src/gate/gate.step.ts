@@ -7,7 +7,7 @@ import {
   type ReleaseRecord,
   withTenant,
 } from '@sluice/persistence';
-import { FAILURES, type StepResult, TASK_QUEUES } from '@sluice/temporal-contract';
+import { FAILURES, type StepResult } from '@sluice/temporal-contract';
 import { withHeartbeats } from '../activity-scope.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { recordStatement, signStatement, statementContext } from '../evidence/statement-signing.ts';
@@ -50,7 +50,6 @@ export function createGateStep(parts: GateParts): StepType {
   return {
     type: 'gate',
     version: 1,
-    queue: TASK_QUEUES.gate,
     run: (run) => withHeartbeats(run.scope, 'gate', () => decide(parts, run)),
   };
 }

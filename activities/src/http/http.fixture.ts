@@ -18,7 +18,7 @@ export const HTTP_FIXTURE: StepFixture = {
     return {
       parts: {
         outbound: localClients(),
-        secrets: createMemorySecrets({ [`${tenantId}/token`]: 'a token for the fixture' }),
+        secrets: createMemorySecrets({ [`${tenantId}/_shared/token`]: 'a token for the fixture' }),
       },
       runs: [
         { name: 'asks', inputs: { url: at('/ready') } },

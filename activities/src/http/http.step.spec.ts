@@ -17,10 +17,10 @@ const folder = await mkdtemp(join(tmpdir(), 'sluice-http-'));
 afterAll(() => rm(folder, { recursive: true }));
 const evidence = createFolderStore(folder);
 const secrets = createMemorySecrets({
-  'acme/lb-token': 'Bearer s3cret"token',
-  'acme/body': 'the whole body',
-  'acme/two-lines': 'one\ntwo',
-  'other/foreign': 'x',
+  'acme/_shared/lb-token': 'Bearer s3cret"token',
+  'acme/_shared/body': 'the whole body',
+  'acme/_shared/two-lines': 'one\ntwo',
+  'other/_shared/foreign': 'x',
 });
 const step = createHttpStep({ evidence, outbound: localClients(), secrets });
 const declared = BUILT_IN_STEP_TYPES.get('http@1');
@@ -149,7 +149,7 @@ test('a secret URL is not told, whatever goes wrong with it', async () => {
   server = await serveLocally((_request, response) => response.writeHead(404).end());
   const { origin } = server;
   for (const value of [`${origin}/hook/hunter2`, 'hunter2 is no URL', 'http://hunter2.invalid/']) {
-    const own = createMemorySecrets({ 'acme/hook': value });
+    const own = createMemorySecrets({ 'acme/_shared/hook': value });
     const hook = createHttpStep({ evidence, outbound: localClients(), secrets: own });
     const ended = await run({ url: { secret: 'hook' } }, {}, hook);
     expect(ended.result.outcome).toBe('failed');
@@ -164,7 +164,9 @@ test('nor what its service repeats of it: in the log, the reason, headers and bo
     const headers = { location: `/moved${url}`, 'x-asked': `${url}`.split('/').at(-1) };
     response.writeHead(status, headers).end(`Cannot ${method} ${url}`);
   });
-  const own = createMemorySecrets({ 'acme/hook': `${server.origin}/services/T/B/tokenOfTeam` });
+  const own = createMemorySecrets({
+    'acme/_shared/hook': `${server.origin}/services/T/B/tokenOfTeam`,
+  });
   const hook = createHttpStep({ evidence, outbound: localClients(), secrets: own });
   for (const outcome of ['failed', 'failed', 'succeeded']) {
     const ended = await run({ url: { secret: 'hook' } }, {}, hook);
@@ -189,6 +191,10 @@ test.each<[Record<string, JsonValue>, string, RegExp]>([
   expect(ended.result.reason).toMatchObject({ code, message: expect.stringMatching(message) });
   expect(JSON.stringify(ended.result)).not.toMatch(/one\\ntwo|the whole body/);
   expect(server.seen).toEqual([]);
+});
+
+test.each(['http@1', 'soak@1'] as const)('%s does not ask again where it may never ask', (type) => {
+  expect(BUILT_IN_STEP_TYPES.get(type)?.retry.terminal).toContain('address-refused');
 });
 
 test('no answer, too late or too long are told apart', async () => {

@@ -1,4 +1,3 @@
-import { TASK_QUEUES } from '@sluice/temporal-contract';
 import { withHeartbeats } from '../activity-scope.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { recordBlobs } from '../evidence/stored-document.ts';
@@ -37,7 +36,6 @@ export function createHttpStep(parts: HttpParts): StepType {
   return {
     type: 'http',
     version: 1,
-    queue: TASK_QUEUES.outbound,
     marksEffect: true,
     run: (run) => withHeartbeats(run.scope, 'http', () => request(parts, run)),
   };

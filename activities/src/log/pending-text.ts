@@ -2,7 +2,7 @@ import { MAX_LOG_CHUNK_BYTES, type StepLogChunk } from '@sluice/persistence';
 
 /** Text of a log that is not stored yet: bounded as a whole, cut into chunks between characters. */
 export class PendingText {
-  readonly #limit: number;
+  #limit: number;
   #parts: Buffer[] = [];
   #size = 0;
   #unsent: StepLogChunk[] = [];
@@ -35,6 +35,24 @@ export class PendingText {
   /** Bytes that wait to be cut into chunks. */
   get size(): number {
     return this.#size;
+  }
+
+  /** Bytes of what was cut into chunks. */
+  get cut(): number {
+    return this.#bytes - this.#size;
+  }
+
+  /** From now on so many bytes are taken in all, where that is less than before; of what waits to be cut the end goes. */
+  restrict(limit: number): void {
+    this.#limit = Math.min(this.#limit, Math.max(limit, this.cut));
+    if (this.#bytes <= this.#limit) return;
+    const bytes = Buffer.concat(this.#parts);
+    const kept = cutBefore(bytes, this.#limit - this.cut);
+    this.#dropped += bytes.length - kept;
+    this.#bytes -= bytes.length;
+    this.#parts = [];
+    this.#size = 0;
+    this.#add(bytes.subarray(0, kept));
   }
 
   /** Takes a text, as far as there is room. */

@@ -10,6 +10,7 @@ import {
   type StepLogChunk,
   type StepLogKey,
   type StepLogRef,
+  sumStepLogs,
   type Tx,
   withTenant,
 } from '@sluice/persistence';
@@ -39,6 +40,8 @@ export interface StepLogRecords {
   close(log: StepLogRef, kept: KeptLog): Promise<boolean>;
   /** Opens and closes at once; gives its attempt. */
   store(key: StepLogKey, kept: KeptLog): Promise<number>;
+  /** Bytes of all logs of a promotion so far. */
+  sum(promotionId: string): Promise<number>;
   /** Some of the logs that were never closed, in a fixed order, after one or from the first; none at the end. */
   listOpen(open: OpenStepLogs): Promise<readonly StepLogRef[]>;
 }
@@ -48,8 +51,10 @@ export function createStepLogRecords(pool: Pool, tenantId: string): StepLogRecor
   const inTx = <T>(work: (tx: Tx) => Promise<T>): Promise<T> => withTenant(pool, tenantId, work);
   const close = async (tx: Tx, log: StepLogRef, kept: KeptLog): Promise<boolean> => {
     const { digest, mediaType, bytes, truncatedBytes } = kept;
+    // The step's row before the blob's, as where a log is opened and closed at once: many write the same, and would wait for each other.
+    const isClosed = await closeStepLog(tx, log, { digest, bytes, truncatedBytes });
     await insertEvidence(tx, { digest, mediaType, size: bytes });
-    return closeStepLog(tx, log, { digest, bytes, truncatedBytes });
+    return isClosed;
   };
   return {
     open: (key, chunks) =>
@@ -68,6 +73,7 @@ export function createStepLogRecords(pool: Pool, tenantId: string): StepLogRecor
         await close(tx, { ...key, attempt }, kept);
         return attempt;
       }),
+    sum: (promotionId) => inTx((tx) => sumStepLogs(tx, promotionId)),
     listOpen: (open) => inTx((tx) => listOpenStepLogs(tx, open)),
   };
 }

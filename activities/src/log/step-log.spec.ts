@@ -96,6 +96,42 @@ test('a log that is short in time is kept by its digest alone', async () => {
   expect(problems).toEqual([]);
 });
 
+test('logs of one promotion are bounded together: what is cut says so, and the first lines of each are kept', async () => {
+  const of = (memberKey: string, text: string): StepLog => {
+    const log = createStepLog(
+      parts(),
+      { tenantId: SCENE_TENANT, ...key, memberKey },
+      { promotionLimitBytes: 10_000, flushMilliseconds: 10 },
+    );
+    log.write(text);
+    return log;
+  };
+  await of('a', 'a'.repeat(6000)).close();
+  // One that is being written counts up to its last chunk.
+  const open = of('b', 'b'.repeat(1000));
+  const stored = () => asWorker((tx) => listOpenStepLogs(tx, { promotionId: key.promotionId }));
+  await until(async () => (await stored()).length === 1);
+  open.write('B'.repeat(1000));
+  const offsetsOfB = async (): Promise<readonly number[]> => {
+    const ref = { ...key, memberKey: 'b', attempt: 1 };
+    const chunks = await asWorker((tx) =>
+      listLogChunksAfter(tx, ref, { afterOffset: 0, limit: 10 }),
+    );
+    return chunks.map(({ byteOffset }) => byteOffset);
+  };
+  await until(async () => (await offsetsOfB()).includes(1000));
+  await of('c', `${'c'.repeat(2999)}€${'c'.repeat(500)}`).close();
+  await open.close();
+  await of('d', 'd'.repeat(1000)).close();
+  await of('e', 'e'.repeat(2000)).close();
+  const logs = await listAll();
+  expect(logs.map(({ truncatedBytes }) => truncatedBytes)).toEqual([0, 0, 503, 0, 976]);
+  expect(await readBlob(logs[2] as StepLogRecord)).toBe(
+    `${'c'.repeat(2999)}\n[sluice: 503 bytes are left out here; of all logs of a promotion about 10000 are kept]\n`,
+  );
+  expect(problems).toEqual([]);
+});
+
 test('a step that writes nothing leaves nothing', async () => {
   const log = open();
   log.write('');

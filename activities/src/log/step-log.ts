@@ -24,6 +24,14 @@ import { createStepLogRecords, type StepLogRecords } from './step-log-records.ts
 /** What is kept of one execution's log. Bytes. */
 export const STEP_LOG_BYTES = 8 * 1024 * 1024;
 
+/** What is kept of all logs of a promotion together, about: steps that write at the same time may go over it. Bytes. */
+export const PROMOTION_LOG_BYTES = 256 * 1024 * 1024;
+
+/** What is kept of a log whatever the others have taken. Bytes. */
+const LEAST_LOG_BYTES = 1024;
+/** So much may be written until it is asked again how much room is left. Bytes. */
+const ROOM_ASKED_AFTER = 512 * 1024;
+
 const FLUSH_MS = 500;
 /** After the database said no. */
 const RETRY_MS = 5000;
@@ -52,6 +60,8 @@ export interface StepLogParts {
 export interface StepLogOptions {
   /** {@link STEP_LOG_BYTES} when absent. */
   readonly limitBytes?: number;
+  /** {@link PROMOTION_LOG_BYTES} when absent. */
+  readonly promotionLimitBytes?: number;
   /** Between what is written and its row. Milliseconds; 500 when absent. */
   readonly flushMilliseconds?: number;
 }
@@ -77,6 +87,7 @@ class Writer implements StepLog {
   readonly #parts: KeepLogParts;
   readonly #key: StepLogKey;
   readonly #limit: number;
+  readonly #promotionLimit: number;
   readonly #pause: number;
   readonly #masker = new LogMasker([]);
   readonly #text = new ReadableText();
@@ -88,11 +99,16 @@ class Writer implements StepLog {
   /** A later attempt has taken it for one that died. */
   #lost = false;
   #closed = false;
+  /** Bytes that it had when it was asked last how much room the promotion has. */
+  #askedAt: number | undefined;
+  /** The promotion's other logs left it less room than its own bound. */
+  #isCrowdedOut = false;
 
   constructor(parts: KeepLogParts, key: StepLogKey, options: StepLogOptions) {
     this.#parts = parts;
     this.#key = key;
     this.#limit = options.limitBytes ?? STEP_LOG_BYTES;
+    this.#promotionLimit = options.promotionLimitBytes ?? PROMOTION_LOG_BYTES;
     this.#pause = options.flushMilliseconds ?? FLUSH_MS;
     this.#pending = new PendingText(this.#limit);
   }
@@ -114,7 +130,10 @@ class Writer implements StepLog {
     clearTimeout(this.#timer);
     const timeUp = new AbortController();
     try {
-      this.#end();
+      this.#pending.push(this.#text.push(this.#masker.end()));
+      this.#pending.push(this.#text.end());
+      // Most steps write nothing.
+      if (this.#pending.bytes === 0 && this.#storing === undefined) return;
       const late = delay(CLOSE_DEADLINE_MS, undefined, { signal: timeUp.signal }).then(() => {
         throw new Error(`it took over ${CLOSE_DEADLINE_MS / 1000} s`);
       });
@@ -132,15 +151,30 @@ class Writer implements StepLog {
     else if (this.#pending.size > 0) this.#schedule();
   }
 
-  /** What was held back, and how much is missing. */
+  /** How much is missing. */
   #end(): void {
-    this.#pending.push(this.#text.push(this.#masker.end()));
-    this.#pending.push(this.#text.end());
     const { dropped } = this.#pending;
     if (dropped === 0) return;
-    this.#pending.finish(
-      `\n[sluice: ${dropped} bytes are left out here; of a step's log ${this.#limit} are kept]\n`,
-    );
+    const bound = this.#isCrowdedOut
+      ? `of all logs of a promotion about ${this.#promotionLimit}`
+      : `of a step's log ${this.#limit}`;
+    this.#pending.finish(`\n[sluice: ${dropped} bytes are left out here; ${bound} are kept]\n`);
+  }
+
+  /** Asks now and then how much room the promotion's other logs have left. A log of a line or two is kept without asking. */
+  async #askRoom(): Promise<void> {
+    const { bytes, cut } = this.#pending;
+    const isDue =
+      this.#askedAt === undefined
+        ? bytes > LEAST_LOG_BYTES
+        : bytes - this.#askedAt >= ROOM_ASKED_AFTER;
+    if (!isDue || this.#isCrowdedOut) return;
+    const used = await this.#parts.records.sum(this.#key.promotionId);
+    this.#askedAt = bytes;
+    const limit = Math.max(LEAST_LOG_BYTES, cut + this.#promotionLimit - used);
+    if (limit >= this.#limit || limit >= this.#pending.bytes + ROOM_ASKED_AFTER) return;
+    this.#isCrowdedOut = true;
+    this.#pending.restrict(limit);
   }
 
   #schedule(): void {
@@ -174,6 +208,7 @@ class Writer implements StepLog {
   async #storeAll(): Promise<void> {
     const { records } = this.#parts;
     for (;;) {
+      if (!this.#closed) await this.#askRoom();
       const chunks = this.#pending.chunks().slice(0, CHUNKS_A_WRITE);
       if (chunks.length === 0) return;
       if (this.#log === undefined) {
@@ -193,8 +228,12 @@ class Writer implements StepLog {
 
   async #keep(): Promise<void> {
     await this.#storing;
+    if (this.#lost) return;
+    // Where the database is away, storing it says so.
+    await this.#askRoom().catch(() => undefined);
+    this.#end();
     const { bytes, dropped } = this.#pending;
-    if (bytes === 0 || this.#lost) return;
+    if (bytes === 0) return;
     if (this.#log === undefined && !this.#failed) return this.#keepWhole();
     await this.#store();
     if (this.#log === undefined || this.#failed) return;

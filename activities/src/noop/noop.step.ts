@@ -1,4 +1,3 @@
-import { STEP_QUEUES, TASK_QUEUES } from '@sluice/temporal-contract';
 import { type StepType, succeededResult } from '../step/step-type.ts';
 
 /** noop@1 does nothing and succeeds: the interpreter's own cost is what a pipeline of these shows. */
@@ -6,7 +5,6 @@ export function createNoopStep(): StepType {
   return {
     type: 'noop',
     version: 1,
-    queue: STEP_QUEUES['noop'] ?? TASK_QUEUES.control,
     run: async () => ({ result: succeededResult({}) }),
   };
 }

@@ -18,7 +18,7 @@ export const NOTIFY_FIXTURE: StepFixture = {
     return {
       parts: {
         outbound: localClients(),
-        secrets: createMemorySecrets({ [`${tenantId}/token`]: 'a token for the fixture' }),
+        secrets: createMemorySecrets({ [`${tenantId}/_shared/token`]: 'a token for the fixture' }),
         channels: createNotifyChannels({
           [tenantId]: {
             ops: { kind: 'webhook', url: `${origin}/ops`, bearer: 'token' },

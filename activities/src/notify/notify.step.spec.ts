@@ -41,7 +41,7 @@ test('a webhook gets JSON, its token and a signature of the bytes; twice the sam
     'content-type': 'application/json',
     'x-sluice-signature-256': `sha256=${createHmac('sha256', 'k3y').update(body).digest('hex')}`,
   });
-  expect(first.written).toBe('ops (webhook), attempt 1: HTTP 204\n');
+  expect(first.written).toBe('> ops (webhook), attempt 1\n< HTTP 204\n');
   expect(first.hidden).toEqual(['t0ken', 'k3y']);
 });
 
@@ -91,7 +91,9 @@ test('whoever does not take it is named, its answer without secrets', async () =
     code: 'notify-undelivered',
     message: expect.stringContaining('Channel ops did not take the message: it answered with 403.'),
   });
-  expect(refused.written).toBe('no: Bearer ***\nops (webhook), attempt 1: it answered with 403\n');
+  expect(refused.written).toBe(
+    '> ops (webhook), attempt 1\nno: Bearer ***\n< it answered with 403\n',
+  );
   const silent = await tell(
     { kind: 'webhook', url: `${origin}/silent` },
     {},
@@ -116,7 +118,7 @@ test('what a service repeats of its secret URL is not told', async () => {
     { hook: `${server.origin}/services/T/B/tokenOfTeam` },
   );
   expect(result.reason?.code).toBe('notify-undelivered');
-  expect(written).toMatch(/^Cannot POST \*\*\*\n/);
+  expect(written).toMatch(/^Cannot POST \*\*\*\n/m);
 });
 
 test('a missing secret, an unknown channel, and that of another tenant', async () => {
@@ -155,7 +157,7 @@ async function tell(
   const step = createNotifyStep({
     outbound: createOutboundClients(),
     secrets: createMemorySecrets(
-      Object.fromEntries(named.map(([name, value]) => [`acme/${name}`, value])),
+      Object.fromEntries(named.map(([name, value]) => [`acme/_shared/${name}`, value])),
     ),
     channels: createNotifyChannels({ acme: { ops: channel } }),
   });

@@ -1,4 +1,3 @@
-import { TASK_QUEUES } from '@sluice/temporal-contract';
 import { withHeartbeats } from '../activity-scope.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { isOutboundError } from '../outbound/outbound-error.ts';
@@ -21,7 +20,6 @@ export function createNotifyStep(parts: NotifyParts): StepType {
   return {
     type: 'notify',
     version: 1,
-    queue: TASK_QUEUES.outbound,
     marksEffect: true,
     run: (run) => withHeartbeats(run.scope, 'notify', () => notify(parts, run)),
   };
@@ -34,10 +32,12 @@ async function notify(parts: NotifyParts, run: StepRun): Promise<StepOutcome> {
   if (channel === undefined) {
     return { result: failedResult('channel-unknown', unknownChannel(parts, tenantId, name)) };
   }
+  // Before it: of one that is cancelled, or whose worker dies, this is all there will be.
+  run.output.write(`> ${name} (${channel.kind}), attempt ${run.scope.attempt}\n`);
   const delivery = await attempt(parts, run, channel, message);
   if ('code' in delivery) return { result: failedResult(delivery.code, delivery.message) };
   const outcome = 'told' in delivery ? delivery.told : delivery.refused;
-  run.output.write(`${name} (${channel.kind}), attempt ${run.scope.attempt}: ${outcome}\n`);
+  run.output.write(`< ${outcome}\n`);
   if ('told' in delivery) return { result: succeededResult({}, {}) };
   return {
     result: failedResult(

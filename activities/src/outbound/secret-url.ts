@@ -1,6 +1,5 @@
-import { readSecret } from '../secrets/read-secret.ts';
+import { readSecret, type SecretRun } from '../secrets/read-secret.ts';
 import type { SecretSource } from '../secrets/secret-source.ts';
-import type { StepRun } from '../step/step-type.ts';
 
 /** What is shorter is found in texts of all kinds: `v1`, `hooks`, `true`. */
 const MIN_PIECE = 8;
@@ -23,7 +22,7 @@ export interface SecretUrl {
  * @throws SecretError
  */
 export async function readSecretUrl(
-  run: Pick<StepRun, 'output' | 'input'>,
+  run: SecretRun,
   source: SecretSource | undefined,
   name: string,
 ): Promise<SecretUrl> {

@@ -1,7 +1,6 @@
 import { composePlanSet } from '@sluice/domain';
 import { insertPlanSet, insertPlans, upsertDeployments, withTenant } from '@sluice/persistence';
 import { NOTHING_DIGEST, planSetDigest } from '@sluice/pure';
-import { TASK_QUEUES } from '@sluice/temporal-contract';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { recordEventOf } from '../records/promotion-event.ts';
 import { releaseNotMade } from '../release/release-not-made.ts';
@@ -22,7 +21,6 @@ export function createPlanStep(parts: Pick<ActivityDependencies, 'pool'>): StepT
   return {
     type: 'plan',
     version: 1,
-    queue: TASK_QUEUES.control,
     run: (run) => plan(parts, run),
   };
 }

@@ -69,7 +69,7 @@ test('a team’s pipeline is frozen as a course, its inputs stay with the record
     schema: 'sluice.course/v1',
     name: 'shop',
     steps: [
-      { id: 'count', type: 'script@1', reads: ['n'], inputs: {} },
+      { id: 'count', type: 'script@1', queue: 'script', reads: ['n'], inputs: {} },
       { id: 'tell', inputs: {}, if: 'steps.count.outputs.n > 1' },
       { id: 'approve', control: true },
     ],

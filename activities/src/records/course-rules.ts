@@ -31,7 +31,7 @@ const TOLD_PROBLEMS = 20;
 /** The rules of a promotion that runs a team's pipeline, beside those that every promotion has. */
 export type CourseRules = Pick<
   FrozenRules,
-  'pipeline' | 'pipelineDigest' | 'parameters' | 'facts'
+  'pipeline' | 'pipelineDigest' | 'parameters' | 'facts' | 'undoesEarlierRuns'
 > & { readonly form: 3 };
 
 /** The pipeline that an environment names: its newest version, or the one that it holds to. */
@@ -77,6 +77,7 @@ export async function freezeCourse(
     form: 3,
     parameters: Object.fromEntries(parameters),
     facts: await readFacts(tx, promotion),
+    undoesEarlierRuns: true,
   };
 }
 

@@ -1,4 +1,5 @@
 import { type JsonValue, MAX_MATRIX_MEMBERS, type ResolvedMatrix } from '@sluice/domain';
+import type { EvidenceStore } from '@sluice/evidence-store';
 import {
   assertPromotionOpen,
   findBegunRound,
@@ -23,10 +24,12 @@ import {
   type ShardActivities,
   WORKFLOWS,
 } from '@sluice/temporal-contract';
+import { ApplicationFailure } from '@temporalio/common';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { activityFailure } from '../failures.ts';
 import { runActivity } from '../run-activity.ts';
 import type { FrozenCourses, FrozenPromotion } from '../step/frozen-course.ts';
+import { findLargeValueCode } from '../step/large-values.ts';
 import { readScope } from '../step/step-scope.ts';
 
 type NewMember = Pick<MemberRecord, 'key' | 'target' | 'value'>;
@@ -37,7 +40,7 @@ const MAX_VALUES_BYTES = 16 * 1024 * 1024;
 
 /** `expandMatrix`, `recordMembers` and `readMembers`. */
 export function createMatrixActivities(
-  parts: Pick<ActivityDependencies, 'pool' | 'logger' | 'scope' | 'observe'>,
+  parts: Pick<ActivityDependencies, 'pool' | 'evidence' | 'logger' | 'scope' | 'observe'>,
   courses: FrozenCourses,
 ): MatrixActivities {
   return {
@@ -54,7 +57,7 @@ export function createMatrixActivities(
           const all = { from: 0, to: MAX_MATRIX_MEMBERS };
           const known = await listMemberKeys(tx, set, all);
           if (known.length > 0) return expandedOf(known, isOverTargets);
-          const members = await findMembers(tx, frozen, stepId, course.matrix);
+          const members = await findMembers(tx, parts.evidence, frozen, stepId, course.matrix);
           await insertMembers(tx, set, members);
           return expandedOf(await listMemberKeys(tx, set, all), isOverTargets);
         }),
@@ -118,6 +121,7 @@ function expandedOf(keys: readonly string[], isOverTargets: boolean): ExpandedMa
 
 async function findMembers(
   tx: Tx,
+  evidence: EvidenceStore,
   frozen: FrozenPromotion,
   stepId: string,
   { over }: ResolvedMatrix,
@@ -126,7 +130,7 @@ async function findMembers(
   const values =
     'values' in over
       ? (over.values as readonly JsonValue[])
-      : await readList(tx, frozen, stepId, over.ref);
+      : await readList(tx, evidence, frozen, stepId, over.ref);
   if (values.length > MAX_MATRIX_MEMBERS) {
     throw invalid(
       `The matrix of step ${stepId} has ${values.length} members; at most ${MAX_MATRIX_MEMBERS} are taken: make several steps of it.`,
@@ -157,17 +161,26 @@ async function targetMembers(
 
 async function readList(
   tx: Tx,
+  evidence: EvidenceStore,
   frozen: FrozenPromotion,
   stepId: string,
   ref: string,
 ): Promise<readonly JsonValue[]> {
-  const scope = await readScope(tx, frozen, [ref.split('.')]);
+  const scope = await readScope(tx, evidence, frozen, [ref.split('.')]).catch(refuseLarge);
   const found = resolveReference(`The matrix of step ${stepId}`, ref, scope);
   if (!found.ok) throw invalid(found.message);
   if (Array.isArray(found.value)) return found.value as readonly JsonValue[];
   throw invalid(
     `The matrix of step ${stepId} goes over ${ref}, and that is no list: name an output or a parameter that is one.`,
   );
+}
+
+/** The code of a value by reference that cannot be read is the reason's. */
+function refuseLarge(error: unknown): never {
+  const code = findLargeValueCode(error);
+  if (code === undefined) throw error;
+  const { message } = error as Error;
+  throw ApplicationFailure.create({ type: code, message, nonRetryable: true });
 }
 
 function invalid(message: string): Error {

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { JsonValue } from '@sluice/domain';
 import { countMembers, findStep, listMembers, withTenant } from '@sluice/persistence';
-import { TASK_QUEUES } from '@sluice/temporal-contract';
 import { createNoopStep } from '../noop/noop.step.ts';
 import { failedResult, type StepRun, type StepType, succeededResult } from '../step/step-type.ts';
 import { type CourseScene, createCourseScene, SCENE_TENANT } from '../testing/index.ts';
@@ -20,7 +19,6 @@ const seen: StepRun[] = [];
 const SCRIPT: StepType = {
   type: 'script',
   version: 1,
-  queue: TASK_QUEUES.script,
   run: async (run) => {
     seen.push(run);
     if (run.member === 'bad') return { result: failedResult('script-exited', 'It was bad.') };

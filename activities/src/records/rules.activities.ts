@@ -127,7 +127,10 @@ async function readPipeline(
   promotion: PromotionRecord,
   environment: EnvironmentRecord,
 ): Promise<
-  Pick<FrozenRules, 'pipeline' | 'pipelineDigest' | 'parameters' | 'facts'> & { form: 2 | 3 }
+  Pick<
+    FrozenRules,
+    'pipeline' | 'pipelineDigest' | 'parameters' | 'facts' | 'undoesEarlierRuns'
+  > & { form: 2 | 3 }
 > {
   if (promotion.kind === 'rollback') {
     return { pipeline: ROLLBACK_PIPELINE, pipelineDigest: digestOf(ROLLBACK_PIPELINE), form: 2 };

@@ -1,5 +1,6 @@
 import {
   getPromotionHead,
+  listBegunSteps,
   listDeployments,
   type PromotionRecord,
   setPromotionState,
@@ -20,12 +21,12 @@ import { runActivity } from '../run-activity.ts';
 import { recordStepEvent, recordStepEvents } from '../step/settle-step.ts';
 import { recordEventOf } from './promotion-event.ts';
 
-/** `recordPromotion`, `recordStep`, `recordSteps` and `listDeployments`. */
+/** `recordPromotion`, `recordStep`, `recordSteps`, `listBegunSteps` and `listDeployments`. */
 export function createStateActivities(
   parts: Pick<ActivityDependencies, 'pool' | 'logger' | 'scope' | 'observe'>,
 ): Pick<
   InterpreterActivities,
-  'recordPromotion' | 'recordStep' | 'recordSteps' | 'listDeployments'
+  'recordPromotion' | 'recordStep' | 'recordSteps' | 'listBegunSteps' | 'listDeployments'
 > {
   return {
     recordPromotion: ({ promotion: { tenantId, promotionId }, state, reason }) =>
@@ -66,6 +67,11 @@ export function createStateActivities(
             steps.filter(({ stepId }) => changed.has(stepId)),
           );
         }),
+      ),
+
+    listBegunSteps: ({ promotion: { tenantId, promotionId } }) =>
+      runActivity(parts, 'listBegunSteps', { tenantId, promotionId }, () =>
+        withTenant(parts.pool, tenantId, (tx) => listBegunSteps(tx, promotionId)),
       ),
 
     listDeployments: ({ promotion: { tenantId, promotionId } }) =>

@@ -2,7 +2,8 @@ import { type Component, composeRelease } from '@sluice/domain';
 import { CLOSURE_MEDIA_TYPE, composeNixComponent, NIX_COMPONENT_MEDIA_TYPE } from '@sluice/nix';
 import { insertEvidence, insertRelease, withTenant } from '@sluice/persistence';
 import { canonicalJson, digestOf, digestOfBytes } from '@sluice/pure';
-import type { FixtureInputs, StepFixture } from '../testing/step-fixture.ts';
+import { effectKey } from '../step/effect-key.ts';
+import { type FixtureInputs, ONE_STEP, type StepFixture } from '../testing/step-fixture.ts';
 
 const CLOSURE = digestOfBytes('closure of the fixture');
 const documentOf = (narSize: number) =>
@@ -20,7 +21,7 @@ const [KEPT = '', OTHER = ''] = DOCUMENTS.map((document) => digestOf(document));
 /** `release@1` in its world: components that lie in the evidence store. */
 export const RELEASE_FIXTURE: StepFixture = {
   type: 'release@1',
-  open: async ({ tenantId, parts }) => {
+  open: async ({ tenantId, parts, scene }) => {
     await withTenant(parts.pool, tenantId, async (tx) => {
       await insertEvidence(tx, { digest: CLOSURE, mediaType: CLOSURE_MEDIA_TYPE, size: 300 });
       for (const document of DOCUMENTS) {
@@ -51,6 +52,13 @@ export const RELEASE_FIXTURE: StepFixture = {
         },
       ],
       slow: null,
+      effects: async () => {
+        const made = await scene.database.query<{ promotion: string }>(
+          `select promotion_id as promotion from sluice.events
+            where type = 'release.created' and promotion_id is not null order by arrival`,
+        );
+        return made.map(({ promotion }) => effectKey(promotion, ONE_STEP));
+      },
       close: async () => undefined,
     };
   },

@@ -10,7 +10,7 @@ import {
   withTenant,
 } from '@sluice/persistence';
 import { NOTHING_DIGEST, releaseDigest } from '@sluice/pure';
-import { FAILURES, TASK_QUEUES } from '@sluice/temporal-contract';
+import { FAILURES } from '@sluice/temporal-contract';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { activityFailure } from '../failures.ts';
 import { recordEventOf, workflowActor } from '../records/promotion-event.ts';
@@ -33,7 +33,6 @@ export function createReleaseStep(parts: ReleaseParts): StepType {
   return {
     type: 'release',
     version: 1,
-    queue: TASK_QUEUES.control,
     run: (run) => makeRelease(parts, run),
   };
 }

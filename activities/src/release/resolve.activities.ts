@@ -6,7 +6,7 @@ import {
   openLayout,
   type ResolvedImage,
 } from '@sluice/oci';
-import { findSource, withTenant } from '@sluice/persistence';
+import { findEvidence, findSource, type Pool, withTenant } from '@sluice/persistence';
 import { FAILURES, type ReleaseActivities } from '@sluice/temporal-contract';
 import { withHeartbeats } from '../activity-scope.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
@@ -74,7 +74,7 @@ async function resolve(
         `image ${image.digest} has ${total} bytes of layers; at most ${MAX_IMAGE_BYTES} are taken.`,
       );
     }
-    const blobs = await ingest(parts, layout, image, cancellation);
+    const blobs = await ingest(parts, tenantId, layout, image, cancellation);
     await withTenant(parts.pool, tenantId, (tx) => recordBlobs(tx, blobs));
     return { ok: true, component: componentOf(request, image.digest) };
   } catch (error) {
@@ -106,9 +106,13 @@ const DIGEST_CODES: ReadonlySet<string> = new Set([
   'evidence-too-large',
 ]);
 
-/** Configuration and layers first, the manifest last: who finds a manifest finds all that it names. */
+/**
+ * Configuration and layers first, the manifest last: who finds a manifest finds all that it names. What the store has already is taken from the
+ * source all the same, unless it is this tenant's as the same: a source that only names a blob makes it nobody's.
+ */
 async function ingest(
-  { evidence }: ResolveParts,
+  { evidence, pool }: ResolveParts,
+  tenantId: string,
   layout: ImageLayout,
   image: ResolvedImage,
   cancellation: AbortSignal,
@@ -116,7 +120,10 @@ async function ingest(
   const blobs: StoredBlob[] = [];
   for (const { digest, mediaType, size } of [image.manifest.config, ...image.manifest.layers]) {
     cancellation.throwIfAborted();
-    if ((await evidence.findSize(digest)) !== size) {
+    if (
+      !(await isOwn(pool, tenantId, { digest, mediaType })) ||
+      (await evidence.findSize(digest)) !== size
+    ) {
       await evidence.put(layout.blobStream({ digest, size }), {
         expectedDigest: digest,
         maxBytes: Math.max(size, 1),
@@ -130,6 +137,16 @@ async function ingest(
   await evidence.put(manifestBytes, { expectedDigest: digest, maxBytes: maxManifestBytes });
   blobs.push({ digest, mediaType, size: manifestBytes.byteLength });
   return blobs;
+}
+
+async function isOwn(
+  pool: Pool,
+  tenantId: string,
+  { digest, mediaType }: Pick<StoredBlob, 'digest' | 'mediaType'>,
+): Promise<boolean> {
+  const readOnly = { readOnly: true };
+  const found = await withTenant(pool, tenantId, (tx) => findEvidence(tx, digest), readOnly);
+  return found?.mediaType === mediaType;
 }
 
 function componentOf({ name, reference }: ComponentRequest, digest: string): Component {

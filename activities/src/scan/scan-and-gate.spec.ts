@@ -122,6 +122,14 @@ describe('release', () => {
       const answer = await resolveComponent({ tenantId: SCENE_TENANT, component });
       expect(answer).toMatchObject({ ok: false, code: 'blob-digest-mismatch' });
       expect(await evidence.has(packed.digest)).toBe(false);
+      // What another tenant has in the store is not had by naming it.
+      await evidence.put(packed.bytes, { maxBytes: 1 << 20 });
+      await rm(blob);
+      expect(await resolveComponent({ tenantId: SCENE_TENANT, component })).toMatchObject({
+        ok: false,
+      });
+      const isOwn = withTenant(own.worker, SCENE_TENANT, (tx) => hasEvidence(tx, packed.digest));
+      expect(await isOwn).toBe(false);
     } finally {
       await own.database.drop();
     }

@@ -1,9 +1,8 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Component, isNothing, PREDICATE_TYPES } from '@sluice/domain';
-import { getRelease, withTenant } from '@sluice/persistence';
-import { FAILURES, TASK_QUEUES } from '@sluice/temporal-contract';
+import { findUnownedEvidence, getRelease, withTenant } from '@sluice/persistence';
+import { FAILURES } from '@sluice/temporal-contract';
 import { ApplicationFailure } from '@temporalio/common';
 import { withHeartbeats } from '../activity-scope.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
@@ -11,6 +10,7 @@ import { recordStatement, signStatement, statementContext } from '../evidence/st
 import { putDocument, recordBlobs, type StoredBlob } from '../evidence/stored-document.ts';
 import { activityFailure } from '../failures.ts';
 import { releaseNotMade } from '../release/release-not-made.ts';
+import { makeStepFolder } from '../step/step-folder.ts';
 import {
   failedResult,
   type StepOutcome,
@@ -51,7 +51,6 @@ export function createScanStep(parts: ScanParts): StepType {
   return {
     type: 'scan',
     version: 1,
-    queue: TASK_QUEUES.scan,
     run: (run) =>
       withHeartbeats(run.scope, `scan ${run.promotion.releaseDigest}`, () => scan(parts, run)),
   };
@@ -126,18 +125,24 @@ async function scan(parts: ScanParts, run: StepRun): Promise<StepOutcome> {
 }
 
 async function scanImage(
-  { evidence, scanner }: ScanParts,
+  { evidence, scanner, pool }: ScanParts,
   component: Component,
   run: StepRun,
 ): Promise<ScannedImage> {
   const { scope } = run;
-  const folder = await mkdtemp(join(tmpdir(), 'sluice-scan-'));
+  const folder = await makeStepFolder('scan');
   try {
     const layout = join(folder, 'image');
     const scratch = join(folder, 'scratch');
     await mkdir(layout);
     await mkdir(scratch);
     const image = await readStoredImage(evidence, component.digest);
+    const { tenantId } = run.input.promotion;
+    const blobs = [image.config, ...image.layers].map(({ digest }) => digest);
+    const foreign = await withTenant(pool, tenantId, (tx) => findUnownedEvidence(tx, blobs), {
+      readOnly: true,
+    });
+    if (foreign !== undefined) throw notOwned(component, foreign);
     await materialiseLayout(evidence, image, layout, scope.cancellation);
     const scanned = await scanner.scan(
       {
@@ -159,6 +164,14 @@ async function scanImage(
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** What another tenant put into the store is not looked into, whatever names it. */
+function notOwned({ name, digest }: Component, foreign: string): Error {
+  return activityFailure(
+    FAILURES.integrity,
+    `Component ${name} (${digest}) names ${foreign}, which is not in this tenant's evidence: make a release of its source again.`,
+  );
 }
 
 /**

@@ -23,7 +23,7 @@ beforeAll(async () => {
   const sandbox = createHostSandbox({ bubblewrap: (await getTool('bwrap')).path });
   folder = await mkdtemp(join(tmpdir(), 'sluice-hostile-'));
   const evidence = createFolderStore(folder);
-  stage = createScriptStage({ sandbox, evidence, secrets: { 'acme/token': SECRET } });
+  stage = createScriptStage({ sandbox, evidence, secrets: { 'acme/dev/token': SECRET } });
 }, 600_000);
 
 afterAll(() => rm(folder, { recursive: true }));

@@ -7,6 +7,7 @@ export interface ScriptInputs {
   readonly file?: string;
   readonly arguments?: readonly string[];
   readonly files?: Readonly<Record<string, string>>;
+  readonly input?: JsonValue;
   readonly environment?: Readonly<Record<string, string>>;
   readonly secrets?: Readonly<Record<string, string>>;
   readonly network?: 'none' | 'all';

@@ -16,6 +16,12 @@ const UNAVAILABLE: ReadonlySet<string> = new Set([
   'sandbox-limit-missing',
 ]);
 
+/** True of an error that says that scripts cannot be run here; then none was. */
+export function isSandboxGone(error: unknown): boolean {
+  const { name, code } = (error ?? {}) as { readonly name?: unknown; readonly code?: unknown };
+  return name === 'SandboxError' && typeof code === 'string' && UNAVAILABLE.has(code);
+}
+
 /**
  * The reason code of an error of a script's making or of its sandbox; undefined for one that another attempt can mend without the step
  * knowing.
@@ -26,5 +32,5 @@ export function findRefusalCode(error: unknown): string | undefined {
   if (name === 'ScriptRefusal' || name === 'SecretError') return code;
   if (name !== 'SandboxError') return undefined;
   if (code === 'sandbox-run-invalid') return 'input-invalid';
-  return UNAVAILABLE.has(code) ? 'sandbox-unavailable' : code;
+  return isSandboxGone(error) ? 'sandbox-unavailable' : code;
 }

@@ -13,6 +13,8 @@ import { ScriptRefusal } from './script-refusal.ts';
 const MIB = 1024 * 1024;
 /** Name of the script in its folder. */
 const SCRIPT_FILE = 'sluice-script';
+/** Where its `input` lies. */
+const INPUT_FILE = 'inputs.json';
 const DEFAULT_INTERPRETER = ['/bin/sh', '-eu'];
 /** Of a script that comes by its digest. */
 const MAX_SCRIPT_BYTES = 16 * MIB;
@@ -22,6 +24,9 @@ const DEFAULT_TIMEOUT_SECONDS = 600;
 const LONGEST_GRACE_MS = 5000;
 /** For recording what came of it, before the last moment for all attempts. Milliseconds. */
 const END_RESERVE_MS = 3000;
+
+/** Of `SLUICE_MEMBER`. */
+const MAX_MEMBER_BYTES = 64 * 1024;
 
 /** Its own variables begin so. */
 const OWN_VARIABLE = 'SLUICE_';
@@ -60,11 +65,16 @@ export function environmentOf(
     SLUICE_STEP: input.stepId,
     SLUICE_ATTEMPT: `${scope.attempt}`,
     SLUICE_IDEMPOTENCY_KEY: idempotencyKey,
-    ...(member === undefined
-      ? {}
-      : { SLUICE_MEMBER: typeof member === 'string' ? member : canonicalJson(member) }),
+    ...memberVariable(member),
     ...(purpose === 'undo' ? { SLUICE_UNDO: 'true' } : {}),
   };
+}
+
+/** Linux takes no variable of any size: a larger member comes by `input`. */
+function memberVariable(member: StepRun['member']): Readonly<Record<string, string>> {
+  if (member === undefined) return {};
+  const text = typeof member === 'string' ? member : canonicalJson(member);
+  return Buffer.byteLength(text) > MAX_MEMBER_BYTES ? {} : { SLUICE_MEMBER: text };
 }
 
 /** How long it may take, and how long it is asked to end before it is ended. */
@@ -133,14 +143,31 @@ export async function collectFiles(
 ): Promise<Map<string, SandboxFile>> {
   const files = new Map<string, SandboxFile>();
   const wanted = Object.entries(inputs.files ?? {});
-  if (wanted.some(([path]) => path === SCRIPT_FILE)) {
+  const own = [
+    [SCRIPT_FILE, 'the script itself'],
+    ...(inputs.input === undefined ? [] : [[INPUT_FILE, 'its input']]),
+  ];
+  for (const [name, what] of own) {
+    if (!wanted.some(([path]) => path === name)) continue;
     throw new ScriptRefusal(
       'input-invalid',
-      `files has "${SCRIPT_FILE}": the script itself has that name. Take another one.`,
+      `files has "${name}": ${what} has that name. Take another one.`,
     );
   }
   await mkdir(folder);
   let room = diskBytes;
+  if (inputs.input !== undefined) {
+    const content = canonicalJson(inputs.input);
+    const bytes = Buffer.byteLength(content);
+    if (bytes > room) {
+      throw new ScriptRefusal(
+        'input-invalid',
+        `input has ${bytes} bytes, and there is room for ${room}. Raise limits.diskMiB and memoryMiB.`,
+      );
+    }
+    room -= bytes;
+    files.set(INPUT_FILE, { content });
+  }
   const fetch = async (digest: string, most: number, what: string): Promise<string> => {
     // What another tenant put into the store is none of its files.
     const isOwn = await ownsEvidence(run.input.promotion.tenantId, digest);

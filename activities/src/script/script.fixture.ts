@@ -40,7 +40,7 @@ export const SCRIPT_FIXTURE: StepFixture = {
     return {
       parts: {
         sandbox: createHostSandbox({}, 'all'),
-        secrets: createMemorySecrets({ [`${tenantId}/token`]: 'correct-horse' }),
+        secrets: createMemorySecrets({ [`${tenantId}/_shared/token`]: 'correct-horse' }),
       },
       runs: [
         {

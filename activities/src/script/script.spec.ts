@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createFolderStore, type EvidenceStore } from '@sluice/evidence-store';
 import { digestOfBytes } from '@sluice/pure';
-import type { SandboxProbe } from '@sluice/sandbox';
 import { createHostSandbox, type ScriptSandbox } from './script-sandbox.ts';
 import { createScriptStage, type ScriptStage } from './testing/script-stage.ts';
 
@@ -19,7 +18,11 @@ beforeAll(async () => {
   sandbox = createHostSandbox({ bubblewrap: (await getTool('bwrap')).path });
   folder = await mkdtemp(join(tmpdir(), 'sluice-script-spec-'));
   evidence = createFolderStore(folder);
-  const secrets = { 'acme/db-password': 'correct-horse', 'globex/db-password': 'theirs' };
+  const secrets = {
+    'acme/dev/db-password': 'correct-horse',
+    'acme/production/owner': 'staple',
+    'globex/_shared/db-password': 'theirs',
+  };
   stage = createScriptStage({ sandbox, evidence, secrets, owned });
 }, 600_000);
 
@@ -53,6 +56,29 @@ test('a script gives outputs and artifacts, and its log is shown', async () => {
   expect(log).toMatch(/^oops$/m);
   expect(log).toMatch(/\[sluice: the script ended with status 0; it took .* s/);
   expect(await evidence.has(digest)).toBe(true);
+});
+
+test('what is too large for its environment comes and goes as a file', async () => {
+  const input = Array.from({ length: 8000 }, (_, n) => `host-${n}-${'x'.repeat(120)}`);
+  const { result } = await stage.run(
+    `{ printf '{"again":'; cat inputs.json; printf '}'; } > outputs.json`,
+    { inputs: { input, outputs: { again: { type: 'any' } } } },
+  );
+  expect(result.reason).toBeNull();
+  expect(result.values?.['again']).toEqual(input);
+  const clash = await stage.run('true', {
+    inputs: { input: 1, files: { 'inputs.json': digestOfBytes('x') } },
+  });
+  expect(clash.result.reason).toMatchObject({
+    code: 'input-invalid',
+    message: expect.stringContaining('inputs.json'),
+  });
+  const small = await stage.run('true', {
+    inputs: { input: 'x'.repeat(1_100_000), limits: { diskMiB: 1, memoryMiB: 64 } },
+  });
+  expect(small.result.reason).toMatchObject({
+    message: expect.stringContaining('input has 1100002 bytes'),
+  });
 });
 
 test('its environment is what was declared and what we say', async () => {
@@ -119,6 +145,7 @@ test('a status that is not 0 fails with its last lines, without secrets', async 
 
 test.each<[string, Record<string, unknown>, string, RegExp]>([
   ['an unknown secret', { secrets: { A: 'nothing' } }, 'secret-unknown', /"nothing"/],
+  ['a secret of production', { secrets: { A: 'owner' } }, 'secret-unknown', /"owner"/],
   ['a variable of ours', { environment: { SLUICE_STEP: 'x' } }, 'input-invalid', /SLUICE_STEP/],
   ['a secret of ours', { secrets: { SLUICE_X: 'db-password' } }, 'input-invalid', /SLUICE_X/],
   ['more disk than memory', { limits: { memoryMiB: 16, diskMiB: 17 } }, 'input-invalid', /diskMiB/],
@@ -178,11 +205,6 @@ test('where there is no sandbox, or a limit cannot be kept, nothing is run', asy
   const none = await bare.run('true');
   expect(none.result.reason).toMatchObject({ code: 'sandbox-unavailable' });
 
-  const missing = createHostSandbox({ bubblewrap: '/nowhere/bwrap' });
-  const without = await createScriptStage({ evidence, sandbox: missing }).run('true');
-  expect(without.result.reason).toMatchObject({ code: 'sandbox-unavailable' });
-  expect(without.result.reason?.message).toContain('apt-get install bubblewrap');
-
   const { getTool } = await import('@sluice/infra');
   const bubblewrap = (await getTool('bwrap')).path;
   const plain = createHostSandbox({ bubblewrap, mechanisms: ['prlimit'] });
@@ -192,6 +214,38 @@ test('where there is no sandbox, or a limit cannot be kept, nothing is run', asy
   expect(unkept.result.reason?.message).toContain('cpus');
   // Who did not ask for it is not refused.
   expect((await poor.run('true')).result).toMatchObject({ outcome: 'succeeded' });
+});
+
+test('a sandbox that was lost ends no step: no attempt is counted, and another worker may have its own', async () => {
+  let troubles = 0;
+  const gone = createHostSandbox({ bubblewrap: '/nowhere/bwrap' }, 'none', () => {
+    troubles += 1;
+  });
+  const begun: string[] = [];
+  const beginEffect = async (): Promise<void> => void begun.push('begun');
+  const lost = createScriptStage({ evidence, sandbox: gone });
+  await expect(lost.run('true', { beginEffect })).rejects.toMatchObject({
+    name: 'ApplicationFailure',
+    type: 'Unavailable',
+    nonRetryable: false,
+    message: expect.stringMatching(/^Nothing was run: .*apt-get install bubblewrap/),
+  });
+  expect([begun, troubles]).toEqual([[], 1]);
+
+  // It goes while the files of the script are brought.
+  const probes = [sandbox.probe, gone.probe];
+  const going = { ...sandbox, probe: () => (probes.shift() ?? gone.probe)() };
+  const goes = createScriptStage({ evidence, sandbox: going }).run('true', { beginEffect });
+  await expect(goes).rejects.toMatchObject({ type: 'Unavailable' });
+  expect(begun).toEqual([]);
+
+  // In the very moment: the attempt has been counted, so it has an end. What undoes is not counted.
+  const late = createScriptStage({ evidence, sandbox: { ...sandbox, run: gone.run } });
+  const counted = await late.run('true', { beginEffect });
+  expect(counted.result.reason).toMatchObject({ code: 'sandbox-unavailable' });
+  expect(begun).toEqual(['begun']);
+  const undo = { inputs: { undo: {} }, purpose: 'compensate' as const };
+  await expect(late.run('true', undo)).rejects.toMatchObject({ type: 'Unavailable' });
 });
 
 test('a network is what the worker grants, whatever the pipeline asks for', async () => {
@@ -235,13 +289,8 @@ test('no time is left: nothing is run', async () => {
   expect(log).toBe('');
 });
 
-test('a usable sandbox is asked once a minute, an unusable one each time', async () => {
-  let asked = 0;
-  const probe = async (): Promise<SandboxProbe> => {
-    asked += 1;
-    return sandbox.probe();
-  };
-  await createScriptStage({ evidence, sandbox: { ...sandbox, probe } }).run('true');
-  expect(asked).toBe(1);
+test('a usable sandbox is tried now and then, an unusable one each time', async () => {
   expect(await sandbox.probe()).toBe(await sandbox.probe());
+  const gone = createHostSandbox({ bubblewrap: '/nowhere/bwrap' });
+  expect(await gone.probe()).not.toBe(await gone.probe());
 });

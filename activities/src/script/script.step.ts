@@ -1,10 +1,18 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { maskSecrets, type SandboxProbe, type SandboxSecret } from '@sluice/sandbox';
-import { TASK_QUEUES } from '@sluice/temporal-contract';
+import {
+  maskSecrets,
+  type SandboxProbe,
+  type SandboxResult,
+  type SandboxRun,
+  type SandboxSecret,
+} from '@sluice/sandbox';
+import { FAILURES } from '@sluice/temporal-contract';
 import { recordBlobs } from '../evidence/stored-document.ts';
+import { activityFailure } from '../failures.ts';
 import { readSecret } from '../secrets/read-secret.ts';
 import type { StepTypeParts } from '../step/capability-parts.ts';
+import { makeStepFolder } from '../step/step-folder.ts';
 import {
   failedResult,
   type StepOutcome,
@@ -13,10 +21,9 @@ import {
   succeededResult,
 } from '../step/step-type.ts';
 import { assertGoodEnd, readOutputs, storeArtifacts } from './script-end.ts';
-import { makeScriptFolder } from './script-folder.ts';
 import { type ScriptInputs, scriptInputsOf, undoInputsOf } from './script-inputs.ts';
 import { ScriptLog, showAsText } from './script-log.ts';
-import { findRefusalCode, ScriptRefusal } from './script-refusal.ts';
+import { findRefusalCode, isSandboxGone, ScriptRefusal } from './script-refusal.ts';
 import type { ScriptSandbox } from './script-sandbox.ts';
 import {
   argumentsOf,
@@ -32,13 +39,13 @@ export type ScriptParts = Pick<StepTypeParts, 'evidence' | 'ownsEvidence' | 'sec
 
 /**
  * `script@1`: runs a script in a sandbox. It is run anew by each attempt, with the same idempotency key in its environment; a worker that
- * dies takes it along, so that two never run beside each other on one machine.
+ * dies takes it along, so that two never run beside each other on one machine. A worker that has lost the sandbox which it began with runs
+ * nothing, and counts no attempt: the script is another worker's.
  */
 export function createScriptStep(parts: ScriptParts): StepType {
   return {
     type: 'script',
     version: 1,
-    queue: TASK_QUEUES.script,
     marksEffect: true,
     run: (run) => asOutcome(run, (inputs) => execute(parts, run, inputs, 'run')),
     compensate: (run) =>
@@ -51,7 +58,7 @@ export function createScriptStep(parts: ScriptParts): StepType {
   };
 }
 
-/** What is wrong with the script, its inputs or this worker is a failed result. */
+/** What is wrong with the script, its inputs or what this worker was given is a failed result. */
 async function asOutcome(
   run: StepRun,
   work: (inputs: ScriptInputs) => Promise<StepOutcome>,
@@ -77,14 +84,16 @@ async function execute(
   const limits = limitsOf(inputs.limits ?? {}, wallSeconds, probe);
   const environment = environmentOf(inputs, purpose, run);
   const secrets = await readSecrets(parts, run, inputs);
-  const folder = await makeScriptFolder();
+  const folder = await makeStepFolder('script');
   try {
     const files = await collectFiles(parts, inputs, limits.diskBytes, run, join(folder, 'files'));
     const workFolder = join(folder, 'kept');
     await mkdir(workFolder);
     const log = new ScriptLog(run.output);
+    // Bringing the files may have taken long, and from here on the attempt counts.
+    await findSandbox(parts.sandbox);
     await run.beginEffect?.();
-    const result = await sandbox.run({
+    const result = await runIn(sandbox, purpose, {
       argv: argumentsOf(inputs),
       files,
       environment,
@@ -121,6 +130,24 @@ async function execute(
   }
 }
 
+/** Of what undoes a step no attempt is counted: a sandbox that goes in that very moment is no end of it either. */
+async function runIn(
+  sandbox: ScriptSandbox,
+  purpose: ScriptPurpose,
+  run: SandboxRun,
+): Promise<SandboxResult> {
+  try {
+    return await sandbox.run(run);
+  } catch (error) {
+    if (purpose === 'undo' && isSandboxGone(error)) throw sandboxGone((error as Error).message);
+    throw error;
+  }
+}
+
+/**
+ * @throws ScriptRefusal where this worker was given no sandbox; an `Unavailable` failure, which another attempt mends, where the one that it
+ *   was given is gone
+ */
 async function findSandbox(
   sandbox: ScriptSandbox | undefined,
 ): Promise<{ readonly sandbox: ScriptSandbox; readonly probe: SandboxProbe }> {
@@ -136,9 +163,14 @@ async function findSandbox(
   const why = (gaps.length === 0 ? probe.missing : gaps).map(
     ({ message, how }) => `${message} ${how}`,
   );
-  throw new ScriptRefusal(
-    'sandbox-unavailable',
-    `No script can be run safely on this worker: ${why.join(' ')}`,
+  throw sandboxGone(why.join(' '));
+}
+
+/** Workers are given a sandbox that was tried: what it lacks has been lost since, and other workers may have theirs. */
+function sandboxGone(why: string): Error {
+  return activityFailure(
+    FAILURES.unavailable,
+    `Nothing was run: this worker does not have the sandbox that the script needs, or has it no more. It is tried again until the step's deadline, by any worker that serves the queue "script". ${why}`,
   );
 }
 

@@ -1,8 +1,8 @@
-import { quoteName, SecretError, type SecretSource } from './secret-source.ts';
+import { quoteName, SecretError, type SecretSource, SHARED_SECRETS } from './secret-source.ts';
 
 /**
  * Secrets for tests.
- * @param values `<tenant>/<name>` → value
+ * @param values `<tenant>/<environment>/<name>` or `<tenant>/_shared/<name>` → value
  */
 export function createMemorySecrets(
   values: Readonly<Record<string, string>>,
@@ -10,11 +10,13 @@ export function createMemorySecrets(
   const reads: string[] = [];
   return {
     reads,
-    read: async (tenantId, name) => {
-      const key = `${tenantId}/${name}`;
-      reads.push(key);
-      const value = Object.hasOwn(values, key) ? values[key] : undefined;
-      if (value !== undefined) return value;
+    read: async ({ tenantId, environment }, name) => {
+      reads.push(`${tenantId}/${environment}/${name}`);
+      for (const folder of [environment, SHARED_SECRETS]) {
+        const key = `${tenantId}/${folder}/${name}`;
+        const value = Object.hasOwn(values, key) ? values[key] : undefined;
+        if (value !== undefined) return value;
+      }
       throw new SecretError('secret-unknown', `The secret ${quoteName(name)} is not there.`);
     },
   };

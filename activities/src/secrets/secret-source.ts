@@ -1,11 +1,22 @@
+/** For whom a secret is read. */
+export interface SecretReader {
+  readonly tenantId: string;
+  /** Name of the promotion's environment, by the records. */
+  readonly environment: string;
+}
+
 /** Where steps find the values of secrets: they are named in pipelines, and seen by the step's own process alone. */
 export interface SecretSource {
   /**
-   * The value of one secret. No message of an error holds any part of a value.
+   * The value of one secret: the environment's own, else what the tenant has for all of its environments. Never another environment's. No
+   * message of an error holds any part of a value.
    * @throws SecretError
    */
-  read(tenantId: string, name: string): Promise<string>;
+  read(reader: SecretReader, name: string): Promise<string>;
 }
+
+/** Stands in the place of an environment's name, for what is meant for all of a tenant's: no environment can be called so. */
+export const SHARED_SECRETS = '_shared';
 
 /** Stable codes of {@link SecretError}; they are reason codes of steps, too. */
 export type SecretErrorCode =
@@ -35,7 +46,7 @@ export const MAX_SECRET_BYTES = 65_536;
 
 /** What stands in for secrets where a worker was given none: every name is unknown. */
 export const NO_SECRETS: SecretSource = {
-  read: async (_tenantId, name) => {
+  read: async (_reader, name) => {
     throw new SecretError(
       'secret-unknown',
       `The secret ${quoteName(name)} is wanted, and this worker has no secrets: set SLUICE_SECRETS_DIR.`,

@@ -1,4 +1,3 @@
-import { TASK_QUEUES } from '@sluice/temporal-contract';
 import { pause } from '../pause.ts';
 import {
   failedResult,
@@ -25,7 +24,6 @@ export function createSoakStep(parts: SoakParts): StepType {
   return {
     type: 'soak',
     version: 1,
-    queue: TASK_QUEUES.outbound,
     run: (run) => soak(parts, run),
   };
 }

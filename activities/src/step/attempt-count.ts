@@ -2,7 +2,6 @@ import {
   countAttempt,
   type ExecutionPlace,
   findEffect,
-  readAttempts,
   type Tx,
   withTenant,
 } from '@sluice/persistence';
@@ -11,7 +10,6 @@ import { activityFailure } from '../failures.ts';
 import { effectKey } from './effect-key.ts';
 import type { PreparedStep } from './prepare-step.ts';
 import type { StepFrameParts } from './run-step.ts';
-import type { StepType } from './step-type.ts';
 
 /** An execution that begins. */
 export interface AttemptedStep extends PreparedStep {
@@ -29,20 +27,6 @@ export function placeOf({
   member,
 }: ExecuteStepInput): ExecutionPlace {
   return { promotionId, stepId, round, memberKey: member?.key };
-}
-
-/** Counts that an execution begins; of a type that says itself when its effect does, only the number is read. */
-export async function beginAttempt(
-  tx: Tx,
-  type: StepType,
-  input: ExecuteStepInput,
-  prepared: PreparedStep,
-): Promise<AttemptedStep> {
-  if (type.marksEffect === true) {
-    const attempt = 1 + (await readAttempts(tx, placeOf(input)));
-    return { ...prepared, attempt, isCounted: false };
-  }
-  return { ...prepared, attempt: await count(tx, input), isCounted: true };
 }
 
 /** Counts an attempt that is not counted yet, the first time that it is called. Gives the attempt's number. */

@@ -21,7 +21,7 @@ const PARTS_OF: Readonly<Record<StepCapability, readonly PartName[]>> = {
   scanner: ['scanner'],
   policy: ['decisions'],
   agents: ['signer'],
-  nix: ['nix'],
+  nix: ['nix', 'nixTrouble'],
   sandbox: ['sandbox'],
   network: ['fetchUrl', 'outbound', 'channels'],
   secrets: ['secrets'],

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { findEffect, listEvents, withTenant } from '@sluice/persistence';
-import { TASK_QUEUES } from '@sluice/temporal-contract';
 import { createNoopStep } from '../noop/noop.step.ts';
 import { type CourseScene, createCourseScene, SCENE_TENANT } from '../testing/index.ts';
 import { failedResult, type StepRun, type StepType, succeededResult } from './step-type.ts';
@@ -21,7 +20,6 @@ beforeEach(() => {
 const SCRIPT: StepType = {
   type: 'script',
   version: 1,
-  queue: TASK_QUEUES.script,
   run: async () => ({ result: succeededResult({}, { exitCode: 0, artifacts: {} }) }),
   compensate: async (run) => {
     undone.push(run);

@@ -1,3 +1,4 @@
+import type { EvidenceStore } from '@sluice/evidence-store';
 import type { Logger } from '@sluice/observability';
 import {
   countFailedUndo,
@@ -15,12 +16,13 @@ import { recordEventOf } from '../records/promotion-event.ts';
 import { placeOf } from './attempt-count.ts';
 import { compensationKey, effectKey } from './effect-key.ts';
 import type { FrozenCourses, FrozenPromotion } from './frozen-course.ts';
+import { createLargeValueReader, findLargeValueCode, readValues } from './large-values.ts';
 import { checkExecution, type PreparedStep, prepareStep } from './prepare-step.ts';
 import { runLogged, type StepFrameParts } from './run-step.ts';
 import type { StoredResult } from './settle-step.ts';
 import { ATTEMPT_LOST, retryFailed, toldResult } from './step-attempt.ts';
 import type { StepRegistry } from './step-registry.ts';
-import { type StepOutcome, type StepType, succeededResult } from './step-type.ts';
+import { failedResult, type StepOutcome, type StepType, succeededResult } from './step-type.ts';
 
 /**
  * Puts back what one execution did, with the same inputs. Its effect record stands beside that of the execution, under the key
@@ -36,7 +38,9 @@ export async function compensate(
 ): Promise<StepResult> {
   const { tenantId, promotionId } = asked.promotion;
   const type = registry.get(asked.type, asked.version);
-  const begun = await withTenant(parts.pool, tenantId, (tx) => begin(tx, courses, type, asked));
+  const begun = await withTenant(parts.pool, tenantId, (tx) =>
+    begin(tx, parts, courses, type, asked),
+  );
   if ('stored' in begun) return toldResult(begun.stored, asked);
   if ('untouched' in begun) return { ...succeededResult({}), untouched: true };
   const { key, input } = begun;
@@ -106,6 +110,7 @@ interface BegunUndo extends FrozenPromotion {
 
 async function begin(
   tx: Tx,
+  { evidence }: Pick<StepFrameParts, 'evidence'>,
   courses: FrozenCourses,
   type: StepType,
   asked: ExecuteStepInput,
@@ -124,10 +129,29 @@ async function begin(
   const effect = await findEffect<StoredResult>(tx, key);
   if (effect === undefined && !(await hasBegun(tx, placeOf(input)))) return { untouched: true };
   if (effect !== undefined && wasRefused(type, effect.result)) return { untouched: true };
-  const prepared = await prepareStep(tx, frozen, step, checked);
-  const inputs = effect?.result.inputs;
-  const known = inputs === undefined ? prepared : { ...prepared, inputs, refusal: undefined };
+  const prepared = await prepareStep(tx, evidence, frozen, step, checked);
+  const known = await withRecordedInputs(evidence, prepared, effect?.result);
   return { ...frozen, prepared: known, key, input };
+}
+
+/** What it was done with goes before what would be found now. */
+async function withRecordedInputs(
+  evidence: EvidenceStore,
+  prepared: PreparedStep,
+  effect: StoredResult | undefined,
+): Promise<PreparedStep> {
+  if (effect?.inputs === undefined) return prepared;
+  const { inputs, inputReferences = {} } = effect;
+  const what = (name: string): string => `Input ${name} of step ${prepared.resolved.id}`;
+  try {
+    const reader = createLargeValueReader(evidence);
+    const found = await readValues(reader, what, inputs, inputReferences);
+    return { ...prepared, inputs: found, refusal: undefined };
+  } catch (error) {
+    const code = findLargeValueCode(error);
+    if (code === undefined) throw error;
+    return { ...prepared, inputs: {}, refusal: failedResult(code, (error as Error).message) };
+  }
 }
 
 /** True of a step that was never run for what it was given; its result says so. */

@@ -1,12 +1,5 @@
 import { isCourse } from '@sluice/domain';
-import {
-  findEffect,
-  listStepsById,
-  setStepState,
-  startMember,
-  type Tx,
-  withTenant,
-} from '@sluice/persistence';
+import { findEffect, setStepState, type Tx, withTenant } from '@sluice/persistence';
 import {
   type ExecuteStepInput,
   FAILURES,
@@ -15,22 +8,22 @@ import {
 } from '@sluice/temporal-contract';
 import { activityFailure } from '../failures.ts';
 import { type Correlation, runActivity } from '../run-activity.ts';
-import {
-  type AttemptedStep,
-  beginAttempt,
-  countOnce,
-  endedBefore,
-  placeOf,
-} from './attempt-count.ts';
+import { assertInput } from './assert-input.ts';
+import { type AttemptedStep, countOnce } from './attempt-count.ts';
+import { beginExecutions } from './begin-execution.ts';
 import { compensate } from './compensate-step.ts';
 import { effectKey } from './effect-key.ts';
+import { createExecutionsTogether } from './executions-together.ts';
 import { createFrozenCourses, type FrozenCourses, type FrozenPromotion } from './frozen-course.ts';
-import { checkExecution, type PreparedStep, prepareStep } from './prepare-step.ts';
+import { type KeptOutcome, keepOutcome } from './keep-outcome.ts';
+import type { PreparedStep } from './prepare-step.ts';
 import { type BegunRun, NO_OUTPUT, runLogged, type StepFrameParts } from './run-step.ts';
 import { isPerTarget, recordStepEvent, type StoredResult, settleStep } from './settle-step.ts';
-import { checkOutputs, retryFailed, toldResult, withoutLostAttempt } from './step-attempt.ts';
+import { checkOutputs, retryFailed, toldResult } from './step-attempt.ts';
+import { withFence } from './step-fence.ts';
 import type { StepRegistry } from './step-registry.ts';
 import type { StepOutcome, StepType } from './step-type.ts';
+import { answerOf } from './together.ts';
 
 /** The activities of every step that is no control step: find the type, run it or its compensation, settle it. */
 export function createStepActivities(
@@ -38,13 +31,14 @@ export function createStepActivities(
   registry: StepRegistry,
   courses: FrozenCourses = createFrozenCourses(),
 ): StepActivities {
+  const together = createExecutionsTogether({ ...parts, courses });
   return {
     executeStep: (input) =>
       runActivity(parts, 'executeStep', correlationOf(input), async (log, scope) => {
         const type = registry.get(input.type, input.version);
-        const begun = await withTenant(parts.pool, input.promotion.tenantId, (tx) =>
-          beginStep(tx, courses, input, type),
-        );
+        const { tenantId } = input.promotion;
+        const begun: BegunStep = await (together.begin(input, type) ??
+          withTenant(parts.pool, tenantId, (tx) => beginStep(tx, parts, courses, input, type)));
         if ('stored' in begun) return begun.stored;
         const { promotion, rules, prepared } = begun;
         const { stepId, target, member, round } = input;
@@ -61,22 +55,16 @@ export function createStepActivities(
           member: prepared?.member?.value,
           idempotencyKey: effectKey(promotion.promotionId, stepId, member?.key ?? target, round),
         };
-        const outcome =
+        const outcome: KeptOutcome =
           prepared === undefined
             ? await type.run({ ...run, output: NO_OUTPUT })
-            : await runPrepared(parts, type, run, prepared);
-        const settled = await withTenant(parts.pool, input.promotion.tenantId, (tx) =>
-          settleStep(tx, {
-            promotion,
-            rules,
-            stepId,
-            target,
-            member: member?.key,
-            round,
-            inputs: isUndoable(type, prepared) ? prepared?.inputs : undefined,
-            ...outcome,
-          }),
-        );
+            : await keepOutcome(parts, await runPrepared(parts, type, run, prepared), {
+                inputs: isUndoable(type, prepared) ? prepared.inputs : undefined,
+                wants: input.wants,
+              });
+        const end = { promotion, rules, stepId, target, member: member?.key, round, ...outcome };
+        const settled = await (together.settle(tenantId, end) ??
+          withTenant(parts.pool, tenantId, (tx) => settleStep(tx, end)));
         if (!settled.live) {
           const { outcome: came } = outcome.result;
           log.warn({ outcome: came }, 'the step was ended before its result came');
@@ -92,8 +80,8 @@ export function createStepActivities(
 }
 
 /** What is put back is put back with the same inputs: they are kept with the effect. */
-function isUndoable(type: StepType, prepared: PreparedStep | undefined): boolean {
-  return type.compensate !== undefined && prepared?.refusal === undefined;
+function isUndoable(type: StepType, prepared: PreparedStep): boolean {
+  return type.compensate !== undefined && prepared.refusal === undefined;
 }
 
 function correlationOf({
@@ -116,11 +104,10 @@ async function runPrepared(
 ): Promise<StepOutcome> {
   if (prepared.refusal !== undefined) return { result: prepared.refusal };
   const counted = countOnce(parts, run.input, prepared);
-  const beginEffect = async (): Promise<void> => void (await counted());
-  const outcome = await runLogged(parts, { ...run, beginEffect }, 'run', (logged) =>
-    type.run(logged),
+  const outcome = await withFence(parts, run, counted, (fenced) =>
+    runLogged(parts, fenced, 'run', (logged) => type.run(logged)),
   );
-  const result = checkOutputs(outcome.result, prepared);
+  const result = checkOutputs(outcome.result, prepared, run.input.wants);
   // What came to a result has been an attempt, also where it did not come to its effect.
   retryFailed(result, prepared, await counted());
   // What the type would write belongs to a success that it was not.
@@ -134,69 +121,47 @@ type BegunStep =
 /** Checks the input against the records and marks the step as running, unless its effect is recorded. */
 async function beginStep(
   tx: Tx,
+  { evidence }: Pick<StepFrameParts, 'evidence'>,
   courses: FrozenCourses,
   input: ExecuteStepInput,
   type: StepType,
 ): Promise<BegunStep> {
+  const rules = await courses.readRules(tx, input.promotion.promotionId);
+  if (!isCourse(rules.pipeline)) return beginBuiltIn(tx, courses, input);
+  const step = await courses.readStep(tx, rules, input.stepId);
+  const [told] = await beginExecutions(tx, { evidence }, [{ input, type, rules, step }]);
+  if (told === undefined) throw new Error('Nothing was said of what begins.');
+  return answerOf(told);
+}
+
+/** Of a built-in pipeline. */
+async function beginBuiltIn(
+  tx: Tx,
+  courses: FrozenCourses,
+  input: ExecuteStepInput,
+): Promise<BegunStep> {
   const { promotionId } = input.promotion;
-  const { stepId, target, member, round } = input;
+  const { stepId, target, round } = input;
   const frozen = await courses.read(tx, promotionId);
-  const { promotion, rules } = frozen;
   assertInput(input, frozen);
-  const isOfCourse = isCourse(rules.pipeline);
-  if (!isOfCourse && isPerTarget(input.type) !== (target !== undefined)) {
+  if (isPerTarget(input.type) !== (target !== undefined)) {
     throw activityFailure(
       FAILURES.invalidInput,
       `Step ${stepId} of type ${input.type} came ${target === undefined ? 'without' : 'with'} a target.`,
     );
   }
-  const step = isOfCourse ? await courses.readStep(tx, rules, stepId) : undefined;
-  const checked = step === undefined ? undefined : await checkExecution(tx, input, step);
-  const key = effectKey(promotionId, stepId, member?.key ?? target, round);
-  const told = (stored: StoredResult) => (isOfCourse ? toldResult(stored, input) : stored);
+  const key = effectKey(promotionId, stepId, target, round);
   const effect = await findEffect<StoredResult>(tx, key);
-  if (effect !== undefined) return { stored: told(effect.result) };
-  // Members begin one beside the other: only the first of them needs the step's row.
-  const isBegun =
-    member !== undefined &&
-    (await listStepsById(tx, promotionId, [stepId])).some(({ state }) => state === 'running');
+  if (effect !== undefined) return { stored: effect.result };
   try {
-    if (!isBegun && (await setStepState(tx, { promotionId, stepId, state: 'running' }))) {
-      await recordStepEvent(tx, promotion, stepId, 'running');
+    if (await setStepState(tx, { promotionId, stepId, state: 'running' })) {
+      await recordStepEvent(tx, frozen.promotion, stepId, 'running');
     }
   } catch (error) {
     // An attempt that was given up, and came to its end in this moment.
     const late = await findEffect<StoredResult>(tx, key);
     if (late === undefined) throw error;
-    return { stored: told(late.result) };
+    return { stored: late.result };
   }
-  if (step === undefined || checked === undefined) return { ...frozen, prepared: undefined };
-  if (member !== undefined && !(await startMember(tx, placeOf(input), member.key))) {
-    throw endedBefore(input);
-  }
-  const prepared = await prepareStep(tx, frozen, step, checked);
-  return { ...frozen, prepared: withoutLostAttempt(await beginAttempt(tx, type, input, prepared)) };
-}
-
-function assertInput(input: ExecuteStepInput, { promotion, rules }: FrozenPromotion): void {
-  const { promotionId } = promotion;
-  const { target } = input;
-  // What ran beside the step that made the release was given the one before.
-  assertDigest(input, 'release', [promotion.releaseDigest, rules.releaseDigest]);
-  assertDigest(input, 'rules', [rules.rulesDigest]);
-  if (target === undefined || rules.targets.includes(target)) return;
-  throw activityFailure(
-    FAILURES.invalidInput,
-    `Target ${target} is none of promotion ${promotionId}: ${rules.targets.slice(0, 20).join(', ')}.`,
-  );
-}
-
-function assertDigest(input: ExecuteStepInput, name: string, recorded: readonly string[]): void {
-  const given = input.inputDigests[name];
-  if (given === undefined || recorded.includes(given)) return;
-  throw activityFailure(
-    FAILURES.integrity,
-    `Step ${input.stepId} of ${input.promotion.promotionId} was given ${name} ${given}, ` +
-      `but ${recorded[0]} is recorded.`,
-  );
+  return { ...frozen, prepared: undefined };
 }

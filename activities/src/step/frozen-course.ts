@@ -7,7 +7,7 @@ import {
   type PromotionRecord,
   type Tx,
 } from '@sluice/persistence';
-import { FAILURES, type FrozenRules } from '@sluice/temporal-contract';
+import { FAILURES, type FrozenRules, type PromotionRef } from '@sluice/temporal-contract';
 import { activityFailure } from '../failures.ts';
 
 /** A promotion with what it holds to. */
@@ -28,6 +28,13 @@ export interface FrozenCourses {
   find(tx: Tx, promotionId: string): Promise<PromotionRecord | undefined>;
   /** @throws ApplicationFailure `NotFound`, or `Integrity` where nobody froze its rules */
   read(tx: Tx, promotionId: string): Promise<FrozenPromotion>;
+  /** The rules alone, without a question where they are known. Throws as `read`. */
+  readRules(tx: Tx, promotionId: string): Promise<FrozenRules>;
+  /** A step of form 3 that is known without a question, with the rules that it runs by. */
+  findKnown(
+    promotion: PromotionRef,
+    stepId: string,
+  ): { readonly rules: FrozenRules; readonly step: FrozenStep } | undefined;
   /**
    * A step of a promotion of form 3.
    * @throws ApplicationFailure `InvalidInput` for another form, or no such step
@@ -52,15 +59,30 @@ export function createFrozenCourses(): FrozenCourses {
     keep(rulesOf, key, rules);
     return { ...promotion, rules: { ...rules } };
   };
+  const read: FrozenCourses['read'] = async (tx, promotionId) => {
+    const promotion = await find(tx, promotionId);
+    if (promotion === undefined) {
+      throw activityFailure(FAILURES.notFound, `There is no promotion ${promotionId}.`);
+    }
+    return { promotion, rules: requireRules(promotion) };
+  };
   return {
     find,
+    read,
 
-    async read(tx, promotionId) {
-      const promotion = await find(tx, promotionId);
-      if (promotion === undefined) {
-        throw activityFailure(FAILURES.notFound, `There is no promotion ${promotionId}.`);
-      }
-      return { promotion, rules: requireRules(promotion) };
+    async readRules(tx, promotionId) {
+      const key = `${tx.tenantId}/${promotionId}`;
+      const known = rulesOf.get(key);
+      if (known === undefined) return (await read(tx, promotionId)).rules;
+      keep(rulesOf, key, known);
+      return known;
+    },
+
+    findKnown({ tenantId, promotionId }, stepId) {
+      const rules = rulesOf.get(`${tenantId}/${promotionId}`);
+      if (rules === undefined) return undefined;
+      const step = stepsOf.get(`${tenantId}/${rules.rulesDigest}`)?.get(stepId);
+      return step && { rules, step };
     },
 
     async readStep(tx, rules, stepId) {

@@ -1,24 +1,18 @@
 import { isCourse, type JsonValue } from '@sluice/domain';
 import {
   findEffect,
-  holdStepState,
   insertEffect,
   isPersistenceError,
   listEffects,
   type PromotionRecord,
   setStepState,
-  settleMember,
   type Tx,
+  type ValueReferences,
 } from '@sluice/persistence';
-import {
-  FAILURES,
-  type FrozenRules,
-  PER_TARGET_STEPS,
-  type StepResult,
-} from '@sluice/temporal-contract';
-import { activityFailure } from '../failures.ts';
+import { type FrozenRules, PER_TARGET_STEPS, type StepResult } from '@sluice/temporal-contract';
 import { recordEventOf, recordEventsOf } from '../records/promotion-event.ts';
 import { effectKey } from './effect-key.ts';
+import { endedBefore, settleExecution } from './settle-execution.ts';
 
 /** One step's (or one target's part of a step's) end. */
 export interface StepEnd {
@@ -33,6 +27,8 @@ export interface StepEnd {
   readonly result: StepResult;
   /** What it was done with, for who puts it back. */
   readonly inputs?: Readonly<Record<string, JsonValue>> | undefined;
+  /** Outputs and inputs that lie in the evidence store. */
+  readonly large?: Pick<StoredResult, 'references' | 'inputReferences'> | undefined;
   /** Records the effect even when the interpreter has ended the step: for effects that are out in the world. */
   readonly evenWhenEnded?: boolean;
   /** Writes the step's own rows; not called when the effect was recorded before. */
@@ -43,6 +39,10 @@ export interface StepEnd {
 export interface StoredResult extends StepResult {
   /** What it was done with; where it can be put back. */
   readonly inputs?: Readonly<Record<string, JsonValue>>;
+  /** Outputs that are too large to stand among its values. */
+  readonly references?: ValueReferences;
+  /** The same of its inputs. */
+  readonly inputReferences?: ValueReferences;
 }
 
 /** What stands in the records after {@link settleStep}. */
@@ -61,10 +61,10 @@ export async function settleStep(tx: Tx, end: StepEnd): Promise<SettledStep> {
   const { promotion, stepId, target, member = target, round } = end;
   const { promotionId } = promotion;
   const isOfCourse = isCourse(end.rules.pipeline);
-  const isMember = isOfCourse && member !== undefined;
-  const live = isMember
-    ? (await holdStepState(tx, promotionId, stepId)) === 'running'
-    : await isLive(tx, promotionId, stepId);
+  if (isOfCourse && (member !== undefined || end.record === undefined)) {
+    return settleExecution(tx, end);
+  }
+  const live = await isLive(tx, promotionId, stepId);
   if (!live && end.evenWhenEnded !== true) await assertRecorded(tx, end);
   // Types that know no values give digests alone.
   const values = end.result.values ?? end.result.outputs;
@@ -74,17 +74,14 @@ export async function settleStep(tx: Tx, end: StepEnd): Promise<SettledStep> {
     promotionId,
     stepId,
     target: target ?? null,
-    result: end.inputs === undefined ? result : { ...result, inputs: end.inputs },
+    result: {
+      ...result,
+      ...end.large,
+      ...(end.inputs === undefined ? {} : { inputs: end.inputs }),
+    },
   });
   if (!inserted) return { result: effect.result, live };
   await end.record?.(tx);
-  if (isMember) {
-    const { outcome: state, reason } = result;
-    const set = { promotionId, stepId, round: round ?? 1 };
-    const isSettled = await settleMember(tx, set, { key: member, state, reason, values });
-    if (!isSettled && end.evenWhenEnded !== true) throw endedBefore(end);
-    return { result, live: isSettled };
-  }
   if (live) await writeState(tx, { ...end, result });
   return { result, live };
 }
@@ -93,19 +90,6 @@ async function assertRecorded(tx: Tx, end: StepEnd): Promise<void> {
   const { promotion, stepId, target, member = target, round } = end;
   if (await findEffect(tx, effectKey(promotion.promotionId, stepId, member, round))) return;
   throw endedBefore(end);
-}
-
-function endedBefore({
-  promotion: { promotionId },
-  stepId,
-  target,
-  member = target,
-}: StepEnd): Error {
-  const what = member === undefined ? `Step ${stepId}` : `${member} of step ${stepId}`;
-  return activityFailure(
-    FAILURES.illegalTransition,
-    `${what} of ${promotionId} was ended before its result came; nothing was recorded.`,
-  );
 }
 
 /** True while the step runs. Takes the row's lock, so that the ends of several targets come one by one. */
@@ -132,6 +116,7 @@ async function writeState(tx: Tx, end: StepEnd): Promise<void> {
     reason: result.reason,
     outputs: target === undefined ? result.outputs : {},
     values: result.values ?? {},
+    references: end.large?.references ?? {},
   });
   await recordStepEvent(tx, promotion, stepId, state, {
     outcome: result.outcome,

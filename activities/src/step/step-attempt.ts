@@ -1,5 +1,11 @@
-import { cutText, findValueFaults, type JsonValue, outputSchemaOf } from '@sluice/domain';
-import { canonicalJson } from '@sluice/pure';
+import {
+  cutText,
+  findValueFaults,
+  type JsonValue,
+  MAX_INLINE_BYTES,
+  MAX_OUTPUT_BYTES,
+  outputSchemaOf,
+} from '@sluice/domain';
 import {
   type ExecuteStepInput,
   STEP_ATTEMPT_FAILED,
@@ -7,11 +13,9 @@ import {
 } from '@sluice/temporal-contract';
 import { ApplicationFailure } from '@temporalio/common';
 import type { AttemptedStep } from './attempt-count.ts';
+import { sizeOfValue } from './large-values.ts';
 import type { PreparedStep } from './prepare-step.ts';
 import { failedResult } from './step-type.ts';
-
-/** Typed outputs of one execution. Bytes of their canonical JSON. */
-export const MAX_OUTPUT_BYTES = 64 * 1024;
 
 /** A reason's message as the interpreter is told it; the records have all of it. UTF-16 units. */
 const TOLD_MESSAGE = 2000;
@@ -20,10 +24,13 @@ const TOLD_MESSAGE = 2000;
 const TERMINAL_CODES: ReadonlySet<string> = new Set([
   'input-invalid',
   'input-unavailable',
+  'inputs-too-large',
   'secret-invalid',
   'secret-unknown',
   'secret-unreadable',
+  'output-changed',
   'output-invalid',
+  'output-unavailable',
   'outputs-too-large',
 ]);
 
@@ -48,10 +55,14 @@ export function withoutLostAttempt(prepared: AttemptedStep): AttemptedStep {
   return { ...prepared, refusal: lost };
 }
 
-/** The result with all of its outputs as values, or a failure that says how they are not what the type promises. */
+/**
+ * The result with all of its outputs as values, or a failure that says how they are not what the type promises, or too large: all of them, or
+ * those that conditions read, which the interpreter holds itself.
+ */
 export function checkOutputs(
   result: StepResult,
   { resolved, manifest, inputs }: PreparedStep,
+  wants: ExecuteStepInput['wants'],
 ): StepResult {
   if (result.outcome !== 'succeeded') return result;
   const schema = outputSchemaOf(manifest, inputs);
@@ -72,15 +83,22 @@ export function checkOutputs(
       outputs: result.outputs,
     };
   }
-  const size = Buffer.byteLength(canonicalJson(values));
+  const tooLarge = (message: string): StepResult => ({
+    ...failedResult('outputs-too-large', message),
+    outputs: result.outputs,
+  });
+  const size = sizeOfValue(values);
   if (size > MAX_OUTPUT_BYTES) {
-    return {
-      ...failedResult(
-        'outputs-too-large',
-        `Step ${resolved.id} gave outputs of ${size} bytes; at most ${MAX_OUTPUT_BYTES} are kept. Keep what is large as an artifact, and give its digest.`,
-      ),
-      outputs: result.outputs,
-    };
+    return tooLarge(
+      `Step ${resolved.id} gave outputs of ${size} bytes; at most ${MAX_OUTPUT_BYTES} are kept. Keep what is large as an artifact, and give its digest.`,
+    );
+  }
+  const wanted = pickWanted(values, wants);
+  const told = size > MAX_INLINE_BYTES ? sizeOfValue(wanted) : 0;
+  if (told > MAX_INLINE_BYTES) {
+    return tooLarge(
+      `Conditions read ${told} bytes of outputs of step ${resolved.id} (${Object.keys(wanted).join(', ')}); they may read ${MAX_INLINE_BYTES}. Have the step give what is decided by as an output of its own, such as a count; inputs and a matrix may read the large one.`,
+    );
   }
   return { ...result, values };
 }
@@ -108,15 +126,19 @@ export function retryFailed(
 /** What the interpreter is handed of a result: no outputs of members, and the values that it wants. */
 export function toldResult(result: StepResult, { member, wants }: ExecuteStepInput): StepResult {
   const { outcome, outputs, reason, values = {} } = result;
-  const wanted = wants?.includes('*') ? Object.keys(values) : (wants ?? []);
-  const told = wanted.flatMap((name) => {
-    const value = Object.hasOwn(values, name) ? values[name] : undefined;
-    return value === undefined ? [] : [[name, value] as const];
-  });
+  const told = pickWanted(values, wants);
   return {
     outcome,
     outputs: member === undefined ? outputs : {},
     reason: reason && { code: reason.code, message: cutText(reason.message, TOLD_MESSAGE) },
-    ...(told.length === 0 ? {} : { values: Object.fromEntries(told) }),
+    ...(Object.keys(told).length === 0 ? {} : { values: told }),
   };
+}
+
+function pickWanted(
+  values: Readonly<Record<string, JsonValue>>,
+  wants: ExecuteStepInput['wants'] = [],
+): Readonly<Record<string, JsonValue>> {
+  if (wants.includes('*')) return values;
+  return Object.fromEntries(Object.entries(values).filter(([name]) => wants.includes(name)));
 }

@@ -1,14 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { StepTypeRef } from '@sluice/domain';
 import { findEffect, withTenant } from '@sluice/persistence';
 import { BUILT_IN_STEP_TYPES } from '@sluice/pipeline';
 import type { ExecuteStepInput, StepActivities, StepResult } from '@sluice/temporal-contract';
 import type { ActivityScope } from '../activity-scope.ts';
 import { listStepTypes } from '../create-activities.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
+import { STEP_CREATORS } from '../steps.generated.ts';
 import { type ConformanceRoom, openConformanceRoom } from '../testing/conformance-room.ts';
 import { createFakeScope } from '../testing/fake-scope.ts';
+import { STEP_FIXTURES } from '../testing/fixtures.generated.ts';
 import type { FixtureRun } from '../testing/step-fixture.ts';
-import { STEP_FIXTURES } from '../testing/step-fixtures.ts';
 import { effectKey } from './effect-key.ts';
 import { createStepActivities } from './execute-step.ts';
 import { createStepRegistry } from './step-registry.ts';
@@ -16,13 +18,45 @@ import type { StepType } from './step-type.ts';
 
 const OPENING_MS = 300_000;
 const RUN_MS = 60_000;
+/** A step that is cancelled ends within it, and so does one that cannot be slow. */
+const SOON_MS = 15_000;
 
-test('every step type that runs as an activity is held to this', () => {
-  const activities = [...BUILT_IN_STEP_TYPES].filter(([, { kind }]) => kind === 'activity');
-  expect(STEP_FIXTURES.map(({ type }) => type).sort()).toEqual(
-    activities.map(([name]) => name).sort(),
-  );
+/** What these do is over before anybody could cancel it: they read and write records, and an agent goes on without the activity. */
+const ENDS_AT_ONCE: ReadonlySet<StepTypeRef> = new Set<StepTypeRef>([
+  'deploy@1',
+  'gate@1',
+  'noop@1',
+  'plan@1',
+  'release@1',
+]);
+
+/** Put back by a command of its own that agents are given (`revertTarget`), and not by the type. */
+const PUT_BACK_BY_AGENTS: ReadonlySet<StepTypeRef> = new Set<StepTypeRef>(['deploy@1']);
+
+const kindsOf = (wanted: 'activity' | 'control'): readonly StepTypeRef[] =>
+  [...BUILT_IN_STEP_TYPES.values()]
+    .filter(({ kind }) => kind === wanted)
+    .map(({ type, version }) => `${type}@${version}` as const);
+
+test('every registered step type is held to this: as an activity, or as a control step', () => {
+  expect(STEP_FIXTURES.map(({ type }) => type).sort()).toEqual([...kindsOf('activity')].sort());
+  const all = [...kindsOf('activity'), ...kindsOf('control')];
+  expect(all.sort()).toEqual([...BUILT_IN_STEP_TYPES.keys()].sort());
 });
+
+test.each(kindsOf('control'))(
+  "%s is the interpreter's own: no worker runs it, and it does nothing that could be put back",
+  (name) => {
+    const manifest = BUILT_IN_STEP_TYPES.get(name);
+    expect(manifest).toMatchObject({
+      ...{ queue: null, effect: 'none', idempotencyKey: null, compensation: null },
+      ...{ perTarget: false, changesTargets: false, retry: { attempts: 1 } },
+    });
+    // Nothing that only some machines have.
+    expect(manifest?.capabilities.filter((capability) => capability !== 'records')).toEqual([]);
+    expect(STEP_CREATORS.map(([type]) => type)).not.toContain(name);
+  },
+);
 
 describe.each(STEP_FIXTURES.map((fixture) => ({ fixture, name: fixture.type })))(
   '$name',
@@ -45,15 +79,23 @@ describe.each(STEP_FIXTURES.map((fixture) => ({ fixture, name: fixture.type })))
       'gives what its manifest promises, and once recorded it is not run again',
       async () => {
         expect(room.fixture.runs.length).toBeGreaterThan(0);
+        // What must not happen twice unasked says when it begins: before that nothing is seen of it.
+        const marks = room.manifest.effect === 'at-least-once';
+        expect(type.marksEffect === true).toBe(marks);
         for (const run of room.fixture.runs) {
-          const counted = countingRuns(type);
+          const seenAtMark: number[] = [];
+          const counted = countingRuns(type, async () => {
+            seenAtMark.push((await effects()).length);
+          });
           const input = await room.begin(run);
+          const already = (await effects()).length;
           const first = await settle(room, activitiesOf(room, counted), input, run);
           expect({ run: run.name, ...first }).toMatchObject({
             run: run.name,
             outcome: 'succeeded',
             reason: null,
           });
+          expect(seenAtMark).toEqual(marks ? [already] : []);
           const ran = counted.runs;
           const before = await effects();
           expect(await activitiesOf(room, counted).executeStep(input)).toEqual(first);
@@ -67,6 +109,9 @@ describe.each(STEP_FIXTURES.map((fixture) => ({ fixture, name: fixture.type })))
     test(
       'run twice before it is recorded it does what its manifest says of its effect',
       async () => {
+        const { effect } = room.manifest;
+        expect(room.fixture.effects !== undefined).toBe(effect !== 'none');
+        let seen = 0;
         for (const run of room.fixture.runs) {
           const input = await room.begin(run);
           const before = (await effects()).length;
@@ -76,12 +121,13 @@ describe.each(STEP_FIXTURES.map((fixture) => ({ fixture, name: fixture.type })))
             outcome: 'succeeded',
           });
           const done = (await effects()).slice(before);
-          const { effect } = room.manifest;
+          seen += done.length;
           if (effect === 'none') expect(done).toEqual([]);
           if (effect === 'exactly-once') expect(done.length).toBeLessThanOrEqual(1);
           // Done again under its own key, so that the other side can know it.
           expect([...new Set(done)]).toEqual(done.length === 0 ? [] : [keyOf(input)]);
         }
+        expect(seen > 0).toBe(effect !== 'none');
       },
       RUN_MS,
     );
@@ -106,10 +152,19 @@ describe.each(STEP_FIXTURES.map((fixture) => ({ fixture, name: fixture.type })))
     );
 
     test(
-      'ends soon when it is cancelled, and nothing is recorded',
+      'ends soon when it is cancelled, and nothing is recorded; or at once',
       async () => {
-        const { slow } = room.fixture;
-        if (slow === null) return;
+        const { slow, runs } = room.fixture;
+        expect(slow === null).toBe(ENDS_AT_ONCE.has(fixture.type));
+        if (slow === null) {
+          for (const run of runs) {
+            const input = await room.begin(run);
+            const begins = Date.now();
+            await settle(room, activitiesOf(room, type), input, run);
+            expect(Date.now() - begins).toBeLessThan(SOON_MS);
+          }
+          return;
+        }
         const input = await room.begin(slow);
         const cancel = new AbortController();
         const running = activitiesOf(room, type, { cancellation: cancel.signal }).executeStep(
@@ -118,7 +173,7 @@ describe.each(STEP_FIXTURES.map((fixture) => ({ fixture, name: fixture.type })))
         setTimeout(() => cancel.abort(new Error('CANCELLED')), 500);
         const began = Date.now();
         await expect(running).rejects.toMatchObject({ name: 'CancelledFailure' });
-        expect(Date.now() - began).toBeLessThan(15_000);
+        expect(Date.now() - began).toBeLessThan(SOON_MS);
         const effect = await withTenant(room.parts.pool, room.tenantId, (tx) =>
           findEffect(tx, keyOf(input)),
         );
@@ -130,7 +185,9 @@ describe.each(STEP_FIXTURES.map((fixture) => ({ fixture, name: fixture.type })))
     test(
       'is put back where its manifest says so, and twice is once',
       async () => {
-        const isOwn = room.manifest.compensation !== null && room.manifest.type !== 'deploy';
+        const isByAgents = PUT_BACK_BY_AGENTS.has(fixture.type);
+        if (isByAgents) expect(room.manifest).toMatchObject({ changesTargets: true });
+        const isOwn = room.manifest.compensation !== null && !isByAgents;
         expect(type.compensate !== undefined).toBe(isOwn);
         if (!isOwn) return;
         for (const run of room.fixture.runs) {
@@ -183,13 +240,21 @@ function keyOf({ promotion, stepId, member, round }: ExecuteStepInput): string {
   return effectKey(promotion.promotionId, stepId, member?.key, round);
 }
 
-function countingRuns(type: StepType): StepType & { readonly runs: number } {
+/** @param marks called when the type says that its effect begins */
+function countingRuns(
+  type: StepType,
+  marks: () => Promise<void>,
+): StepType & { readonly runs: number } {
   const counted = {
     ...type,
     runs: 0,
     run: (run: Parameters<StepType['run']>[0]) => {
       counted.runs += 1;
-      return type.run(run);
+      const beginEffect = async (): Promise<void> => {
+        await run.beginEffect?.();
+        await marks();
+      };
+      return type.run({ ...run, beginEffect });
     },
   };
   return counted;

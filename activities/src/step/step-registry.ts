@@ -1,4 +1,4 @@
-import { FAILURES, type TaskQueue } from '@sluice/temporal-contract';
+import { FAILURES } from '@sluice/temporal-contract';
 import { activityFailure } from '../failures.ts';
 import type { StepType } from './step-type.ts';
 
@@ -6,8 +6,6 @@ import type { StepType } from './step-type.ts';
 export interface StepRegistry {
   /** @throws ApplicationFailure `InvalidInput` for a type or version that is not registered */
   get(type: string, version: number): StepType;
-  /** The types whose activity runs on a queue. */
-  listFor(queue: TaskQueue): readonly StepType[];
 }
 
 /**
@@ -30,6 +28,5 @@ export function createStepRegistry(types: readonly StepType[]): StepRegistry {
         `This worker knows no step type ${type}@${version}; it knows ${[...known.keys()].sort().join(', ')}.`,
       );
     },
-    listFor: (queue) => [...known.values()].filter((type) => type.queue === queue),
   };
 }

@@ -1,12 +1,7 @@
 import type { JsonValue } from '@sluice/domain';
 import type { Logger } from '@sluice/observability';
 import type { PromotionRecord, Tx } from '@sluice/persistence';
-import type {
-  ExecuteStepInput,
-  FrozenRules,
-  StepResult,
-  TaskQueue,
-} from '@sluice/temporal-contract';
+import type { ExecuteStepInput, FrozenRules, StepResult } from '@sluice/temporal-contract';
 import type { ActivityScope } from '../activity-scope.ts';
 
 /** What a step type is given when it runs. */
@@ -46,14 +41,12 @@ export interface StepOutcome {
 }
 
 /**
- * One registered type of step. A new type is one folder with one of these, and one line in the registry.
+ * One registered type of step: what it does. Where it is executed, its times and its capabilities are its manifest's to say.
  * `run` must be idempotent: it runs again after a crash, up to the moment its effect record is written.
  */
 export interface StepType {
   readonly type: string;
   readonly version: number;
-  /** Where its activity runs. */
-  readonly queue: TaskQueue;
   /** True where `run` calls `beginEffect`: an attempt that ends before, for the database or a store is away, takes none away. */
   readonly marksEffect?: true;
   run(run: StepRun): Promise<StepOutcome>;

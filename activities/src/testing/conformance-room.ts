@@ -29,10 +29,13 @@ import { digestOf, releaseDigest } from '@sluice/pure';
 import type { ExecuteStepInput, FrozenRules } from '@sluice/temporal-contract';
 import { createInMemorySigner } from './in-memory-signer.ts';
 import { createPromotionScene, SCENE_TENANT, SCENE_TRACEPARENT } from './promotion-scene.ts';
-import type { FixtureRun, OpenStepFixture, StepFixture, StepFixtureRoom } from './step-fixture.ts';
-
-/** The one step of every promotion of a conformance room. */
-export const ONE_STEP = 'one';
+import {
+  type FixtureRun,
+  ONE_STEP,
+  type OpenStepFixture,
+  type StepFixture,
+  type StepFixtureRoom,
+} from './step-fixture.ts';
 
 /** A step type in its world, and promotions whose one step is of it. */
 export interface ConformanceRoom extends StepFixtureRoom {
@@ -83,7 +86,7 @@ export async function openConformanceRoom(fixture: StepFixture): Promise<Conform
           pipelineDigest,
           policyDigest: (await getPolicy(tx, 'release-gate')).policyDigest,
           targets: ['dev-1'],
-          deadlines: { ...DEFAULT_DEADLINES, verifySeconds: 1 },
+          deadlines: { ...DEFAULT_DEADLINES, verifySeconds: 60 },
           form: 3,
           kind: 'promote',
           approval: null,

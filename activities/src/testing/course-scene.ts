@@ -56,6 +56,8 @@ export interface BegunCourse {
 export interface CourseScene {
   readonly scene: PromotionScene;
   readonly evidence: EvidenceStore;
+  /** Where it lies. */
+  readonly evidenceFolder: string;
   readonly release: string;
   /** @param scope of every attempt */
   activities(types: readonly StepType[], scope?: Partial<ActivityScope>): CourseActivities;
@@ -100,6 +102,7 @@ export async function createCourseScene(options: SceneOptions = {}): Promise<Cou
   return {
     scene,
     evidence,
+    evidenceFolder: folder,
     release,
     activities: (types, scope = {}) => {
       const scoped = { ...parts, scope: () => createFakeScope(scope) };

@@ -2,6 +2,9 @@ import type { JsonValue, StepTypeRef } from '@sluice/domain';
 import type { ActivityDependencies } from '../dependencies.ts';
 import type { PromotionScene } from './promotion-scene.ts';
 
+/** The one step of every promotion that the conformance kit begins. */
+export const ONE_STEP = 'one';
+
 /** What a step type gives the conformance kit, so that it can be run. Stands beside the step as `<type>.fixture.ts`. */
 export interface StepFixture {
   readonly type: StepTypeRef;
@@ -31,11 +34,11 @@ export interface OpenStepFixture {
   readonly runs: readonly FixtureRun[];
   /** Each fails with this code, and does so when it is tried again. At least one, but for a type that cannot fail. */
   readonly failures: readonly (FixtureRun & { readonly code: string })[];
-  /** Would last at least 20 s; null for a type that ends at once. */
+  /** Would last at least 20 s; null for a type that ends at once, which the kit names. */
   readonly slow: FixtureRun | null;
   /**
-   * Idempotency keys of the effects that are seen in the world, one for each time that one was done; absent for a type without effects there.
-   * (Records of Sluice are no such effects: the kit looks at them itself.)
+   * Idempotency keys of the effects that are seen, one for each time that one was done: in the world, or in Sluice's own records where the
+   * effect of the type is one of them. Present exactly where the type's manifest has an effect; at least one of `runs` has one.
    */
   effects?(): Promise<readonly string[]>;
   /** True when nothing is left of what a run with these inputs did; present where the type's manifest has a compensation. */

@@ -1,6 +1,6 @@
 import { isNothing } from '@sluice/domain';
 import { findTarget, getRelease, withTenant } from '@sluice/persistence';
-import { FAILURES, TASK_QUEUES } from '@sluice/temporal-contract';
+import { FAILURES } from '@sluice/temporal-contract';
 import { withHeartbeats } from '../activity-scope.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { activityFailure } from '../failures.ts';
@@ -23,7 +23,6 @@ export function createVerifyStep(parts: VerifyParts): StepType {
   return {
     type: 'verify',
     version: 1,
-    queue: TASK_QUEUES.verify,
     run: (run) => withHeartbeats(run.scope, `verify ${run.input.target}`, () => verify(parts, run)),
   };
 }

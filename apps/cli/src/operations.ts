@@ -2,6 +2,7 @@ import { APPROVAL_OPERATIONS, type ApprovalView, type SaidView } from './approva
 import { ENVIRONMENT_OPERATIONS } from './environment-operations.ts';
 import { HISTORY_OPERATIONS, type ProblemView } from './history-operations.ts';
 import { LOG_OPERATIONS } from './log-operations.ts';
+import { OUTPUT_OPERATIONS } from './output-operations.ts';
 import { PIPELINE_OPERATIONS } from './pipeline-operations.ts';
 import { WATCH_OPERATIONS } from './watch-operations.ts';
 
@@ -94,6 +95,7 @@ export const OPERATIONS = {
   ...ENVIRONMENT_OPERATIONS,
   ...HISTORY_OPERATIONS,
   ...LOG_OPERATIONS,
+  ...OUTPUT_OPERATIONS,
   ...PIPELINE_OPERATIONS,
   ...WATCH_OPERATIONS,
 } as const;

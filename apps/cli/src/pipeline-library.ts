@@ -2,6 +2,7 @@ import type { PipelineTemplate } from '@sluice/domain';
 import {
   BUILT_IN_STEP_TYPES,
   type ParsedPipeline,
+  PIPELINE_UNKNOWN_ADVICE,
   type PipelineProblem,
   parsePipeline,
   validatePipeline,
@@ -42,14 +43,21 @@ export function pipelinesByName(
   return named;
 }
 
+/** What is asked of pipelines beyond what they say themselves. */
+export interface JudgeOptions {
+  /** How long a promotion may take. Seconds; no bound when absent. */
+  readonly deadlineSeconds?: number;
+}
+
 /** Everything that is wrong with each of some files, in their order; they know each other by name and version. */
 export function findProblems(
   loaded: readonly LoadedPipeline[],
+  asked: JudgeOptions = {},
 ): readonly (readonly PipelineProblem[])[] {
   const pipelines = pipelinesByName(loaded);
   const firsts = new Map<string, string>();
   return loaded.map((each) => {
-    const problems = judge(each, pipelines).map(withNext);
+    const problems = judge(each, pipelines, asked).map(withNext);
     const { name, parsed, source } = each;
     if (name === null || !parsed.ok) return problems;
     const first = firsts.get(name);
@@ -63,9 +71,10 @@ export function findProblems(
 export function judge(
   { parsed }: LoadedPipeline,
   pipelines: ReadonlyMap<string, PipelineTemplate>,
+  asked: JudgeOptions = {},
 ): readonly PipelineProblem[] {
   const { positions } = parsed;
-  const options = { stepTypes: BUILT_IN_STEP_TYPES, pipelines, positions };
+  const options = { ...asked, stepTypes: BUILT_IN_STEP_TYPES, pipelines, positions };
   if (parsed.ok) return validatePipeline(parsed.template, options);
   const { draft, problems } = parsed;
   if (draft === null) return problems;
@@ -77,7 +86,9 @@ export function judge(
 
 /** Where a pipeline is missing, that its file may only not have been named. */
 export function withNext(problem: PipelineProblem): PipelineProblem {
-  if (problem.code !== 'pipeline-unknown' || problem.suggestion !== null) return problem;
+  const { code, suggestion } = problem;
+  const isNear = suggestion !== null && suggestion !== PIPELINE_UNKNOWN_ADVICE;
+  if (code !== 'pipeline-unknown' || isNear) return problem;
   return { ...problem, suggestion: 'Name its file, or its folder, on the command line too.' };
 }
 

@@ -107,6 +107,32 @@ test('warnings are status 0, and errors with --strict', async () => {
   expect(document).toMatchObject({ errors: 1, warnings: 0 });
 });
 
+test('with a deadline, what cannot fit is an error, what may not fit a warning, sub-pipelines included', async () => {
+  const wait = '{id: wait, type: wait@1, inputs: {seconds: 600}}';
+  const inner = file('inner-wait.yaml', `${HEAD}name: inner-wait\nsteps:\n  - ${wait}\n`);
+  const call = '{id: call, type: pipeline@1, inputs: {pipeline: {name: inner-wait, version: 1}}}';
+  const outer = file(
+    'outer-wait.yaml',
+    `${HEAD}name: outer-wait\nsteps:\n  - ${call}\n  - ${wait.replace('type', 'needs: [call], type')}\n`,
+  );
+  expect((await run([inner, outer, '--strict'])).out).toBe('2 files: no errors\n');
+  const deadline = (seconds: string) => run([inner, outer, '--deadline', seconds]);
+  const short = await deadline('1000');
+  expect(short.status).toBe(1);
+  expect(short.out).toContain(
+    `${outer}:6:5: error: The steps up to wait last 1200 seconds at least; the promotion ends after 1000. [deadline-cannot-hold]`,
+  );
+  expect(short.out).toMatch(/\n2 files: 1 error\n$/);
+  const tight = await deadline('1300');
+  expect(tight.status).toBe(0);
+  expect(tight.out).toMatch(/:6:5: warning: .*\[deadline-may-not-hold\]/);
+  expect(await deadline('3600')).toMatchObject({ status: 0, out: '2 files: no errors\n' });
+  for (const wrong of ['0', 'soon', '604801']) {
+    const { status, err } = await deadline(wrong);
+    expect([status, err]).toEqual([2, expect.stringContaining(`--deadline is "${wrong}"`)]);
+  }
+});
+
 test('files know each other by name and version, whatever their order', async () => {
   const extending = file(
     'extending.yaml',

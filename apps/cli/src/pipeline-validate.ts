@@ -1,7 +1,7 @@
 import type { PipelineProblem } from '@sluice/pipeline';
-import type { CommandContext } from './command-context.ts';
+import { type CommandContext, wholeNumber } from './command-context.ts';
 import { EXIT_CODES, type ExitCode } from './exit-codes.ts';
-import { findProblems, loadPipeline } from './pipeline-library.ts';
+import { findProblems, type JudgeOptions, loadPipeline } from './pipeline-library.ts';
 import {
   countProblems,
   countsText,
@@ -14,16 +14,25 @@ import { readSources } from './pipeline-sources.ts';
 export interface ValidatePipelinesOptions {
   /** Warnings count as errors. */
   readonly strict?: boolean;
+  /** How long a promotion may take. Seconds, as it was written. */
+  readonly deadline?: string;
 }
+
+/** A week, as the configuration of an environment takes it. */
+const MAX_DEADLINE_SECONDS = 604_800;
 
 /** Carries out `sluice pipeline validate`. */
 export async function validatePipelines(
   context: CommandContext,
-  { strict }: ValidatePipelinesOptions,
+  { strict, deadline }: ValidatePipelinesOptions,
   words: readonly string[],
 ): Promise<ExitCode> {
+  const asked: JudgeOptions =
+    deadline === undefined
+      ? {}
+      : { deadlineSeconds: wholeNumber(deadline, '--deadline', 1, MAX_DEADLINE_SECONDS) };
   const loaded = (await readSources(context.io, words)).map(loadPipeline);
-  const found = findProblems(loaded);
+  const found = findProblems(loaded, asked);
   const files = loaded.map(({ source, name }, at) => {
     const problems = found[at] ?? [];
     return { source, name, problems: strict === true ? problems.map(asError) : problems };

@@ -20,6 +20,8 @@ A file is a path, - for standard input, or <ref>:<path> of a git ref.`;
 const VALIDATE_HELP = `${FILES}
 A folder stands for the .yaml, .yml and .json files directly in it. Pipelines
 that extend or contain each other are named together.
+The deadline of an environment is deadlines.promotionSeconds of its
+configuration, 3600 where that says nothing.
 Status: 0 no errors; 1 errors; 2 wrong command line, or a file that cannot be
 read.`;
 
@@ -36,7 +38,8 @@ Status: 0 the same but for name and version; 1 different; 2 trouble.
 
 const SCHEMA_HELP = `
 For editors: write it to a file, and name that file in the first line of a
-pipeline, as in  # yaml-language-server: $schema=pipeline.schema.json`;
+pipeline, as in  # yaml-language-server: $schema=pipeline.schema.json
+A pipeline in JSON names it itself:  "$schema": "pipeline.schema.json"`;
 
 /** Loaded when it is needed: no other command waits for the check of pipelines. */
 const drawing = () => import('./pipeline-drawing.ts');
@@ -65,6 +68,7 @@ export function addPipelineCommands(
     .command('validate <file-or-folder...>')
     .description('every error of all files at once, with its place and what to write')
     .option('--strict', 'warnings are errors')
+    .option('--deadline <seconds>', 'a promotion ends after this: what cannot fit is an error')
     .addHelpText('after', VALIDATE_HELP);
   act<ValidatePipelinesOptions>(validate, io, settle, async (...given) =>
     (await import('./pipeline-validate.ts')).validatePipelines(...given),

@@ -223,12 +223,20 @@ test('what could not be undone says what to do, with the environment in its plac
         reason: { code: 'compensation-failed', message: 'No answer.' },
       },
       { ...part, step: 'tell', state: 'STAYS', byHand: null, reason: null, undoes: null },
+      { ...part, step: 'call', state: 'STAYS', byHand: 'Look.', reason: null, undoes: null },
     ],
   };
   const text = describeCompensation({ id: 'prod/7', compensation });
   expect(text).toMatch(/deploy +NOT undone, by hand/);
   expect(text).toMatch(/tell +stays by design/);
-  expect(text).toContain('deploy: No answer.');
+  expect(text).toMatch(/call +may have happened, look/);
+  expect(text).toContain('To do for call: Look.');
   expect(text).toContain('To do for deploy: Run `sluice rollback prod`.');
+  // It stands with the step, and says what to do in its own words.
+  expect(text).not.toContain('No answer.');
+  const undone = { complete: true, steps: compensation.steps.slice(1) };
+  expect(describeCompensation({ id: 'prod/7', compensation: undone })).toContain(
+    'What was done is undone, but for what stays by design, or may have happened',
+  );
   expect(describeCompensation({ id: 'prod/7', compensation: null })).toBe('');
 });

@@ -10,6 +10,7 @@ import { OPERATIONS, type PromotionView, type RefusalView } from './operations.t
 import { type PromoteOptions, promoteRelease, promoting } from './promote.command.ts';
 import { type AtOptions, showPromotionAt } from './promotion-at.ts';
 import { addLogsCommand } from './promotion-logs.ts';
+import { addOutputsCommand } from './promotion-outputs.ts';
 import { assertPromotionId, getPromotion, noPromotion } from './promotion-reference.ts';
 import {
   ended,
@@ -84,6 +85,7 @@ export function addPromotionCommands(
     return watchPromotion(context, id, after);
   });
   addLogsCommand(promotion, io, settle);
+  addOutputsCommand(promotion, io, settle);
   const steps = promotion
     .command('steps <promotion>')
     .description('each step with its members, why it was skipped, and what was put back');

@@ -1,24 +1,38 @@
 import { printable } from '@sluice/pure';
 import { Command, type CommanderError } from 'commander';
-import { addAgentCommands } from './agent.command.ts';
 import { DEFAULT_API_URL } from './api-client.ts';
-import { addApprovalCommands } from './approval.command.ts';
 import type { CliIo } from './cli-io.ts';
-import { addDoctorCommand } from './doctor.command.ts';
 import { type CliError, EXIT_CODES, type ExitCode } from './exit-codes.ts';
-import { addHistoryCommands } from './history.command.ts';
-import { addPipelineCommands } from './pipeline.command.ts';
-import { addPromoteCommand } from './promote.command.ts';
-import { addPromotionCommands } from './promotion.command.ts';
-import { addQueueCommand } from './queue.command.ts';
-import { addAdminCommands } from './reconcile.command.ts';
-import { addReleaseCommands } from './release.command.ts';
-import { addReplayCommand } from './replay.command.ts';
-import { addRollbackCommand } from './rollback.command.ts';
 import { wrapped } from './text-layout.ts';
-import { addVerifyCommand } from './verify.command.ts';
 
 const VERSION = '0.1.0';
+
+/** Adds commands to the program. */
+type AddCommands = (program: Command, io: CliIo, settle: (exitCode: ExitCode) => void) => void;
+
+/** The commands in the order of the help, each group with its words: only what a command line names is loaded. */
+const COMMANDS: readonly (readonly [words: readonly string[], load: () => Promise<AddCommands>])[] =
+  [
+    [['release'], async () => (await import('./release.command.ts')).addReleaseCommands],
+    [['promote'], async () => (await import('./promote.command.ts')).addPromoteCommand],
+    [['promotion'], async () => (await import('./promotion.command.ts')).addPromotionCommands],
+    [
+      ['approvals', 'approve', 'reject'],
+      async () => (await import('./approval.command.ts')).addApprovalCommands,
+    ],
+    [['queue'], async () => (await import('./queue.command.ts')).addQueueCommand],
+    [['rollback'], async () => (await import('./rollback.command.ts')).addRollbackCommand],
+    [['replay'], async () => (await import('./replay.command.ts')).addReplayCommand],
+    [['history'], async () => (await import('./history.command.ts')).addHistoryCommands],
+    [['pipeline'], async () => (await import('./pipeline.command.ts')).addPipelineCommands],
+    [['verify'], async () => (await import('./verify.command.ts')).addVerifyCommand],
+    [['agent'], async () => (await import('./agent.command.ts')).addAgentCommands],
+    [['admin'], async () => (await import('./reconcile.command.ts')).addAdminCommands],
+    [['doctor'], async () => (await import('./doctor.command.ts')).addDoctorCommand],
+  ];
+
+/** Options of every command whose next word is no command. */
+const WITH_VALUE: ReadonlySet<string> = new Set(['--api', '--token', '--token-file']);
 
 const EPILOGUE = `
 Environment: SLUICE_API_URL, SLUICE_TOKEN, SLUICE_TOKEN_FILE, SLUICE_CONFIG,
@@ -37,10 +51,10 @@ With --json one JSON document goes to standard output, an error too:
 export async function runCli(args: readonly string[], io: CliIo): Promise<ExitCode> {
   let exitCode: ExitCode = EXIT_CODES.ok;
   const isJson = args.includes('--json');
-  const program = buildProgram(io, isJson, (code) => {
-    exitCode = code;
-  });
   try {
+    const program = await buildProgram(args, io, isJson, (code) => {
+      exitCode = code;
+    });
     await program.parseAsync([...args], { from: 'user' });
     return exitCode;
   } catch (error) {
@@ -48,7 +62,12 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<ExitCo
   }
 }
 
-function buildProgram(io: CliIo, isJson: boolean, settle: (exitCode: ExitCode) => void): Command {
+async function buildProgram(
+  args: readonly string[],
+  io: CliIo,
+  isJson: boolean,
+  settle: (exitCode: ExitCode) => void,
+): Promise<Command> {
   const program = new Command('sluice')
     .description('Release control plane: releases, promotions, evidence.')
     .version(VERSION)
@@ -66,20 +85,21 @@ function buildProgram(io: CliIo, isJson: boolean, settle: (exitCode: ExitCode) =
       },
     })
     .showSuggestionAfterError();
-  addReleaseCommands(program, io, settle);
-  addPromoteCommand(program, io, settle);
-  addPromotionCommands(program, io, settle);
-  addApprovalCommands(program, io, settle);
-  addQueueCommand(program, io, settle);
-  addRollbackCommand(program, io, settle);
-  addReplayCommand(program, io, settle);
-  addHistoryCommands(program, io, settle);
-  addPipelineCommands(program, io, settle);
-  addVerifyCommand(program, io, settle);
-  addAgentCommands(program, io, settle);
-  addAdminCommands(program, io, settle);
-  addDoctorCommand(program, io, settle);
+  for (const add of await loadCommands(args)) add(program, io, settle);
   return program;
+}
+
+/** The commands of the first word; all where it means none, for the help, and to say what was meant. */
+async function loadCommands(args: readonly string[]): Promise<readonly AddCommands[]> {
+  const word = firstWord(args);
+  const named = COMMANDS.filter(([words]) => words.some((known) => known === word));
+  const loaded: AddCommands[] = [];
+  for (const [, load] of named.length > 0 ? named : COMMANDS) loaded.push(await load());
+  return loaded;
+}
+
+function firstWord(args: readonly string[]): string | undefined {
+  return args.find((arg, index) => !arg.startsWith('-') && !WITH_VALUE.has(args[index - 1] ?? ''));
 }
 
 function report(error: unknown, io: CliIo, isJson: boolean): ExitCode {

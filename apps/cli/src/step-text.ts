@@ -67,6 +67,11 @@ const OUTCOMES: Readonly<Record<CompensationView['steps'][number]['state'], stri
   STAYS: 'stays by design',
 };
 
+/** Of an effect that nobody undoes, and of which nobody knows whether it happened. */
+function isUnsure({ state, byHand }: CompensationView['steps'][number]): boolean {
+  return state === 'STAYS' && byHand !== null;
+}
+
 /** What was undone, what remains, and what to do by hand; empty where there is nothing to say. */
 export function describeCompensation({
   id,
@@ -74,23 +79,22 @@ export function describeCompensation({
 }: Pick<PromotionView, 'id' | 'compensation'>): string {
   if (compensation === null) return '';
   const environment = id.split('/')[0] ?? id;
+  const but = compensation.steps.some(isUnsure) ? ', or may have happened' : '';
   const head = compensation.complete
-    ? 'What was done is undone, but for what stays by design'
+    ? `What was done is undone, but for what stays by design${but}`
     : 'What was done is not undone everywhere';
-  const rows = compensation.steps.map(({ step, state, undoneMembers, memberCount, undoes }) => [
-    step,
-    OUTCOMES[state],
-    undoneMembers === null ? '' : `${undoneMembers}/${memberCount ?? 0}`,
-    undoes ?? '',
+  const rows = compensation.steps.map((each) => [
+    each.step,
+    isUnsure(each) ? 'may have happened, look' : OUTCOMES[each.state],
+    each.undoneMembers === null ? '' : `${each.undoneMembers}/${each.memberCount ?? 0}`,
+    each.undoes ?? '',
   ]);
   const columns = [{ title: 'STEP' }, { title: 'EFFECTS' }, { title: 'MEMBERS' }];
-  const hands = compensation.steps.flatMap(({ step, byHand, reason }) =>
+  // Why it failed stands with the step, and in the promotion's own reason: here is what its type knows to do.
+  const hands = compensation.steps.flatMap(({ step, byHand }) =>
     byHand === null
       ? []
-      : [
-          ...(reason === null ? [] : [wrapped(`  ${step}: ${reason.message}`, 4)]),
-          wrapped(`  To do for ${step}: ${byHand.replaceAll('<environment>', environment)}`, 4),
-        ],
+      : [wrapped(`  To do for ${step}: ${byHand.replaceAll('<environment>', environment)}`, 4)],
   );
   const shown = table([...columns, { title: 'WHAT UNDOING DOES', shrinks: true }], rows);
   return `\n${head}\n${shown}${hands.join('')}`;

@@ -1,6 +1,4 @@
 import type { ExecutionResult } from 'graphql';
-import { createClient } from 'graphql-ws/client';
-import { WebSocket } from 'ws';
 import { CliError, EXIT_CODES } from './exit-codes.ts';
 import { clause } from './text-layout.ts';
 
@@ -42,10 +40,12 @@ export async function* streamOnce<T>(
   variables: Readonly<Record<string, unknown>>,
   onOpen: () => void,
 ): AsyncGenerator<T, void, undefined> {
+  // Most commands need none of it.
+  const { createClient } = await import('graphql-ws/client');
   let silence: NodeJS.Timeout | undefined;
   const client = createClient({
     url: `${url.replace(/^http/, 'ws')}/graphql`,
-    webSocketImpl: BoundedWebSocket,
+    webSocketImpl: await loadBoundedSocket(),
     connectionParams: { authorization: `Bearer ${token}` },
     connectionAckWaitTimeout: HANDSHAKE_MS,
     keepAlive: PING_MS,
@@ -73,14 +73,17 @@ export async function* streamOnce<T>(
 }
 
 /** A socket with bounds, which graphql-ws has no way to set. */
-class BoundedWebSocket extends WebSocket {
-  constructor(address: string | URL, protocols?: string | string[]) {
-    super(address, protocols, {
-      handshakeTimeout: HANDSHAKE_MS,
-      maxPayload: MAX_MESSAGE_BYTES,
-      perMessageDeflate: false,
-    });
-  }
+async function loadBoundedSocket(): Promise<unknown> {
+  const { WebSocket } = await import('ws');
+  return class BoundedWebSocket extends WebSocket {
+    constructor(address: string | URL, protocols?: string | string[]) {
+      super(address, protocols, {
+        handshakeTimeout: HANDSHAKE_MS,
+        maxPayload: MAX_MESSAGE_BYTES,
+        perMessageDeflate: false,
+      });
+    }
+  };
 }
 
 function readResult<T>({ data, errors }: ExecutionResult<T>, url: string): T {

@@ -77,7 +77,8 @@ export async function buildRef(input: BuildRefInput): Promise<BuiltRef> {
     }
     await givePackages(input, tree);
     log('Building …');
-    const build = ['infra/build/build.mjs', '--quiet'];
+    // A ref that does not know the second option builds everything.
+    const build = ['infra/build/build.mjs', '--quiet', '--workflows'];
     await run(input, `Building ${ref} failed`, process.execPath, build, {
       cwd: tree,
       timeoutMs: BUILD_TIMEOUT_MS,

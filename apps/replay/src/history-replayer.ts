@@ -1,9 +1,9 @@
 import { readFile, stat } from 'node:fs/promises';
 import type { CodecKeys, ReadHistory } from '@sluice/temporal-client';
-import { MAX_HISTORY_FILE_BYTES, readHistoryFile } from '@sluice/temporal-client';
+import { MAX_HISTORY_FILE_BYTES, mayLookIntoTexts, readHistoryFile } from '@sluice/temporal-client';
 import { findChangedInputs } from './changed-inputs.ts';
 import { type FileReplay, unreadable } from './file-replay.ts';
-import { findMismatch } from './first-mismatch.ts';
+import { type FoundMismatch, findMismatch } from './first-mismatch.ts';
 import type { ProbeOptions } from './probe.ts';
 import { openReplayWorker, type Replayed, type ReplayWorker } from './replay-worker.ts';
 import { readWorkflowBundle, type WorkflowCode } from './workflow-bundle.ts';
@@ -82,7 +82,7 @@ export function openHistoryReplayer(options: ReplayerOptions): HistoryReplayer {
         seconds: secondsSince(started),
         ...(quick.problem === undefined
           ? {}
-          : { mismatch: findMismatch(history, seen, bundle.sources) }),
+          : { mismatch: explained(findMismatch(history, seen, bundle.sources), read) }),
         ...(inputs === undefined ? {} : { inputs }),
       },
     };
@@ -113,6 +113,17 @@ export function openHistoryReplayer(options: ReplayerOptions): HistoryReplayer {
     },
   };
 }
+
+/** A redacted history may part from the code for what was done to its texts. */
+function explained(mismatch: FoundMismatch, { form, history }: ReadHistory): FoundMismatch {
+  if (form !== 'redacted' || !mayLookIntoTexts(history)) return mismatch;
+  const message = `${mismatch.message} ${LOOKS_INTO_TEXTS}`;
+  return { ...mismatch, message };
+}
+
+const LOOKS_INTO_TEXTS =
+  'This history is redacted, and its pipeline has conditions that may order texts or look into them: those are answered otherwise than they ' +
+  'were. Before you look for a fault in the code, replay the encrypted history (--key).';
 
 /**
  * Reads a history, however large its file says it is.

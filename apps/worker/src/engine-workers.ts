@@ -16,6 +16,7 @@ import {
   type WorkflowBundleOption,
 } from '@temporalio/worker';
 import { keepTrying, pause } from './keep-trying.ts';
+import { runQueueWorkers } from './queue-workers.ts';
 
 /** What the workers are made of. */
 export interface EngineWorkersOptions {
@@ -25,6 +26,8 @@ export interface EngineWorkersOptions {
   readonly activities: ActivitiesByQueue;
   /** Served here, the others are left to other workers; all when absent. */
   readonly queues?: readonly TaskQueue[];
+  /** How many activities of a queue run here at a time, where it is not the usual number. */
+  readonly atOnce?: Readonly<Partial<Record<TaskQueue, number>>>;
   readonly workflowBundle: WorkflowBundleOption;
   /** Which build this is, and whether runs are pinned to it. */
   readonly version: WorkerVersion;
@@ -39,12 +42,17 @@ export interface EngineWorkersOptions {
 export interface EngineWorkers {
   /** Resolves when all workers poll for the first time. */
   readonly started: Promise<void>;
+  /** Serves these queues from now on. One that is left out is given up when nothing of it runs here. */
+  serve(queues: readonly TaskQueue[]): void;
   /** Lets running tasks end, then stops. */
   stop(): Promise<void>;
 }
 
-/** Activities at once; a scan costs a process and its memory. */
-const CONCURRENT_ACTIVITIES: Readonly<Record<TaskQueue, number>> = {
+/**
+ * Activities at once on this worker, whatever promotion, tenant, matrix or compensation they belong to: no pipeline can have more of a queue. A
+ * scan costs a process and its memory.
+ */
+export const CONCURRENT_ACTIVITIES: Readonly<Record<TaskQueue, number>> = {
   [TASK_QUEUES.control]: 50,
   [TASK_QUEUES.scan]: 2,
   [TASK_QUEUES.gate]: 10,
@@ -75,11 +83,12 @@ export function runEngineWorkers(options: EngineWorkersOptions): EngineWorkers {
   const started = new Promise<void>((resolve) => {
     announce = resolve;
   });
+  let queues: ReadonlySet<TaskQueue> = new Set(options.queues ?? Object.values(TASK_QUEUES));
   const running = (async () => {
     while (!stopping.signal.aborted) {
       const made = await keepTrying(
         `connect to Temporal at ${options.address}`,
-        () => makeWorkers(options),
+        () => makeWorkers(options, queues),
         logger,
         stopping.signal,
       );
@@ -88,13 +97,26 @@ export function runEngineWorkers(options: EngineWorkersOptions): EngineWorkers {
       if (stopping.signal.aborted) return;
       options.onState('running');
       announce();
-      await runWorkers(made, logger, stopping.signal);
+      const { connection, workers } = made;
+      await runQueueWorkers({
+        made: workers,
+        wanted: () => queues,
+        create: (queue) => Worker.create(workerOptions(options, connection, queue)),
+        logger,
+        stopping: stopping.signal,
+      });
+      await connection.close().catch((error: unknown) => {
+        logger.warn({ err: error }, 'the connection to Temporal did not close well');
+      });
       options.onState('connecting');
       await pause(RESTART_PAUSE_MS, stopping.signal);
     }
   })();
   return {
     started,
+    serve: (wanted) => {
+      queues = new Set(wanted);
+    },
     stop: async () => {
       stopping.abort();
       await running;
@@ -104,15 +126,18 @@ export function runEngineWorkers(options: EngineWorkersOptions): EngineWorkers {
 
 interface MadeWorkers {
   readonly connection: NativeConnection;
-  readonly workers: readonly Worker[];
+  readonly workers: ReadonlyMap<TaskQueue, Worker>;
 }
 
-async function makeWorkers(options: EngineWorkersOptions): Promise<MadeWorkers> {
+async function makeWorkers(
+  options: EngineWorkersOptions,
+  queues: ReadonlySet<TaskQueue>,
+): Promise<MadeWorkers> {
   const connection = await NativeConnection.connect({ address: options.address });
   try {
-    const workers: Worker[] = [];
-    for (const taskQueue of options.queues ?? Object.values(TASK_QUEUES)) {
-      workers.push(await Worker.create(workerOptions(options, connection, taskQueue)));
+    const workers = new Map<TaskQueue, Worker>();
+    for (const queue of queues) {
+      workers.set(queue, await Worker.create(workerOptions(options, connection, queue)));
     }
     return { connection, workers };
   } catch (error) {
@@ -121,12 +146,14 @@ async function makeWorkers(options: EngineWorkersOptions): Promise<MadeWorkers> 
   }
 }
 
-function workerOptions(
+/** How the engine's worker of one queue is made. */
+export function workerOptions(
   options: EngineWorkersOptions,
   connection: NativeConnection,
   taskQueue: TaskQueue,
 ): WorkerOptions {
   const isControl = taskQueue === TASK_QUEUES.control;
+  const atOnce = options.atOnce?.[taskQueue] ?? CONCURRENT_ACTIVITIES[taskQueue];
   return {
     connection,
     namespace: options.namespace,
@@ -136,8 +163,8 @@ function workerOptions(
     ...versionWorker(options.version),
     activities: options.activities[taskQueue],
     ...traceWorker(options.tracing),
-    maxConcurrentActivityTaskExecutions: CONCURRENT_ACTIVITIES[taskQueue],
-    maxConcurrentActivityTaskPolls: Math.min(ACTIVITY_POLLERS, CONCURRENT_ACTIVITIES[taskQueue]),
+    maxConcurrentActivityTaskExecutions: atOnce,
+    maxConcurrentActivityTaskPolls: Math.min(ACTIVITY_POLLERS, atOnce),
     // A cancellation comes back with a heartbeat: by default they are sent so seldom that a scan runs on for 16 s.
     maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
     defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
@@ -145,30 +172,4 @@ function workerOptions(
     shutdownForceTime: '15s',
     ...(isControl ? { workflowBundle: options.workflowBundle } : {}),
   };
-}
-
-async function runWorkers(
-  { connection, workers }: MadeWorkers,
-  logger: Logger,
-  stopping: AbortSignal,
-): Promise<void> {
-  const shutDown = (): void => {
-    for (const worker of workers) {
-      if (worker.getState() === 'RUNNING') worker.shutdown();
-    }
-  };
-  stopping.addEventListener('abort', shutDown);
-  await Promise.all(
-    workers.map((worker) =>
-      worker.run().catch((error: unknown) => {
-        logger.error({ err: error, queue: worker.options.taskQueue }, 'a worker ended');
-        // One capability missing would leave promotions waiting for it: all are made again.
-        shutDown();
-      }),
-    ),
-  );
-  stopping.removeEventListener('abort', shutDown);
-  await connection.close().catch((error: unknown) => {
-    logger.warn({ err: error }, 'the connection to Temporal did not close well');
-  });
 }

@@ -118,6 +118,7 @@ async function start(settings: WorkerSettings, logger: Logger): Promise<void> {
     codecKeys,
     activities,
     queues: steps.queues,
+    atOnce: steps.atOnce,
     workflowBundle: code.bundle,
     version,
     tracing: tracing.sink,
@@ -126,7 +127,12 @@ async function start(settings: WorkerSettings, logger: Logger): Promise<void> {
       parts['engine'] = state;
     },
   });
-  toStop.push(() => workers.stop());
+  const watch = steps.watch((choice) => {
+    queues = choice.report;
+    workers.serve(choice.queues);
+  });
+  // Together: running work has its time to end from the beginning, however long a look takes.
+  toStop.push(() => Promise.all([workers.stop(), watch.stop()]));
 
   const client = await keepTrying(
     `connect the relays to Temporal at ${address}`,

@@ -1,28 +1,43 @@
-import { mkdtemp, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { stat } from 'node:fs/promises';
 import {
   type ActivityDependencies,
   createFolderSecrets,
-  createHostSandbox,
   createOutboundClients,
   readChannelFile,
 } from '@sluice/activities';
-import { type Nix, probeNix, probeNixSandbox } from '@sluice/nix';
 import type { Logger } from '@sluice/observability';
 import { TASK_QUEUES, type TaskQueue } from '@sluice/temporal-contract';
+import { isServed } from './found-capability.ts';
+import { findNix } from './nix-capability.ts';
+import { type QueueCheck, type QueueWatch, watchQueues } from './queue-watch.ts';
+import { findScriptSandbox } from './sandbox-capability.ts';
 import { SettingsError } from './settings.ts';
+import { tellMisplacedSecrets } from './tell-misplaced-secrets.ts';
 import type { StepSettings } from './worker-settings-steps.ts';
 
-/** What steps are given here, and the queues whose steps have all that they need. */
-export interface StepCapabilities {
-  readonly parts: Pick<
-    ActivityDependencies,
-    'secrets' | 'channels' | 'outbound' | 'sandbox' | 'nix'
-  >;
+/** The queues that a worker serves, and why not the others. */
+export interface QueueChoice {
   readonly queues: readonly TaskQueue[];
   /** Queue → `served`, or why not. */
   readonly report: Readonly<Record<string, string>>;
+}
+
+/** What steps are given here, and the queues whose steps have all that they need. */
+export interface StepCapabilities extends QueueChoice {
+  readonly parts: Pick<
+    ActivityDependencies,
+    'secrets' | 'channels' | 'outbound' | 'sandbox' | 'nix'
+  > & {
+    /** Looks at this machine's Nix; comes to what it lacks, where it lacks what it had. */
+    readonly nixTrouble: () => Promise<string | undefined>;
+  };
+  /** How many of a queue may run here at a time, where a setting says so. */
+  readonly atOnce: Readonly<Partial<Record<TaskQueue, number>>>;
+  /**
+   * Goes on looking whether the machine has what its queues need.
+   * @param onChange told of the queues whenever what one of them lacks has changed
+   */
+  watch(onChange: (choice: QueueChoice) => void): Pick<QueueWatch, 'stop'>;
   /** Removes what was made for them. */
   close(): Promise<void>;
 }
@@ -37,6 +52,7 @@ export async function findStepCapabilities(
   logger: Logger,
 ): Promise<StepCapabilities> {
   await assertSettings(settings);
+  if (settings.secretsDir !== null) await tellMisplacedSecrets(settings.secretsDir, logger);
   const channels =
     settings.notifyChannels === null ? undefined : await readChannelFile(settings.notifyChannels);
   if (channels?.needSecrets === true && settings.secretsDir === null) {
@@ -44,22 +60,26 @@ export async function findStepCapabilities(
       'SLUICE_SECRETS_DIR is not set, and channels in SLUICE_NOTIFY_CHANNELS name secrets.',
     ]);
   }
-  const sandbox = await findSandbox(settings);
-  const build = await findNix(settings);
-  if (build.part !== undefined && settings.nixSandbox === 'off')
-    logger.warn({ queue: TASK_QUEUES.build }, UNBOUND_BUILDS);
-  const { queues, report } = await chooseQueues(settings, {
-    [TASK_QUEUES.script]: sandbox.missing,
-    [TASK_QUEUES.build]: build.missing,
-  }).catch(async (error: unknown) => {
-    await build.close();
+  let watched: QueueWatch | undefined;
+  const sandbox = await findScriptSandbox(settings, () => {
+    void watched?.look(TASK_QUEUES.script);
+  });
+  const build = await findNix(settings, logger);
+  const closeBuild = async (): Promise<void> => build.close?.();
+  const lacks = { [TASK_QUEUES.script]: sandbox.missing, [TASK_QUEUES.build]: build.missing };
+  const choice = await chooseQueues(settings, lacks).catch(async (error: unknown) => {
+    await closeBuild();
     throw error;
   });
-  for (const [queue, state] of Object.entries(report)) {
+  for (const [queue, state] of Object.entries(choice.report)) {
     if (state !== SERVED)
       logger.warn({ queue }, `the queue is not served by this worker: ${state}`);
   }
+  const checks = new Map<TaskQueue, QueueCheck>();
+  if (sandbox.check !== undefined) checks.set(TASK_QUEUES.script, sandbox.check);
+  if (build.check !== undefined) checks.set(TASK_QUEUES.build, build.check);
   return {
+    ...choice,
     parts: {
       secrets: settings.secretsDir === null ? undefined : createFolderSecrets(settings.secretsDir),
       channels,
@@ -69,108 +89,59 @@ export async function findStepCapabilities(
       }),
       sandbox: sandbox.part,
       nix: build.part,
+      nixTrouble: async () => {
+        build.doubt();
+        return watched?.look(TASK_QUEUES.build);
+      },
     },
-    queues,
-    report,
-    close: build.close,
+    atOnce: {
+      [TASK_QUEUES.script]: settings.scriptsAtOnce,
+      [TASK_QUEUES.build]: settings.buildsAtOnce,
+    },
+    watch: (onChange) => {
+      const lost = new Map<TaskQueue, string>();
+      watched = watchQueues({
+        checks,
+        logger,
+        onChange: (queue, missing) => {
+          if (missing === undefined) lost.delete(queue);
+          else lost.set(queue, missing);
+          onChange(withoutLost(choice, lost));
+        },
+      });
+      return watched;
+    },
+    close: closeBuild,
+  };
+}
+
+/** What was chosen at the start, without what is missing since. */
+function withoutLost(choice: QueueChoice, lost: ReadonlyMap<TaskQueue, string>): QueueChoice {
+  const names = Object.entries(TASK_QUEUES).flatMap(([name, queue]) => {
+    const missing = lost.get(queue);
+    return missing === undefined ? [] : [[name, missing] as const];
+  });
+  return {
+    queues: choice.queues.filter((queue) => !lost.has(queue)),
+    report: { ...choice.report, ...Object.fromEntries(names) },
   };
 }
 
 const SERVED = 'served';
-const UNBOUND_BUILDS =
-  "SLUICE_NIX_SANDBOX is off: builders are programs of this worker's user, and may read what it may read";
-
-/** A capability of this machine, or what is missing for it. */
-interface Found<T> {
-  readonly part: T | undefined;
-  readonly missing?: string | undefined;
-}
-
 async function assertSettings({ secretsDir }: StepSettings): Promise<void> {
   if (secretsDir === null) return;
   const found = await stat(secretsDir).catch(() => undefined);
   if (found?.isDirectory() === true) return;
   throw new SettingsError([
-    `SLUICE_SECRETS_DIR names ${secretsDir}, which is no folder that this worker can open: make it, with a folder for each tenant.`,
+    `SLUICE_SECRETS_DIR names ${secretsDir}, which is no folder that this worker can open: make it, with a folder for each tenant and in that one for each environment.`,
   ]);
-}
-
-/** What nobody is to serve here is not looked for. */
-function isServed({ queues }: StepSettings, queue: TaskQueue): boolean {
-  return queues === null || queues.includes(queue);
-}
-
-async function findSandbox(
-  settings: StepSettings,
-): Promise<Found<ActivityDependencies['sandbox']>> {
-  if (!isServed(settings, TASK_QUEUES.script)) return { part: undefined };
-  const part = createHostSandbox(
-    {
-      ...(settings.bubblewrap === null ? {} : { bubblewrap: settings.bubblewrap }),
-      ...(settings.sandboxPaths.length === 0 ? {} : { readOnlyPaths: settings.sandboxPaths }),
-    },
-    settings.scriptNetwork,
-  );
-  const probe = await part.probe();
-  if (probe.usable) return { part };
-  const gaps = probe.missing.filter(({ stops }) => stops);
-  return {
-    part: undefined,
-    missing: gaps.map(({ message, how }) => `${message} ${how}`).join(' '),
-  };
-}
-
-async function findNix(
-  settings: StepSettings,
-): Promise<Found<ActivityDependencies['nix']> & { close(): Promise<void> }> {
-  if (!isServed(settings, TASK_QUEUES.build)) {
-    return { part: undefined, close: async () => undefined };
-  }
-  const sandboxed = settings.nixSandbox === 'on';
-  if (!sandboxed && settings.queues === null) {
-    return {
-      part: undefined,
-      missing: `${UNBOUND_BUILDS}. Name build in SLUICE_WORKER_QUEUES to serve it so, or take SLUICE_NIX_SANDBOX away.`,
-      close: async () => undefined,
-    };
-  }
-  const own =
-    settings.nixScratch === null ? await mkdtemp(join(tmpdir(), 'sluice-worker-nix-')) : null;
-  const close = async (): Promise<void> => {
-    if (own !== null) await rm(own, { recursive: true, force: true });
-  };
-  try {
-    const probe = await probeNix({
-      scratch: settings.nixScratch ?? own ?? tmpdir(),
-      ...(settings.nix === null ? {} : { executable: settings.nix }),
-      ...(settings.nixStore === null
-        ? {}
-        : { store: { kind: 'own' as const, folder: settings.nixStore } }),
-      settings: { sandbox: String(sandboxed) },
-    });
-    const lacking = probe.found && sandboxed ? await findSandboxGap(probe.nix) : undefined;
-    if (probe.found && lacking === undefined) return { part: probe.nix, close };
-    await close();
-    const missing = probe.found ? lacking : `${probe.missing} ${probe.remedy}`;
-    return { part: undefined, missing, close: async () => undefined };
-  } catch (error) {
-    await close();
-    throw error;
-  }
-}
-
-/** A build is tried at the start, not when a promotion needs it. */
-async function findSandboxGap(nix: Nix): Promise<string | undefined> {
-  const probe = await probeNixSandbox(nix);
-  if (probe.works) return undefined;
-  return `${probe.missing} ${probe.remedy} Or let builds run as the worker's user: SLUICE_NIX_SANDBOX=off, and build in SLUICE_WORKER_QUEUES.`;
 }
 
 /** Queues to serve: those that are named, which all must be possible, else all that are. */
 async function chooseQueues(
   settings: StepSettings,
   missing: Readonly<Partial<Record<TaskQueue, string | undefined>>>,
-): Promise<Pick<StepCapabilities, 'queues' | 'report'>> {
+): Promise<QueueChoice> {
   const names = Object.entries(TASK_QUEUES);
   const named = settings.queues;
   if (named !== null) {

@@ -3,7 +3,7 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
 import { SettingsReader } from './settings.ts';
-import { readSandboxPaths } from './worker-settings-sandbox.ts';
+import { listShownPaths, readSandboxPaths, readScriptUser } from './worker-settings-sandbox.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-sandbox-paths-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -71,4 +71,41 @@ test('a link is where it leads', () => {
   symlinkSync('/etc', join(folder, 'link'));
   expect(read(join(folder, 'tools'))).toHaveLength(1);
   expect(() => read(join(folder, 'link'))).toThrow('must not see /etc');
+});
+
+test.each([
+  '/usr/local/etc/sluice/secrets',
+  '/usr/share/../lib/sluice',
+  '/lib/sluice',
+  '/etc/ssl/certs/sluice',
+  '/nix/store/0-keys',
+])("what is the worker's own does not lie in %s, where scripts see it", (path) => {
+  const shown = listShownPaths([...OWN, { variable: 'SLUICE_SIGNER_KEYS', path }]);
+  expect(shown).toEqual([
+    expect.stringMatching(/^SLUICE_SIGNER_KEYS names .* scripts see that: move it/),
+  ]);
+});
+
+test('nor is it a link that leads there; elsewhere it may lie', () => {
+  symlinkSync('/usr/share', join(folder, 'keys'));
+  const keys = (name: string) => [{ variable: 'SLUICE_SIGNER_KEYS', path: join(folder, name) }];
+  expect(listShownPaths([...OWN, ...keys('own')])).toEqual([]);
+  expect(listShownPaths(keys('keys'))).toEqual([expect.stringContaining('lies in /usr')]);
+});
+
+test('a user of scripts is never root', () => {
+  const user = (text?: string) => {
+    const reader = new SettingsReader({ SLUICE_SCRIPT_USER: text });
+    const found = readScriptUser(reader);
+    reader.assertValid();
+    return found;
+  };
+  expect([user(), user('other'), user('2000:2001')]).toEqual([
+    null,
+    'other',
+    { uid: 2000, gid: 2001 },
+  ]);
+  for (const wrong of ['0:0', '0:5', '5:0', 'nobody', '1', '4294967295:1', '-1:1']) {
+    expect(() => user(wrong)).toThrow('write other, or the numbers');
+  }
 });

@@ -1,6 +1,7 @@
 import { realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, isAbsolute, normalize, relative } from 'node:path';
+import { type SandboxUser, SHOWN_PATHS } from '@sluice/sandbox';
 import type { SettingsReader } from './settings.ts';
 
 /** A file or folder of the worker's own, and the variable that names it. */
@@ -46,6 +47,42 @@ export function readSandboxPaths(
     );
   }
   return paths;
+}
+
+/**
+ * Files and folders of the worker's own that every script sees, a sentence for each: a script of a worker that is not root has the worker's user id
+ * outside of its namespaces, and could open them.
+ */
+export function listShownPaths(own: readonly OwnPath[]): readonly string[] {
+  return own.flatMap((one) => {
+    const ways = [normalize(one.path), realPath(one.path)];
+    const shown = SHOWN_PATHS.find((folder) => ways.some((way) => contains(folder, way)));
+    return shown === undefined
+      ? []
+      : [
+          `${one.variable} names ${one.path}, which lies in ${shown}, and scripts see that: move it, for example below /etc/sluice or /var/lib/sluice.`,
+        ];
+  });
+}
+
+/** As whom scripts run: `other` is anybody but the worker's own user; null takes the worker's own where it is not root. */
+export type ScriptUser = 'other' | SandboxUser | null;
+
+const USER = /^([1-9]\d{0,9}):([1-9]\d{0,9})$/;
+/** -1 stands for nobody in particular in system calls. */
+const HIGHEST_ID = 4_294_967_294;
+
+/** Reads `SLUICE_SCRIPT_USER`; a problem is told to the reader. */
+export function readScriptUser(reader: SettingsReader): ScriptUser {
+  const text = reader.optional('SLUICE_SCRIPT_USER', undefined);
+  if (text === undefined || text === 'other') return text ?? null;
+  const [, uid, gid] = USER.exec(text) ?? [];
+  const user = { uid: Number(uid), gid: Number(gid) };
+  if (user.uid <= HIGHEST_ID && user.gid <= HIGHEST_ID) return user;
+  reader.refuse(
+    `SLUICE_SCRIPT_USER is "${text.slice(0, 60)}": write other, or the numbers of a user and a group that are not root's, such as 2000:2000.`,
+  );
+  return null;
 }
 
 /** Why scripts must not see it; undefined when they may. */

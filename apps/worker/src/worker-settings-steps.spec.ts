@@ -20,10 +20,20 @@ test('what is absent has a meaning', () => {
     bubblewrap: null,
     sandboxPaths: [],
     scriptNetwork: 'none',
+    scriptUser: null,
+    shown: [],
+    scriptsAtOnce: 4,
+    buildsAtOnce: 2,
     nix: null,
     nixSandbox: 'on',
     nixStore: null,
     nixScratch: null,
+    nixMemoryMiB: null,
+    nixCpus: null,
+    nixProcesses: null,
+    nixKeepBuilds: 20,
+    nixKeepDays: 30,
+    nixCollectHours: 24,
   });
 });
 
@@ -32,6 +42,11 @@ test('queues go by the word of their capability', () => {
     TASK_QUEUES.script,
     TASK_QUEUES.build,
   ]);
+});
+
+test('limits of builds are numbers', () => {
+  const limits = { SLUICE_NIX_MEMORY_MIB: '2048', SLUICE_NIX_CPUS: '1.5' };
+  expect(read(limits)).toMatchObject({ nixMemoryMiB: 2048, nixCpus: 1.5, nixProcesses: null });
 });
 
 test('hosts and folders are lists', () => {
@@ -55,6 +70,12 @@ test.each([
   ['SLUICE_SANDBOX_PATHS', '/opt/tools:more', 'has a path that is not absolute'],
   ['SLUICE_NIX_STORE', 'store', 'is no absolute path'],
   ['SLUICE_NIX_SANDBOX', 'false', 'SLUICE_NIX_SANDBOX is "false": write on or off.'],
+  ['SLUICE_SCRIPT_USER', 'root', 'SLUICE_SCRIPT_USER is "root": write other, or'],
+  ['SLUICE_SCRIPTS_AT_ONCE', '0', 'write a whole number from 1 to 256'],
+  ['SLUICE_BUILDS_AT_ONCE', 'two', 'write a whole number from 1 to 64'],
+  ['SLUICE_NIX_MEMORY_MIB', '1', 'write a whole number from 64 to'],
+  ['SLUICE_NIX_CPUS', '1e3', 'write a number from 0.1 to 1024'],
+  ['SLUICE_NIX_KEEP_BUILDS', '-1', 'write a whole number from 0 to 10000'],
   ['SLUICE_SCRIPT_NETWORK', 'host', 'SLUICE_SCRIPT_NETWORK is "host": write none or all.'],
 ])('%s=%s is refused in one line', (name, value, advice) => {
   expect(() => read({ [name]: value })).toThrow(

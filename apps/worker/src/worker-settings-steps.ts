@@ -1,14 +1,21 @@
-import { isAbsolute } from 'node:path';
 import { type HostRules, parseHostRules, type ScriptNetwork } from '@sluice/activities';
 import { TASK_QUEUES, type TaskQueue } from '@sluice/temporal-contract';
 import type { SettingsReader } from './settings.ts';
-import { type OwnPath, readSandboxPaths } from './worker-settings-sandbox.ts';
+import { readPath, readWord } from './settings-forms.ts';
+import { type NixBuildSettings, readNixSettings } from './worker-settings-nix.ts';
+import {
+  listShownPaths,
+  type OwnPath,
+  readSandboxPaths,
+  readScriptUser,
+  type ScriptUser,
+} from './worker-settings-sandbox.ts';
 
 /** What the steps of pipelines are given on this worker. */
-export interface StepSettings {
+export interface StepSettings extends NixBuildSettings {
   /** Queues to serve; null for all that this machine can. */
   readonly queues: readonly TaskQueue[] | null;
-  /** Folder with a folder for each tenant, a file for each secret; null without secrets. */
+  /** Folder with a folder for each tenant, in it one for each environment with a file for each secret; null without secrets. */
   readonly secretsDir: string | null;
   /** File of the channels that notify@1 knows; null without channels. */
   readonly notifyChannels: string | null;
@@ -22,14 +29,14 @@ export interface StepSettings {
   readonly sandboxPaths: readonly string[];
   /** What of the machine's network a script gets that asks for it. */
   readonly scriptNetwork: ScriptNetwork;
-  /** Path of `nix`; null for the first on PATH. */
-  readonly nix: string | null;
-  /** Whether builds are kept from this machine. */
-  readonly nixSandbox: 'on' | 'off';
-  /** Folder of a Nix store of its own; null for the machine's. */
-  readonly nixStore: string | null;
-  /** Folder for what builds need besides the store; null for a temporary one. */
-  readonly nixScratch: string | null;
+  /** What of the worker's own scripts would see, a sentence for each; then none is run. */
+  readonly shown: readonly string[];
+  /** As whom scripts run. */
+  readonly scriptUser: ScriptUser;
+  /** Scripts that run here at a time. */
+  readonly scriptsAtOnce: number;
+  /** Builds that run here at a time. */
+  readonly buildsAtOnce: number;
 }
 
 /**
@@ -48,10 +55,10 @@ export function readStepSettings(
     outboundDeny: readHosts(reader, 'SLUICE_OUTBOUND_DENY'),
     bubblewrap: readPath(reader, 'SLUICE_BUBBLEWRAP'),
     scriptNetwork: readWord(reader, 'SLUICE_SCRIPT_NETWORK', ['none', 'all'] as const),
-    nix: readPath(reader, 'SLUICE_NIX'),
-    nixSandbox: readWord(reader, 'SLUICE_NIX_SANDBOX', ['on', 'off'] as const),
-    nixStore: readPath(reader, 'SLUICE_NIX_STORE'),
-    nixScratch: readPath(reader, 'SLUICE_NIX_SCRATCH'),
+    scriptUser: readScriptUser(reader),
+    scriptsAtOnce: reader.integer('SLUICE_SCRIPTS_AT_ONCE', 4, 1, 256),
+    buildsAtOnce: reader.integer('SLUICE_BUILDS_AT_ONCE', 2, 1, 64),
+    ...readNixSettings(reader),
   };
   const named: readonly [string, string | null][] = [
     ['SLUICE_SECRETS_DIR', steps.secretsDir],
@@ -61,21 +68,8 @@ export function readStepSettings(
   const ownOfSteps = named.flatMap(([variable, path]) =>
     path === null ? [] : [{ variable, path }],
   );
-  return { ...steps, sandboxPaths: readSandboxPaths(reader, [...own, ...ownOfSteps]) };
-}
-
-/** One of some words; the first where the variable is absent. */
-function readWord<Word extends string>(
-  reader: SettingsReader,
-  variable: string,
-  words: readonly [Word, ...Word[]],
-): Word {
-  const text = reader.optional(variable, words[0]);
-  const found = words.find((word) => word === text);
-  if (found === undefined) {
-    reader.refuse(`${variable} is "${text.slice(0, 60)}": write ${words.join(' or ')}.`);
-  }
-  return found ?? words[0];
+  const all = [...own, ...ownOfSteps];
+  return { ...steps, shown: listShownPaths(all), sandboxPaths: readSandboxPaths(reader, all) };
 }
 
 function readQueues(reader: SettingsReader): readonly TaskQueue[] | null {
@@ -92,13 +86,6 @@ function readQueues(reader: SettingsReader): readonly TaskQueue[] | null {
     } else queues.add(queue);
   }
   return [...queues];
-}
-
-function readPath(reader: SettingsReader, variable: string): string | null {
-  const path = reader.optional(variable, undefined);
-  if (path === undefined) return null;
-  if (!isAbsolute(path)) reader.refuse(`${variable} is no absolute path: write one.`);
-  return path;
 }
 
 function readHosts(reader: SettingsReader, variable: string): HostRules | undefined {

@@ -69,6 +69,10 @@ export function readWorkerSettings(environment: Environment): WorkerSettings {
     'SLUICE_CODEC_KEYS',
     'SLUICE_SIGNER_SOCKET',
     'SLUICE_SIGNER_KEYS',
+    'SLUICE_ENROLLMENT_KEY',
+    'SLUICE_CONFIG',
+    'SLUICE_AGENT_STATE_DIR',
+    'SLUICE_AGENT_SECRETS_DIR',
   ];
   const ownPaths = own.flatMap((variable) => {
     const path = reader.optional(variable, undefined);

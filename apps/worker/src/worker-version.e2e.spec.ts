@@ -53,6 +53,27 @@ test('without a deployment the engine knows of none', async () => {
   const workers = runVersion({ buildId: 'one', deployment: null });
   await workers.started;
   expect(await listDeployments()).toEqual([]);
+  // A queue is given up and taken up again while the others are served.
+  const said: string[] = [];
+  const until = (text: string): Promise<unknown> =>
+    keepTrying(
+      text,
+      async () => {
+        if (!said.includes(text)) throw new Error(said.join(', '));
+      },
+      logger,
+      AbortSignal.timeout(20_000),
+    );
+  for (const level of ['info', 'warn'] as const) {
+    logger[level] = ((fields: object, text: string) =>
+      void said.push(`${(fields as { queue?: string }).queue} ${text}`)) as typeof logger.info;
+  }
+  const { script, ...others } = TASK_QUEUES;
+  workers.serve(Object.values(others));
+  await until(`${script} the queue is given up; other workers may serve it`);
+  workers.serve(Object.values(TASK_QUEUES));
+  await until(`${script} the queue is served again`);
+  expect(said.filter((text) => text.startsWith('sluice-'))).toHaveLength(2);
   await workers.stop();
 }, 60_000);
 

@@ -65,6 +65,8 @@ export interface StepMemberCounts {
   readonly counts: MemberCounts;
   /** Of those, whose target was changed, or may have been, and was not put back. */
   readonly touched: number;
+  /** Executions that began, in whatever round, and were neither done by the newest nor put back. */
+  readonly unsure: number;
 }
 
 /**

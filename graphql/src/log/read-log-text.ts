@@ -94,8 +94,16 @@ async function readWritten(
   return pieceOf(bytes, first.byteOffset, offset, maxBytes);
 }
 
-/** @param base place of the first of these bytes in the log */
-function pieceOf(bytes: Uint8Array, base: number, offset: number, maxBytes: number): LogText {
+/**
+ * Whole characters of a text from a byte on, at most so many bytes.
+ * @param base place of the first of these bytes in the whole
+ */
+export function pieceOf(
+  bytes: Uint8Array,
+  base: number,
+  offset: number,
+  maxBytes: number,
+): LogText {
   let from = Math.min(Math.max(0, offset - base), bytes.length);
   // An offset in the middle of a character means the next one.
   while (isContinuation(bytes[from])) from += 1;

@@ -37,7 +37,8 @@ const pipeline = (() => {
 
 /** Steps in the states given, in the pipeline's order; each ends a second after the one before. */
 function steps(
-  states: Readonly<Record<string, StepState | [StepState, string]>>,
+  states: Readonly<Record<string, StepState | readonly [StepState, string]>>,
+  begun: readonly string[] = [],
 ): readonly StepRecord[] {
   return pipeline.steps.map(({ id, type }, ordinal) => {
     const given = states[id] ?? 'pending';
@@ -52,6 +53,8 @@ function steps(
       reason: code === null ? null : { code, message: `Why ${id}.` },
       outputs: {},
       values: {},
+      references: {},
+      hasBegun: begun.includes(id),
       startedAt: state === 'skipped' ? null : at,
       endedAt: at,
     };
@@ -64,6 +67,7 @@ const facts = (more: Partial<CompensationFacts>): CompensationFacts => ({
   steps: [],
   counts: new Map(),
   touched: new Map(),
+  unsure: new Map(),
   deployments: [],
   stepTypes: BUILT_IN_STEP_TYPES,
   ...more,
@@ -183,4 +187,48 @@ test('a member that failed after its command went out is in what remains', () =>
   });
   const untouched = shown({ ...failed, touched: new Map([['deploy', 0]]) });
   expect(untouched?.steps.map(([step]) => step)).not.toContain('deploy');
+});
+
+test('what failed or was cancelled after it began may have happened, and is in what remains', () => {
+  for (const state of ['failed', 'cancelled'] as const) {
+    const ended = { ...DONE, migrate: 'reverted', ask: [state, 'attempt-lost'] } as const;
+    const begun = steps(ended, ['ask', 'migrate']);
+    const view = composeCompensation(facts({ state: 'reverted', steps: begun }));
+    expect(view).toMatchObject({
+      complete: true,
+      steps: [
+        { step: 'ask', state: 'STAYS', byHand: expect.stringContaining('may have happened') },
+        { step: 'migrate', state: 'UNDONE', byHand: null },
+      ],
+    });
+    const neverBegun = shown({ state: 'reverted', steps: steps(ended, ['migrate']) });
+    expect(neverBegun?.steps).toEqual([['migrate', 'UNDONE']]);
+  }
+});
+
+test('of what can be undone and may have happened, what a person does is left', () => {
+  const lost = steps({ ...DONE, migrate: ['cancelled', 'superseded'] }, ['migrate']);
+  const view = composeCompensation(facts({ state: 'cancelled', steps: lost }));
+  expect(view?.complete).toBe(false);
+  expect(view?.steps.find(({ step }) => step === 'migrate')).toMatchObject({ state: 'LEFT' });
+});
+
+test('a step that a stale plan sent back may have had its effect before', () => {
+  const sentBack = steps({ scan: 'failed' }, ['ask', 'migrate']);
+  expect(shown({ steps: sentBack })).toEqual({ complete: true, steps: [['ask', 'STAYS']] });
+});
+
+test('of members it is known of each', () => {
+  const some = {
+    steps: steps({ ...DONE, ask: 'failed' }),
+    counts: new Map([['ask', { succeeded: 1, failed: 2 }]]),
+  };
+  const byHandOf = (more: Partial<CompensationFacts>) =>
+    composeCompensation(facts({ ...some, ...more }))?.steps.find(({ step }) => step === 'ask')
+      ?.byHand;
+  expect(byHandOf({ unsure: new Map([['ask', 1]]) })).toContain('may have happened');
+  expect(byHandOf({ unsure: new Map([['ask', 0]]) })).toBeNull();
+  const none = new Map([['ask', { failed: 3 }]]);
+  expect(byHandOf({ counts: none, unsure: new Map([['ask', 1]]) })).toContain('may have happened');
+  expect(byHandOf({ counts: none })).toBeUndefined();
 });

@@ -11,6 +11,10 @@ import type { DeploymentRecord, MemberCounts, StepRecord } from '@sluice/persist
 /** The code of a step's reason when it could not be put back. */
 export const COMPENSATION_FAILED = 'compensation-failed';
 
+/** What a person does about an effect that nobody puts back and that may have happened. */
+const LOOK =
+  'Look at its log and at what it works on: it began and did not succeed, so what it does may have happened all the same.';
+
 /** What is known of a promotion whose effects are looked at. */
 export interface CompensationFacts {
   readonly state: PromotionState;
@@ -20,6 +24,8 @@ export interface CompensationFacts {
   readonly counts: ReadonlyMap<string, MemberCounts>;
   /** Of the steps that have members: how many of these have a target that was changed, or may have been, and was not put back. */
   readonly touched: ReadonlyMap<string, number>;
+  /** Of the steps that have members: how many executions of these began, were not done and not put back. */
+  readonly unsure: ReadonlyMap<string, number>;
   readonly deployments: readonly Pick<DeploymentRecord, 'state'>[];
   readonly stepTypes: StepTypes;
 }
@@ -62,19 +68,18 @@ function composeStep(
   step: ResolvedStep | undefined,
 ): readonly CompensatedStep[] {
   const type = facts.stepTypes.get(record.type);
-  if (record.startedAt === null || step === undefined || type === undefined) return [];
+  if (step === undefined || type === undefined) return [];
   const state = stateOf(facts, record, step, type);
   if (state === null) return [];
   const counts = facts.counts.get(record.stepId);
   const total = Object.values(counts ?? {}).reduce((sum, count) => sum + count, 0);
-  const isLeft = state === 'FAILED' || state === 'LEFT';
   return [
     {
       step: record.stepId,
       type: record.type,
       state,
       undoes: state === 'STAYS' ? null : (type.compensation?.undoes ?? null),
-      byHand: isLeft ? (type.compensation?.byHand ?? null) : null,
+      byHand: byHandOf(facts, record, type, state),
       reason: state === 'FAILED' ? record.reason : null,
       undoneMembers: counts === undefined ? null : (counts.reverted ?? 0),
       memberCount: counts === undefined ? null : total,
@@ -90,20 +95,32 @@ function stateOf(
 ): CompensatedStep['state'] | null {
   if (isUndone(record)) return 'UNDONE';
   if (isFailed(record)) return 'FAILED';
-  const isDone = hasEffect(facts, record, type);
   const { compensation } = type;
   const { onlyWith } = compensation ?? {};
   const canBeUndone =
     compensation !== null &&
     step.compensate &&
     (onlyWith === undefined || step.inputs[onlyWith] !== undefined);
-  if (!isDone) return null;
+  // A step that a stale plan sent back to pending had begun all the same, and surely did nothing that could be undone.
+  const wasSentBack = record.startedAt === null;
+  const isDone = !wasSentBack && hasEffect(facts, record, type);
+  if (!isDone && ((wasSentBack && canBeUndone) || !isUnsure(facts, record, type))) return null;
   if (canBeUndone) return isPromotionEnd(facts.state) ? 'LEFT' : 'OPEN';
   // Found by its key and done once: records of Sluice's own, which harm nobody.
   return compensation !== null || type.effect === 'at-least-once' ? 'STAYS' : null;
 }
 
-/** What can have changed something outside. */
+function byHandOf(
+  facts: CompensationFacts,
+  record: StepRecord,
+  type: StepType,
+  state: CompensatedStep['state'],
+): string | null {
+  if (state === 'FAILED' || state === 'LEFT') return type.compensation?.byHand ?? null;
+  return state === 'STAYS' && isUnsure(facts, record, type) ? LOOK : null;
+}
+
+/** What has changed something outside. */
 function hasEffect(
   { counts, touched, deployments }: CompensationFacts,
   { stepId, state }: StepRecord,
@@ -114,6 +131,17 @@ function hasEffect(
   if (members !== undefined) return (members.succeeded ?? 0) > 0 || (touched.get(stepId) ?? 0) > 0;
   if (type.changesTargets) return deployments.some((each) => TOUCHED.has(each.state));
   return state === 'succeeded' || state === 'partial';
+}
+
+/** What began and was not recorded as done, and may have changed something outside: of its effect nobody knows. */
+function isUnsure(
+  { counts, unsure }: CompensationFacts,
+  { stepId, state, hasBegun }: StepRecord,
+  type: StepType,
+): boolean {
+  if (type.effect !== 'at-least-once' || type.changesTargets || state === 'running') return false;
+  if (counts.has(stepId)) return (unsure.get(stepId) ?? 0) > 0;
+  return hasBegun && state !== 'succeeded';
 }
 
 const TOUCHED: ReadonlySet<DeploymentRecord['state']> = new Set([

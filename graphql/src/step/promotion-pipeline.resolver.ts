@@ -41,6 +41,7 @@ export class PromotionPipelineResolver {
       steps,
       counts: new Map(counts.map((each) => [each.stepId, each.counts])),
       touched: new Map(counts.map((each) => [each.stepId, each.touched])),
+      unsure: new Map(counts.map((each) => [each.stepId, each.unsure])),
       deployments,
       stepTypes: BUILT_IN_STEP_TYPES,
     });

@@ -76,11 +76,18 @@ function memberView(record: MemberRecord) {
     index,
     key,
     targetName: target,
-    value: target === null ? value : null,
+    value: target === null && isShown(value) ? value : null,
     state: enumName(state),
     reason,
     settledAt: endedAt,
   };
+}
+
+/** A page holds a hundred of them. */
+const MAX_SHOWN_BYTES = 16 * 1024;
+
+function isShown(value: unknown): boolean {
+  return Buffer.byteLength(JSON.stringify(value)) <= MAX_SHOWN_BYTES;
 }
 
 type MemberView = ReturnType<typeof memberView>;

@@ -25,7 +25,7 @@ To go on by hand, in another terminal:
   npx sluice verify ${packet} --trust-root ${shown(story.trustRootFile)}
 
 Ask for production, and let a second person decide:
-  npx sluice promotion request hello@1.0.0 production
+  npx sluice promote production hello@1.0.0
   npx sluice promotion watch ${nextId(story, 'production')}
   SLUICE_TOKEN_FILE=${tokenOf('approver')} npx sluice approvals
   SLUICE_TOKEN_FILE=${tokenOf('approver')} npx sluice approve ${nextId(story, 'production')}

@@ -18,6 +18,7 @@ export * from './name.ts';
 export * from './pipeline/course.ts';
 export * from './pipeline/input-form.ts';
 export * from './pipeline/made-release.ts';
+export * from './pipeline/output-limits.ts';
 export * from './pipeline/pipeline-ending.ts';
 export * from './pipeline/references.ts';
 export * from './pipeline/resolved.ts';

@@ -1,3 +1,4 @@
+import { readlink } from 'node:fs/promises';
 import { type EvaluateOptions, type Evaluation, evaluate } from './evaluate.ts';
 import { NixLog, type OnNixLog } from './log/nix-log.ts';
 import type { BuildProgress } from './log/nix-log-entry.ts';
@@ -23,7 +24,7 @@ export interface BuildLimits {
   readonly maxLogBytes?: number;
   /** Derivations that are built at a time; 1. */
   readonly maxJobs?: number;
-  /** Processor cores for each of them; as many as there are. */
+  /** Processor cores for each of them; as many as {@link Nix.limits} allows, else as there are. */
   readonly cores?: number;
 }
 
@@ -36,6 +37,8 @@ export interface BuildOptions {
   readonly signal?: AbortSignal;
   readonly limits?: BuildLimits;
   readonly evaluation?: Pick<EvaluateOptions, 'timeoutMs' | 'maxHeapBytes'>;
+  /** Absolute path of a link that Nix makes to what was built: as long as it is there, no garbage collection takes that. Further outputs get links beside it. */
+  readonly root?: string;
 }
 
 /** One output of a build. */
@@ -90,18 +93,24 @@ export async function build(
       ...storeArguments(nix.store),
       '--realise',
       output === undefined ? drvPath : `${drvPath}!${output}`,
+      ...(options.root === undefined ? [] : ['--add-root', options.root]),
       '--log-format',
       'internal-json',
-      ...optionArguments(limits),
+      ...optionArguments(nix, limits),
     ],
     ...cancel,
+    bounded: true,
     timeoutMs: limits.timeoutMs ?? TIMEOUT_MS,
     onLine: (line) => log.take(line),
     heartbeat,
     ...(options.heartbeatMs === undefined ? {} : { heartbeatMs: options.heartbeatMs }),
   });
   if (status !== 0) throw buildFailed(drvPath, status, log);
-  const infos = await listPathInfos(nix, [...new Set(stdout.trim().split('\n'))], cancel);
+  const said = [...new Set(stdout.trim().split('\n'))];
+  // With a root Nix names its links.
+  const paths =
+    options.root === undefined ? said : await Promise.all(said.map((link) => readlink(link)));
+  const infos = await listPathInfos(nix, [...new Set(paths)], cancel);
   return {
     drvPath,
     ...(evaluation === undefined ? {} : { evaluation }),
@@ -120,12 +129,13 @@ function drvPathOf(nix: Nix, subject: { readonly drvPath: string }): string {
   );
 }
 
-function optionArguments(limits: BuildLimits): readonly string[] {
+function optionArguments(nix: Nix, limits: BuildLimits): readonly string[] {
   const whole = (name: string, value: number | undefined): readonly string[] =>
     value === undefined ? [] : ['--option', name, String(Math.max(0, Math.ceil(value)))];
   return [
     ...whole('max-jobs', limits.maxJobs ?? 1),
-    ...whole('cores', limits.cores),
+    // Builders start as many programs as they are told that there are cores.
+    ...whole('cores', limits.cores ?? nix.limits?.cpus),
     ...whole('max-silent-time', limits.maxSilentMs && limits.maxSilentMs / 1000),
   ];
 }

@@ -75,6 +75,7 @@ export async function evaluate(
     ...(cwd === undefined ? {} : { cwd }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     ...(options.heartbeat === undefined ? {} : { heartbeat: options.heartbeat }),
+    bounded: true,
     timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
     maxOutputBytes: MAX_OUTPUT_BYTES,
     environment: { GC_MAXIMUM_HEAP_SIZE: String(options.maxHeapBytes ?? MAX_HEAP_BYTES) },

@@ -43,4 +43,7 @@ export {
   storeDirOf,
   storeFolderOf,
 } from './run/nix-environment.ts';
+export { describeLimits, type NixLimitGroup, type NixLimits } from './run/nix-limits.ts';
+export type { KeptBuilds } from './store/build-roots.ts';
+export * from './store/store-keeper.ts';
 export * from './store-path.ts';

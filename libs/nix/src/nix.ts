@@ -3,6 +3,7 @@ import { access, realpath, stat } from 'node:fs/promises';
 import { delimiter, dirname, isAbsolute, join } from 'node:path';
 import { NixError } from './nix-error.ts';
 import type { NixSettings, NixStore } from './run/nix-environment.ts';
+import type { NixLimits } from './run/nix-limits.ts';
 import { runNix } from './run/run-nix.ts';
 
 /** A Nix that can be run, and how. */
@@ -22,6 +23,8 @@ export interface Nix {
   readonly searchPath: string;
   /** Time between SIGTERM and SIGKILL. */
   readonly graceMs: number;
+  /** Kept over evaluations and builds; absent where nothing here keeps any but the worker's own. */
+  readonly limits?: NixLimits;
 }
 
 /** How Nix is to be found and run. */
@@ -38,6 +41,8 @@ export interface NixOptions {
   readonly searchPath?: string;
   /** 5 seconds when absent. */
   readonly graceMs?: number;
+  /** None when absent. */
+  readonly limits?: NixLimits;
 }
 
 /** Whether there is a Nix, or what is missing and how to get it. */
@@ -72,6 +77,7 @@ export async function probeNix(options: NixOptions): Promise<NixProbe> {
     environment: options.environment ?? {},
     searchPath,
     graceMs: options.graceMs ?? 5000,
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
   };
   const { status, stdout } = await runNix(nix, {
     program: 'nix',
@@ -94,6 +100,23 @@ export async function getNix(options: NixOptions): Promise<Nix> {
   if (probe.found) return probe.nix;
   throw new NixError('nix-missing', `${probe.missing} ${probe.remedy}`);
 }
+
+/**
+ * True where builders are children of the machine's Nix daemon: no limit on this process's children holds for them.
+ */
+export async function isBuiltByDaemon({ store }: Pick<Nix, 'store'>): Promise<boolean> {
+  if (store.kind !== 'system') return false;
+  const can = (path: string, mode: number): Promise<boolean> =>
+    access(path, mode).then(
+      () => true,
+      () => false,
+    );
+  // As Nix itself decides: who may write the store's records does.
+  if (await can(STATE_FOLDER, constants.R_OK | constants.W_OK)) return false;
+  return can(join(STATE_FOLDER, 'daemon-socket', 'socket'), constants.F_OK);
+}
+
+const STATE_FOLDER = '/nix/var/nix';
 
 async function findOnPath(name: string, searchPath: string): Promise<string | undefined> {
   for (const folder of searchPath.split(delimiter).filter(isAbsolute)) {

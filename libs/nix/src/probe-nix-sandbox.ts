@@ -8,6 +8,7 @@ import type { Nix } from './nix.ts';
 import { isNixError, printable } from './nix-error.ts';
 import { storeArguments } from './run/nix-environment.ts';
 import { runNix } from './run/run-nix.ts';
+import { createStoreKeeper } from './store/store-keeper.ts';
 import { DEFAULT_STORE_DIR } from './store-path.ts';
 
 /** Whether builds are kept from this machine, or what is missing and how to get it. */
@@ -29,7 +30,9 @@ const DAEMON =
  * @throws NixError when Nix itself cannot run
  */
 export async function probeNixSandbox(nix: Nix): Promise<NixSandboxProbe> {
-  if (nix.store.kind !== 'system' || (await exists(DEFAULT_STORE_DIR))) return probeIn(nix);
+  if (nix.store.kind !== 'system' || (await exists(DEFAULT_STORE_DIR))) {
+    return createStoreKeeper(nix).use('probe', () => probeIn(nix));
+  }
   // No store, so no daemon: a probe is no reason to make the machine's.
   await mkdir(nix.scratch, { recursive: true, mode: 0o700 });
   const folder = await mkdtemp(join(await realpath(nix.scratch), 'store-'));

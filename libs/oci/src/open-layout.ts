@@ -62,10 +62,8 @@ export async function openLayout(
 
   const blobPath = (digest: string) => join(directory, 'blobs', 'sha256', digest.slice(7));
   const blobStream = (blob: ExpectedContent) => {
-    const source = createReadStream(blobPath(blob.digest));
-    return Readable.from(verifiedChunks(notFoundNamed(source, blob.digest), blob), {
-      objectMode: false,
-    });
+    const chunks = readBlob(blobPath(blob.digest), blob.digest);
+    return Readable.from(verifiedChunks(chunks, blob), { objectMode: false });
   };
   const readIndex = async () => {
     const bytes = await readBounded(join(directory, 'index.json'), limits.maxManifestBytes);
@@ -245,12 +243,13 @@ async function readBounded(path: string, limit: number): Promise<Buffer> {
   }
 }
 
-async function* notFoundNamed(
-  source: AsyncIterable<Uint8Array>,
+/** Opens the file with the first read: a stream that fails before anybody listens would end the process. */
+async function* readBlob(
+  path: string,
   digest: string,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   try {
-    yield* source;
+    yield* createReadStream(path);
   } catch (cause) {
     if ((cause as { code?: unknown }).code !== 'ENOENT') throw cause;
     throw new OciError(

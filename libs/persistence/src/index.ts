@@ -24,6 +24,13 @@ export * from './repositories/event-chain.ts';
 export * from './repositories/event-list.read-model.ts';
 export * from './repositories/evidence.repository.ts';
 export * from './repositories/execution.repository.ts';
+export {
+  beginMembers,
+  beginSteps,
+  type StepBeginning,
+} from './repositories/execution-begin.repository.ts';
+export * from './repositories/execution-end.repository.ts';
+export * from './repositories/execution-find.repository.ts';
 export * from './repositories/frozen-rules.repository.ts';
 export * from './repositories/history.repository.ts';
 export * from './repositories/idempotency.repository.ts';
@@ -35,6 +42,7 @@ export * from './repositories/pipeline.repository.ts';
 export * from './repositories/pipeline-library.ts';
 export * from './repositories/pipeline-list.read-model.ts';
 export * from './repositories/plan.repository.ts';
+export * from './repositories/planned-target.read-model.ts';
 export * from './repositories/principal.repository.ts';
 export * from './repositories/problem.repository.ts';
 export * from './repositories/promotion.repository.ts';
@@ -67,6 +75,7 @@ export {
 } from './repositories/step-member.repository.ts';
 export * from './repositories/target.repository.ts';
 export * from './repositories/target-side.repository.ts';
+export * from './repositories/value-reference.ts';
 export * from './repositories/verified-release.repository.ts';
 export * from './repositories/watchdog.read-model.ts';
 export * from './roles.ts';

@@ -196,14 +196,15 @@ test.each<[string, (tx: Tx) => Promise<unknown>]>([
 test('every exported list is looked at here, or is one of those for a single promotion', async () => {
   const source = await readFile(new URL(import.meta.url), 'utf8');
   const looked = new Set([...source.matchAll(/records\.(list\w+)/g)].map(([, name]) => name));
-  // The first three call the list for many; effects, and what steps and members gave, are the worker's, read by one promotion; the next five are the
-  // watchdog's, asked a few times a minute, of what is open only; then all tenants, and what expires, once an hour.
+  // The first three call the list for many; effects, what has begun, and what steps and members gave, are the worker's, read by one
+  // promotion; the next five are the watchdog's, asked a few times a minute, of what is open only; then all tenants, and what expires, once an hour.
   const single = new Set([
     'listSteps',
     'listDeployments',
     'listStatements',
     'listEffects',
     'listSettledSteps',
+    'listBegunSteps',
     'listMemberOutputs',
     'listMemberStates',
     'listOpenPromotions',

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { isUnavailable } from './database-errors.ts';
+import { isOutcomeUnknown, isUnavailable } from './database-errors.ts';
 import { createListener, type Listener } from './listener.ts';
 import { createPool, type Pool } from './pool.ts';
 import { createTestDatabase, type TestDatabase } from './testing/index.ts';
@@ -258,17 +258,24 @@ test('a listener can be closed while there is no server', async () => {
 });
 
 test.each([
-  [{ code: 'ECONNREFUSED' }, true],
-  [new AggregateError([{ code: 'ECONNREFUSED' }]), true],
-  [new Error('outer', { cause: { code: '57P03' } }), true],
-  [{ code: '53300' }, true],
-  [new Error('Connection terminated unexpectedly'), true],
-  [{ code: '23505' }, false],
-  [{ code: '42501' }, false],
-  [new Error('boom'), false],
-  [undefined, false],
-])('%j is unavailable: %s', (error, expected) => {
-  expect(isUnavailable(error)).toBe(expected);
+  [{ code: 'ECONNREFUSED' }, true, true],
+  [new AggregateError([{ code: 'ECONNREFUSED' }]), true, true],
+  [new Error('outer', { cause: { code: '57P03' } }), true, true],
+  [{ code: '08006' }, true, true],
+  [new Error('Connection terminated unexpectedly'), true, true],
+  [{ code: '53300' }, true, false],
+  [{ code: '57014' }, true, false],
+  [{ code: '55P03' }, true, false],
+  [{ code: '25P03' }, true, false],
+  [{ code: '40001' }, true, false],
+  [{ code: '40P01' }, true, false],
+  [{ code: '23505' }, false, false],
+  [{ code: '42501' }, false, false],
+  [new Error('boom'), false, false],
+  [undefined, false, false],
+])('%j is unavailable: %s, and whether it was committed unknown: %s', (error, away, unknown) => {
+  expect(isUnavailable(error)).toBe(away);
+  expect(isOutcomeUnknown(error)).toBe(unknown);
 });
 
 /** The server runs the statement that is to be cut off. */
@@ -279,3 +286,17 @@ async function untilSleeping(name: string): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
+
+test('what was prepared before a migration is prepared anew', async () => {
+  const one = database.poolOf('sluice_worker', { max: 1 });
+  await database.query('create table public.kept_kinds (kind text)');
+  await database.query('grant select on public.kept_kinds to sluice_worker');
+  const kept = () =>
+    withTenant(one, 'acme', async (tx) => {
+      const sql = 'select * from public.kept_kinds';
+      return (await tx.query(sql, [], 'spec-of-kept-kinds')).command;
+    });
+  expect(await kept()).toBe('SELECT');
+  await database.query('alter table public.kept_kinds add column since timestamptz');
+  expect(await kept()).toBe('SELECT');
+});

@@ -15,9 +15,14 @@ export interface QueryAnswer<Row> {
  * `bigint` a safe integer, `jsonb` a parsed value.
  */
 export interface Queryable {
+  /**
+   * @param name the statement is parsed and planned once on each connection, and found again by this name. For those that run with every
+   *   step; the same text every time
+   */
   query<Row = Record<string, unknown>>(
     sql: string,
     values?: readonly unknown[],
+    name?: string,
   ): Promise<QueryAnswer<Row>>;
 }
 
@@ -73,11 +78,11 @@ export function createPool(options: PoolOptions): Pool {
   pool.on('connect', (client) => client.on('error', () => undefined));
   let closing: Promise<void> | undefined;
   return {
-    query: (sql, values) => run(pool, sql, values),
+    query: (sql, values, name) => run(pool, sql, values, name),
     connect: async () => {
       const client = await pool.connect();
       return {
-        query: (sql, values) => run(client, sql, values),
+        query: (sql, values, name) => run(client, sql, values, name),
         release: (broken) => client.release(broken === true),
       };
     },
@@ -88,8 +93,12 @@ export function createPool(options: PoolOptions): Pool {
 async function run<Row>(
   client: pg.Pool | pg.PoolClient,
   sql: string,
-  values?: readonly unknown[],
+  values: readonly unknown[] | undefined,
+  name: string | undefined,
 ): Promise<QueryAnswer<Row>> {
-  const result = await client.query(sql, values === undefined ? undefined : [...values]);
+  const given = values === undefined ? undefined : [...values];
+  const result = await (name === undefined
+    ? client.query(sql, given)
+    : client.query({ name, text: sql, values: given ?? [] }));
   return { rows: result.rows as Row[], rowCount: result.rowCount ?? 0, command: result.command };
 }

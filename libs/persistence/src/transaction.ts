@@ -1,5 +1,5 @@
 import { isName } from '@sluice/domain';
-import { isTransactionConflict } from './database-errors.ts';
+import { isStatementOutdated, isTransactionConflict } from './database-errors.ts';
 import { PersistenceError } from './persistence-error.ts';
 import type { Pool, PoolConnection, QueryAnswer, Queryable } from './pool.ts';
 
@@ -64,7 +64,8 @@ async function attempt<T>(
     try {
       return await once(pool, opening, work);
     } catch (error) {
-      if (tried >= attempts || !isTransactionConflict(error)) throw error;
+      const isPassing = isTransactionConflict(error) || isStatementOutdated(error);
+      if (tried >= attempts || !isPassing) throw error;
       await new Promise((resolve) => setTimeout(resolve, 5 * 2 ** tried * (0.5 + Math.random())));
     }
   }
@@ -78,10 +79,14 @@ async function once<T>(
   const connection = await pool.connect();
   let open = true;
   let broken = true;
-  const query = <Row>(sql: string, values?: readonly unknown[]): Promise<QueryAnswer<Row>> => {
+  const query = <Row>(
+    sql: string,
+    values?: readonly unknown[],
+    name?: string,
+  ): Promise<QueryAnswer<Row>> => {
     // A statement after the end would run in another caller's transaction.
     if (!open) return Promise.reject(new Error('This transaction has ended: await every query.'));
-    return connection.query<Row>(sql, values);
+    return connection.query<Row>(sql, values, name);
   };
   try {
     await connection.query(opening);
@@ -96,7 +101,7 @@ async function once<T>(
     return result;
   } catch (error) {
     open = false;
-    if (broken) broken = !(await rollback(connection));
+    if (broken) broken = !(await rollback(connection)) || isStatementOutdated(error);
     throw error;
   } finally {
     connection.release(broken);

@@ -23,7 +23,7 @@ export * from './problem.ts';
 export type { Origin, Origins } from './render/origin.ts';
 export * from './render/render-pipeline.ts';
 export * from './render/render-text.ts';
-export type { Pipelines } from './render/rendering.ts';
+export { PIPELINE_UNKNOWN_ADVICE, type Pipelines } from './render/rendering.ts';
 export {
   BUILT_IN_MANIFESTS,
   BUILT_IN_STEP_TYPES,

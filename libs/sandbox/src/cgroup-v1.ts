@@ -12,9 +12,8 @@ import {
   removeStaleGroups,
   writeGroupFile,
 } from './cgroup-folder.ts';
-import type { CreateLimitGroup, GroupCounts, LimitGroup } from './limit-group.ts';
+import type { CreateLimitGroup, GroupCounts, GroupLimits, LimitGroup } from './limit-group.ts';
 import type { SandboxGap } from './sandbox-probe.ts';
-import type { SandboxLimits } from './sandbox-run.ts';
 
 /** Each may be mounted on its own, or with others under one folder that has links by name. */
 const CONTROLLERS = ['memory', 'pids', 'cpu', 'cpuacct'] as const;
@@ -65,19 +64,11 @@ export async function findCgroupV1(root: string): Promise<CreateLimitGroup | San
 }
 
 const SWAP = 'swap is not counted';
-const TRIAL: SandboxLimits = {
-  wallSeconds: 1,
-  memoryBytes: 1 << 26,
-  diskBytes: 1 << 20,
-  processes: 8,
-  cpus: 1,
-  cpuSeconds: 1,
-  logBytes: 1024,
-};
+const TRIAL: GroupLimits = { memoryBytes: 1 << 26, processes: 8, cpus: 1 };
 
 async function createGroup(
   folders: ReadonlyMap<Controller, string>,
-  limits: SandboxLimits,
+  limits: GroupLimits,
 ): Promise<LimitGroup> {
   const name = await createGroupName();
   // Controllers that are mounted together share a folder.

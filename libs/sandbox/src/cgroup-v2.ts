@@ -12,9 +12,8 @@ import {
   removeStaleGroups,
   writeGroupFile,
 } from './cgroup-folder.ts';
-import type { CreateLimitGroup, GroupCounts, LimitGroup } from './limit-group.ts';
+import type { CreateLimitGroup, GroupCounts, GroupLimits, LimitGroup } from './limit-group.ts';
 import type { SandboxGap } from './sandbox-probe.ts';
-import type { SandboxLimits } from './sandbox-run.ts';
 
 const CONTROLLERS = ['memory', 'pids', 'cpu'] as const;
 const PERIOD_MICROSECONDS = 100_000;
@@ -61,16 +60,9 @@ export async function findCgroupV2(root: string): Promise<CreateLimitGroup | San
   }
 }
 
-const TRIAL: SandboxLimits = {
-  wallSeconds: 1,
-  memoryBytes: 1 << 26,
-  diskBytes: 1 << 20,
-  processes: 8,
-  cpus: 1,
-  logBytes: 1024,
-};
+const TRIAL: GroupLimits = { memoryBytes: 1 << 26, processes: 8, cpus: 1 };
 
-async function createGroup(folder: string, limits: SandboxLimits): Promise<LimitGroup> {
+async function createGroup(folder: string, limits: GroupLimits): Promise<LimitGroup> {
   const group = await makeGroup(folder, await createGroupName());
   try {
     await writeGroupFile(join(group, 'memory.max'), limits.memoryBytes);

@@ -34,7 +34,12 @@ test.each<[string, string, string]>([
   ],
   ['a second name', 'echo "{}" > a; ln a outputs.json', 'output-linked'],
   ['a hole', 'truncate -s 7M outputs.json', 'output-too-large'],
-  ['too many bytes', 'head -c 300000 /dev/zero | tr "\\0" " " > outputs.json', 'output-too-large'],
+  ['too many bytes', 'head -c 4200000 /dev/zero | tr "\\0" " " > outputs.json', 'output-too-large'],
+  [
+    'too many values',
+    `perl -e 'print "{\\"a\\":[0", ",0" x 400001, "]}"' > outputs.json`,
+    'output-too-large',
+  ],
   ['no JSON', 'echo hello > outputs.json', 'output-not-json'],
   ['nothing in it', ': > outputs.json', 'output-not-json'],
   ['a list', 'echo "[1]" > outputs.json', 'output-not-json'],

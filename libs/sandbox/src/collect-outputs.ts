@@ -6,8 +6,10 @@ import { OUTPUTS_FILE } from './root-view.ts';
 import type { SandboxArtifact, SandboxOutputs, SandboxRun } from './sandbox-run.ts';
 
 /** Largest `$SLUICE_OUTPUTS`. */
-export const MOST_OUTPUT_BYTES = 262_144;
+export const MOST_OUTPUT_BYTES = 4_194_304;
 const DEEPEST = 32;
+/** Before each value but the first stands one of these characters. */
+const MOST_VALUES = 400_000;
 const CHUNK_BYTES = 65_536;
 
 /** Reads what the script gave; nothing of it is trusted. */
@@ -28,7 +30,8 @@ export async function collectOutputs(folder: FileHandle): Promise<SandboxOutputs
 }
 
 /**
- * Parses the text of an outputs file: one JSON object in UTF-8, at most 32 deep, with finite numbers and whole characters.
+ * Parses the text of an outputs file: one JSON object in UTF-8, at most 32 deep, of at most 400,000 values, with finite numbers and whole
+ * characters.
  *
  * @throws OutputProblem
  */
@@ -36,7 +39,7 @@ export function parseOutputs(content: Uint8Array): Record<string, unknown> {
   let value: unknown;
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(content);
-    assertShallow(text);
+    assertModest(text);
     value = JSON.parse(text, (name, member: unknown) => {
       assertSound(name, member);
       return member;
@@ -57,9 +60,10 @@ export function parseOutputs(content: Uint8Array): Record<string, unknown> {
   return value as Record<string, unknown>;
 }
 
-/** Before parsing, for what is parsed is walked by recursion. */
-function assertShallow(text: string): void {
+/** Before parsing, for what is parsed is walked by recursion, value by value. */
+function assertModest(text: string): void {
   let depth = 0;
+  let values = 0;
   let quoted = false;
   for (let index = 0; index < text.length; index += 1) {
     const char = text[index];
@@ -67,9 +71,11 @@ function assertShallow(text: string): void {
       if (char === '\\') index += 1;
       else if (char === '"') quoted = false;
     } else if (char === '"') quoted = true;
+    else if (char === ',') values += 1;
     else if (char === '}' || char === ']') depth -= 1;
     else if (char === '{' || char === '[') {
       depth += 1;
+      values += 1;
       if (depth > DEEPEST) {
         throw new OutputProblem(
           'output-too-deep',
@@ -78,6 +84,11 @@ function assertShallow(text: string): void {
       }
     }
   }
+  if (values <= MOST_VALUES) return;
+  throw new OutputProblem(
+    'output-too-large',
+    `${OUTPUTS_FILE} holds more than ${MOST_VALUES} lists, objects and members: keep so many as an artifact.`,
+  );
 }
 
 function assertSound(name: string, value: unknown): void {

@@ -1,7 +1,10 @@
 export { parseOutputs } from './collect-outputs.ts';
 export { isContainedPath } from './contained-file.ts';
+export { findLimitGroups, type LimitGroups } from './find-limit-groups.ts';
+export type { CreateLimitGroup, GroupCounts, GroupLimits, LimitGroup } from './limit-group.ts';
 export { LogMasker, maskSecrets } from './log-masker.ts';
 export { probeSandbox } from './probe-sandbox.ts';
+export { SHOWN_PATHS } from './root-view.ts';
 export { runSandboxed } from './run-sandboxed.ts';
 export * from './sandbox-error.ts';
 export type { SandboxHost, SandboxUser } from './sandbox-host.ts';

@@ -20,5 +20,8 @@ export interface LimitGroup {
   readonly remove: () => Promise<void>;
 }
 
+/** What a group keeps over all of its processes together. */
+export type GroupLimits = Pick<SandboxLimits, 'memoryBytes' | 'processes' | 'cpus'>;
+
 /** Makes a group whose limits are set; throws when one could not be. */
-export type CreateLimitGroup = (limits: SandboxLimits) => Promise<LimitGroup>;
+export type CreateLimitGroup = (limits: GroupLimits) => Promise<LimitGroup>;

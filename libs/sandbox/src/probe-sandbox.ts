@@ -4,8 +4,7 @@ import { access } from 'node:fs/promises';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { promisify } from 'node:util';
 import { findText } from './cgroup-folder.ts';
-import { findCgroupV1 } from './cgroup-v1.ts';
-import { findCgroupV2 } from './cgroup-v2.ts';
+import { findLimitGroups } from './find-limit-groups.ts';
 import type { CreateLimitGroup } from './limit-group.ts';
 import { watchProcesses } from './process-limits.ts';
 import { mountArguments, namespaceArguments } from './root-view.ts';
@@ -14,7 +13,6 @@ import type { SandboxGap, SandboxGapCode, SandboxProbe } from './sandbox-probe.t
 import type { LimitMechanism, SandboxLimits } from './sandbox-run.ts';
 import { systemCallFilter } from './system-call-filter.ts';
 
-const CGROUP_ROOT = '/sys/fs/cgroup';
 /** The first with `--disable-userns`. */
 const LEAST_VERSION = [0, 8, 0] as const;
 const TRIAL_TIMEOUT_MS = 30_000;
@@ -142,19 +140,11 @@ async function findLimits(
   host: SandboxHost,
   missing: SandboxGap[],
 ): Promise<{ readonly mechanism: LimitMechanism; readonly createGroup: CreateLimitGroup } | null> {
-  const root = host.cgroupRoot ?? CGROUP_ROOT;
-  const may = (mechanism: LimitMechanism): boolean => host.mechanisms?.includes(mechanism) ?? true;
-  for (const [mechanism, find] of [
-    ['cgroup-v2', findCgroupV2],
-    ['cgroup-v1', findCgroupV1],
-  ] as const) {
-    if (!may(mechanism)) continue;
-    const found = await find(root);
-    if (typeof found === 'function') return { mechanism, createGroup: found };
-    missing.push(found);
-  }
+  const groups = await findLimitGroups(host);
+  missing.push(...groups.missing);
+  if (groups.mechanism !== null) return groups;
   // Scripts never run as root, so RLIMIT_NPROC binds.
-  if (may('prlimit')) {
+  if (host.mechanisms?.includes('prlimit') ?? true) {
     return { mechanism: 'prlimit', createGroup: () => Promise.resolve(watchProcesses()) };
   }
   missing.push({

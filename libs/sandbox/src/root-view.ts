@@ -27,6 +27,9 @@ const SETTINGS = [
   '/etc/pki/ca-trust/extracted',
   '/nix/store',
 ];
+/** What of this machine every script may read, as far as its owner's user may: nothing that is kept from scripts belongs there. */
+export const SHOWN_PATHS: readonly string[] = ['/usr', ...PROGRAMS, ...SETTINGS];
+
 const NETWORK_SETTINGS = ['/etc/resolv.conf', '/etc/hosts', '/etc/services', '/etc/protocols'];
 
 /** Files of /etc that are made for the sandbox. */

@@ -14,6 +14,9 @@ export interface SandboxHost {
   readonly user?: SandboxUser;
 }
 
+/** Where cgroups are mounted. */
+export const CGROUP_ROOT = '/sys/fs/cgroup';
+
 /** A user of this machine, by number. */
 export interface SandboxUser {
   readonly uid: number;

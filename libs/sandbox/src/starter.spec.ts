@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { transform } from '@swc/core';
 import { createGroupName, GROUP_FOLDER, removeStaleGroups } from './cgroup-folder.ts';
@@ -39,7 +40,7 @@ const COMPILER = {
 
 /** This package as plain JavaScript, and a program that runs the script of its argument: it is killed as a whole. */
 async function compile(into: string): Promise<void> {
-  const sources = new URL('.', import.meta.url).pathname;
+  const sources = fileURLToPath(new URL('.', import.meta.url));
   for (const name of await readdir(sources)) {
     if (!name.endsWith('.ts') || name.endsWith('.spec.ts')) continue;
     const { code } = await transform(await readFile(join(sources, name), 'utf8'), {
@@ -52,13 +53,13 @@ async function compile(into: string): Promise<void> {
     join(into, 'starter.js'),
     `import { runSandboxed } from './index.js';
     const limits = { wallSeconds: 60, memoryBytes: 1 << 26, diskBytes: 1 << 20, processes: 16, logBytes: 65536 };
-    const { mechanism, outcome } = await runSandboxed({ argv: ['/bin/sh', '-c', process.argv[2]], network: 'none', limits, workFolder: ${JSON.stringify(into)},
+    const { mechanism, outcome } = await runSandboxed({ argv: ['/bin/sh', '-c', process.argv[2].replaceAll('STARTER', process.pid)], network: 'none', limits, workFolder: ${JSON.stringify(into)},
       onLog: (chunk) => { process.stdout.write(chunk); } }, { bubblewrap: ${JSON.stringify(bubblewrap)} });
     console.log(mechanism, outcome);`,
   );
 }
 
-function start(script: string, user = {}): ChildProcess {
+function start(script: string, user = {}, environment = {}): ChildProcess {
   // Left open for whatever it starts, as a socket or a lock of a service could be.
   const shell = 'exec 77</etc/hostname; exec "$@"';
   return spawn(
@@ -66,7 +67,10 @@ function start(script: string, user = {}): ChildProcess {
     ['-c', shell, 'bash', process.execPath, join(folder, 'starter.js'), script],
     {
       stdio: ['ignore', 'pipe', 'inherit'],
-      env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
+      env: {
+        PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+        ...environment,
+      },
       ...user,
     },
   );
@@ -92,12 +96,78 @@ test('descriptors that the starter was given do not reach the script', async () 
   child.kill('SIGKILL');
 }, 120_000);
 
+const ORDINARY = process.getuid?.() === 0 ? { uid: 54_321, gid: 54_321 } : {};
+
 test('an ordinary user can run scripts too, under limits of its own', async () => {
-  const user = process.getuid?.() === 0 ? { uid: 54_321, gid: 54_321 } : {};
-  const child = start('id -u; echo "{}" > $SLUICE_OUTPUTS; [ -e /etc/shadow ] || echo alone', user);
+  const script = 'id -u; echo "{}" > $SLUICE_OUTPUTS; [ -e /etc/shadow ] || echo alone';
+  const child = start(script, ORDINARY);
   const text = await readUntil(child, 'exited');
   expect(text).toMatch(/^1000\nalone\n(prlimit|cgroup-v[12]) exited\n$/);
 }, 120_000);
+
+test.each([
+  ['an ordinary user', ORDINARY],
+  ['root, or whoever runs this', {}],
+])(
+  "a script of %s reads and reaches nothing that is its starter's",
+  async (_who, user) => {
+    const own = await makeOwnFiles(user);
+    try {
+      const perl = process.arch === 'x64' ? 101 : 117;
+      // The starter is told its own number: it is the one that the script looks for.
+      const child = start(
+        `exec 2>&1
+      for path in ${own.files.join(' ')}; do cat $path && echo "READ $path"; done
+      cat /proc/*/environ /proc/STARTER/environ /proc/STARTER/root/etc/shadow | tr '\\0' '\\n'
+      for path in ${own.files.join(' ')}; do cat /proc/1/root$path /proc/STARTER/root$path /proc/STARTER/cwd$path; done
+      [ -e /proc/STARTER ] && echo "SEEN"
+      kill -0 STARTER && echo "SIGNALLED"
+      perl -e 'print syscall(${perl}, 16, STARTER, 0, 0) == -1 ? "" : "TRACED\\n"'
+      perl -e 'print kill("KILL", STARTER) ? "KILLED\\n" : ""'
+      echo over`,
+        user,
+        { SLUICE_DATABASE_URL: OWN_VALUE },
+      );
+      const text = await readUntil(child, 'exited');
+      expect(text).toMatch(/over\n(prlimit|cgroup-v[12]) exited\n$/);
+      expect(text).not.toContain(OWN_VALUE);
+      expect(text).not.toMatch(/READ|SEEN|SIGNALLED|TRACED|KILLED/);
+    } finally {
+      await rm(own.folder, { recursive: true });
+    }
+  },
+  120_000,
+);
+
+const OWN_VALUE = "what is the starter's";
+
+/** What a worker has, as its own user has it: all may be opened by that user alone. */
+async function makeOwnFiles({
+  uid = 0,
+  gid = 0,
+}: {
+  readonly uid?: number;
+  readonly gid?: number;
+}): Promise<{ readonly folder: string; readonly files: readonly string[] }> {
+  const own = await mkdtemp('/var/tmp/sluice-own-');
+  const files: string[] = [];
+  for (const path of [
+    'secrets/acme/production/db',
+    'keys/command.key.pem',
+    'codec.json',
+    'evidence/sha256/ab',
+  ]) {
+    const file = join(own, path);
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, OWN_VALUE, { mode: 0o600 });
+    files.push(file);
+  }
+  if (process.getuid?.() === 0) {
+    const names = await readdir(own, { recursive: true });
+    for (const name of ['', ...names]) await chown(join(own, name), uid, gid);
+  }
+  return { folder: own, files };
+}
 
 test('a starter that is killed leaves no process, and its group goes with the next run', async () => {
   const child = start('(setsid sleep 1000 &); trap "" TERM; sleep 1000 & echo up; wait');

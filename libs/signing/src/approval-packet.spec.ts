@@ -1,5 +1,10 @@
 import { expect, test } from '@jest/globals';
-import { type EvidencePacket, PREDICATE_TYPES, type Statement } from '@sluice/domain';
+import {
+  COURSE_SCHEMA,
+  type EvidencePacket,
+  PREDICATE_TYPES,
+  type Statement,
+} from '@sluice/domain';
 import { type ApprovalPredicate, readApprovalPredicate } from './approval-predicate.ts';
 import { createStatementEnvelope } from './dsse.ts';
 import { generateKeyPair } from './key-pair.ts';
@@ -114,6 +119,64 @@ test('what did not succeed, a rollback, and rules that ask nobody need no approv
   expect(problemsOf([], { kind: 'rollback' })).toEqual([]);
   expect(problemsOf([], { rules: { approval: null } })).toEqual([]);
   expect(problemsOf([], { rules: null })).toEqual([]);
+});
+
+/** A pipeline of a team's own: `eu` deploys at once, `us` once people have approved. */
+const COURSE = {
+  schema: COURSE_SCHEMA,
+  steps: [
+    { id: 'plan', type: 'plan@1', needs: [] },
+    { id: 'eu', type: 'deploy@1', needs: ['plan'], changesTargets: true },
+    { id: 'ask', type: 'approval@1', needs: ['plan'] },
+    { id: 'pause', type: 'wait@1', needs: ['ask'] },
+    { id: 'us', type: 'deploy@1', needs: ['pause'], changesTargets: true },
+  ],
+};
+
+const deployment = composeStatement(PREDICATE_TYPES.deployment, context, {
+  target: 'dev-1',
+  planDigest: plan,
+  state: 'confirmed',
+});
+
+test.each<[string, Record<string, string>, readonly Statement[], object, string[]]>([
+  ['skipped, and nothing deployed', { eu: 'skipped', ask: 'skipped', us: 'skipped' }, [], {}, []],
+  [
+    'skipped, and what needs none deployed',
+    { ask: 'skipped', us: 'skipped' },
+    [deployment],
+    {},
+    [],
+  ],
+  ['skipped, and what needs it deployed', { ask: 'skipped' }, [deployment], {}, ['missing']],
+  ['skipped, and what needs it failed', { ask: 'skipped', us: 'failed' }, [], {}, ['missing']],
+  ['given, by its step, and not there', { us: 'skipped', eu: 'skipped' }, [], {}, ['missing']],
+  [
+    'skipped, and deployed by nothing that ran',
+    { eu: 'skipped', ask: 'skipped', us: 'skipped' },
+    [deployment],
+    {},
+    ['missing'],
+  ],
+  [
+    'skipped, with steps that cannot be read',
+    { ask: 'skipped' },
+    [],
+    { steps: 'none' },
+    ['missing'],
+  ],
+  [
+    'skipped, in a pipeline that cannot be read',
+    { ask: 'skipped', eu: 'skipped', us: 'skipped' },
+    [],
+    { rules: { ...(facts['rules'] as object), pipeline: { ...COURSE, steps: [{ id: 'x' }] } } },
+    ['missing'],
+  ],
+])('an approval that is %s', (_what, states, statements, changed, problems) => {
+  const steps = COURSE.steps.map(({ id }) => ({ id, state: states[id] ?? 'succeeded' }));
+  const rules = { ...(facts['rules'] as object), pipeline: COURSE };
+  const codes = problems.map((code) => `root: approval-${code}`);
+  expect(problemsOf(statements, { rules, steps, ...changed })).toEqual(codes);
 });
 
 test('rules whose approval cannot be read fail closed', () => {

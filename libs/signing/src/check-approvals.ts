@@ -1,4 +1,5 @@
 import type { Statement } from '@sluice/domain';
+import { isApprovalBinding } from './approval-binding.ts';
 import { type ApprovalPredicate, readApprovalPredicate } from './approval-predicate.ts';
 import { add, type PacketProblem } from './read-packet.ts';
 import { isJsonObject } from './strict-json.ts';
@@ -23,15 +24,18 @@ export function listApprovals(
 
 /**
  * A success under rules that ask for approval must carry it: enough different eligible people said yes to the plan, one
- * round of it, nobody no, and the requester is none of them. Adds `approval-missing` to the root otherwise.
+ * round of it, nobody no, and the requester is none of them. Adds `approval-missing` to the root otherwise. Not asked for is it where the
+ * pipeline skipped every step that had to wait for it: see {@link isApprovalBinding}.
+ * @param hasDeployments whether the packet has statements of deployments
  */
 export function checkApprovals(
   root: Statement,
   approvals: readonly ApprovalPredicate[],
+  hasDeployments: boolean,
   problems: PacketProblem[],
 ): void {
   const demand = readDemand(root);
-  if (demand === undefined) return;
+  if (demand === undefined || !isApprovalBinding(root.predicate, hasDeployments)) return;
   if (demand !== 'malformed' && isSatisfied(demand, approvals)) return;
   const what = 'The rules in it ask for approval, but the packet does not hold enough of it.';
   add(problems, 'root', 'approval-missing', what);

@@ -132,7 +132,10 @@ function verify(
   const others = checked.slice(0, -1);
   checkListing(others, predicate.statements, problems);
   const approvals = listApprovals(others.map(({ read: other }) => other?.statement));
-  checkApprovals(root.statement, approvals, problems);
+  const hasDeployments = others.some(
+    ({ read: other }) => other?.predicateType === PREDICATE_TYPES.deployment,
+  );
+  checkApprovals(root.statement, approvals, hasDeployments, problems);
   return {
     promotionId: packet.promotion,
     state: predicate.state,

@@ -12,7 +12,7 @@ import {
 import { createScene, createTestDatabase, type TestDatabase } from '@sluice/persistence/testing';
 import { FAILURES, promotionWorkflowId, TASK_QUEUES, WORKFLOWS } from '@sluice/temporal-contract';
 import { ApplicationFailure } from '@temporalio/common';
-import { bundleSources } from '../../../test/src/workflows/bundle-workflows.ts';
+import { bundleSources, editBundle } from '../../../test/src/workflows/bundle-workflows.ts';
 import type { StuckMode } from '../../../test/src/workflows/stuck-first.ts';
 import type { WorkflowVariant } from '../../../test/src/workflows/variants.ts';
 import { startBuild } from '../../../test/src/workflows/worker-builds.ts';
@@ -36,8 +36,14 @@ let engine: Engine;
 let watch: Relay | undefined;
 
 beforeAll(async () => {
-  builds = { first: await build('first'), second: await build('second') };
-  env = await openWorkflowEnvironment({ code: builds.first.code });
+  const entry = new URL('../../../test/src/workflows/stuck-builds.ts', import.meta.url);
+  const first = await bundleSources(fileURLToPath(entry));
+  const second = editBundle(first, "const BUILD = 'first';", "const BUILD = 'second';");
+  builds = {
+    first: { code: first.code, buildId: 'first-build', digest: '' },
+    second: { code: second.code, buildId: 'second-build', digest: '' },
+  };
+  env = await openWorkflowEnvironment(first);
   engine = createTemporalEngine(env.client);
   database = await createTestDatabase();
   await database.addTenant(tenant);
@@ -173,19 +179,14 @@ test('a problem goes with its workflow, also when that was archived meanwhile', 
   await untilClear();
 }, 240_000);
 
-async function build(name: 'first' | 'second'): Promise<WorkflowVariant> {
-  const file = new URL(`../../../test/src/workflows/stuck-${name}.ts`, import.meta.url);
-  const { code } = await bundleSources(fileURLToPath(file));
-  return { code, buildId: `${name}-build`, digest: '' };
-}
-
 /** Runs work while workers of a build serve. */
 async function withBuild(
   name: 'first' | 'second',
   activities: object,
   work: () => Promise<unknown>,
 ): Promise<void> {
-  const running = await startBuild(env, builds[name], activities);
+  // All that these workflows do goes over one queue.
+  const running = await startBuild(env, builds[name], activities, null, [TASK_QUEUES.control]);
   try {
     await work();
   } finally {

@@ -13,6 +13,7 @@ export {
   readHistoryHead,
   sealHistory,
 } from './history/archive-file.ts';
+export { mayLookIntoTexts } from './history/condition-texts.ts';
 export { decodePayloads } from './history/decode-payloads.ts';
 export { fetchHistory } from './history/fetch-history.ts';
 export { HistoryFileError, type HistoryFileErrorCode } from './history/history-file-error.ts';

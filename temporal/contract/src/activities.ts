@@ -204,12 +204,19 @@ export interface InterpreterActivities {
   /** Names of targets where this promotion's deploy command was dispatched (whatever came of it), sorted. */
   listDeployments(input: { readonly promotion: PromotionRef }): Promise<readonly string[]>;
   /**
+   * Steps of which an attempt has begun, in this run of the promotion or in one before a reset, as the records have them; none that were
+   * put back. Form 3.
+   */
+  listBegunSteps(input: {
+    readonly promotion: PromotionRef;
+  }): Promise<readonly { readonly stepId: string; readonly state: StepState }[]>;
+  /**
    * The epilogue of every end state, in one transaction: end state, current release per target (when it
    * succeeded), event, promotion statement; then the packet. Steps that are open and a request for approval that
    * waits are closed with it. Returns the packet's digest; and how it ended where that is not what was asked for: it
    * was sealed before, or a rollback was faster than a success.
    * `revertFirst`: nothing was sealed, for this promotion has deployed to targets that its run has not looked at. They are
-   * put back, and the end that comes of it is sealed.
+   * put back, and the end that comes of it is sealed. With `undoFirst` all of its steps are, for its run never came to its rules.
    */
   sealPromotion(input: {
     readonly promotion: PromotionRef;
@@ -222,10 +229,13 @@ export interface InterpreterActivities {
      * where it has, and in runs of before it could say so.
      */
     readonly targetsSettled?: boolean;
+    /** False when this run has not got its rules: an earlier one may have run steps of a course. Absent where it has. */
+    readonly stepsSettled?: false;
   }): Promise<{
     /** Empty with `revertFirst`. */
     readonly packetDigest: string;
     readonly revertFirst?: true;
+    readonly undoFirst?: true;
     readonly ended?: { readonly state: PromotionEndState; readonly reason: Reason | null };
   }>;
 }

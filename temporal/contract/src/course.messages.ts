@@ -3,9 +3,16 @@ import type {
   PromotionEndState,
   ResolvedRetry,
   ScheduleSnapshot,
+  StepQueue,
   StepTypeRef,
 } from '@sluice/domain';
-import type { PromotionFacts, PromotionRef, Reason } from './promotion.messages.ts';
+import type {
+  DecideApprovalResult,
+  PromotionFacts,
+  PromotionRef,
+  PromotionStatus,
+  Reason,
+} from './promotion.messages.ts';
 
 /** What a promotion of form 3 hands to its next run when its history has become long. Details stay in the records. */
 export interface CourseState {
@@ -40,7 +47,17 @@ export interface CourseState {
   readonly undoing?: UndoingState;
   /** The rollback that took the lease. */
   readonly supersededBy?: string;
+  /**
+   * What people were answered whose decisions are recorded, the newest last, at most {@link MAX_DECIDED}: the engine knows the ids of
+   * Updates of one run alone. Absent where nobody has decided, and in states of before it was kept.
+   */
+  readonly decided?: readonly DecideApprovalResult[];
+  /** How the newest request for approval ended; absent where nobody was asked, and in states of before it was kept. */
+  readonly asked?: NonNullable<PromotionStatus['approval']>;
 }
+
+/** Answers to decisions that a run hands to the next one: of more than these, a repetition of the oldest is refused as late. */
+export const MAX_DECIDED = 100;
 
 /** What was put back so far, and what was not. */
 export interface UndoingState {
@@ -59,6 +76,8 @@ export interface RunShardInput {
   readonly promotion: PromotionRef;
   readonly stepId: string;
   readonly type: StepTypeRef;
+  /** As the course froze it; absent where it froze none. */
+  readonly queue?: StepQueue;
   readonly round: number;
   /** With `compensate`: each member is put back in the newest round that it began in. */
   readonly newestRound?: true;

@@ -1,3 +1,5 @@
+import type { StepQueue } from '@sluice/domain';
+
 /** Task queues, one per capability; a worker takes those it has the tools for. */
 export const TASK_QUEUES = {
   /** Workflows, and the interpreter's own activities (records, lease, sealing). */
@@ -12,10 +14,15 @@ export const TASK_QUEUES = {
   script: 'sluice-script',
   /** Requests to the world outside: http, notify, soak. */
   outbound: 'sluice-outbound',
-} as const;
+} as const satisfies { readonly [Name in StepQueue]: `sluice-${Name}` };
 
 /** One of {@link TASK_QUEUES}. */
 export type TaskQueue = (typeof TASK_QUEUES)[keyof typeof TASK_QUEUES];
+
+/** The task queue of what a step type names. A rule and no look-up: workflows that are older than a queue send steps to it, too. */
+export function taskQueueOf(queue: StepQueue): TaskQueue {
+  return `sluice-${queue}`;
+}
 
 /** Workflow types. Names stand in histories for ever. */
 export const WORKFLOWS = {
@@ -26,14 +33,16 @@ export const WORKFLOWS = {
   runShard: 'runShard',
 } as const;
 
-/** Step types that run as `executeStep`, and the queue of each one's capability. */
-export const STEP_QUEUES: Readonly<Record<string, TaskQueue>> = {
+/**
+ * The queue of each step type where the promotion froze none: forms 1 and 2, whose pipelines are the built-in ones, and courses from
+ * before their steps had one. Frozen for ever: nothing is added, changed or taken away here. A new type says its queue in its manifest.
+ */
+export const LEGACY_STEP_QUEUES: Readonly<Record<string, TaskQueue>> = {
   scan: TASK_QUEUES.scan,
   gate: TASK_QUEUES.gate,
   plan: TASK_QUEUES.control,
   deploy: TASK_QUEUES.deploy,
   verify: TASK_QUEUES.verify,
-  /** Does nothing: measures the interpreter, and stands in for a step in a pipeline that is being tried out. */
   noop: TASK_QUEUES.control,
   soak: TASK_QUEUES.outbound,
   build: TASK_QUEUES.build,

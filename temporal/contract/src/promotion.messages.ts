@@ -53,6 +53,8 @@ export interface FrozenRules {
   readonly parameters?: Readonly<Record<string, JsonValue>>;
   /** Form 3: what conditions can read of the promotion itself. */
   readonly facts?: PromotionFacts;
+  /** Form 3: an unhappy end also puts back what a run before a reset has done. Absent in rules of before it did. */
+  readonly undoesEarlierRuns?: true;
   /** The promotion was recorded as running in the transaction that stored these rules: nobody needs to do it again. */
   readonly begun?: true;
   readonly kind?: PromotionKind;

@@ -1,33 +1,43 @@
 /**
- * What the interpreter of pipelines as data costs: chains of 10 to 1,000 no-op steps, 20 side by side, and a matrix over 1,000 targets, each from the
- * request to the sealed packet, with all of its records. Baseline: bare workflows of the same shapes with as many no-op activities on the same
- * Temporal server, their worker in a process of its own as Sluice's is. In turn, one at a time.
+ * What the interpreter of pipelines as data costs: chains of 10 to 1,000 no-op steps, 20 side by side, and a matrix over 1,000 targets, with all
+ * of their records. Baseline: bare workflows of the same shapes with as many no-op activities on the same Temporal server, their worker in a
+ * process of its own, with Sluice's payload codec and as many activities at a time. In turn, one at a time, each when all that the one before
+ * left to do (histories to be archived, events to be linked) is done. Two ratios: the whole promotion, from the request to the seal, and the
+ * steps alone.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { removeStackData, startStack } from '@sluice/infra';
+import { createDataConverter, loadCodecKeys } from '@sluice/temporal-client';
 import { Client, Connection } from '@temporalio/client';
 import pg from 'pg';
 import {
   createClient,
   createRelease,
-  quantile,
   requestPromotion,
   startBareWorker,
   stopOnSignal,
 } from '../stack-client.mjs';
-import { SHAPES, templateOf } from './shapes.mjs';
+import { toResults, toSlopes } from './figures.mjs';
+import { readHistories } from './histories.mjs';
+import { processorTimeBetween, readProcessorTimes } from './processor-time.mjs';
+import { BARE_QUEUE, chooseShapes, describeShapes, templateOf } from './shapes.mjs';
 
 const PATIENCE_MS = 180_000;
 
-/** @param {{quick: boolean, say: (line: string) => void}} options */
-export async function run({ quick, say }) {
+/** What `--help` says. */
+export const help = describeShapes;
+
+/** @param {{quick: boolean, say: (line: string) => void, option: (name: string) => string | undefined}} options */
+export async function run({ quick, say, option }) {
+  const only = option('only')?.split(',') ?? [];
+  const shapes = chooseShapes(only, quick);
+  const asked = Number(option('rounds') ?? 0);
   const dataDir = await mkdtemp(join(tmpdir(), 'sluice-bench-'));
   const pipelinesDir = await mkdtemp(join(tmpdir(), 'sluice-bench-pipelines-'));
-  const shapes = quick ? SHAPES.filter(({ executions }) => executions <= 100) : SHAPES;
   const fileOf = ({ name }) => join(pipelinesDir, `${name}.json`);
   for (const shape of shapes) {
     await writeFile(fileOf(shape), JSON.stringify(templateOf(shape), null, 2));
@@ -43,31 +53,43 @@ export async function run({ quick, say }) {
       deadlines: { promotionSeconds: PATIENCE_MS / 1000 },
     })),
     targets: shapes.map(({ name }) => ({ name: `host-${name}`, environment: name, agent: false })),
-    env: { api: { SLUICE_LOG_LEVEL: 'warn' }, worker: { SLUICE_LOG_LEVEL: 'warn' } },
+    env: {
+      api: { SLUICE_LOG_LEVEL: 'warn' },
+      worker: { SLUICE_LOG_LEVEL: 'warn', ...profiling(option('profile')) },
+    },
   });
   stopOnSignal(stack);
   const database = new pg.Pool({ connectionString: stack.databaseUrls.postgres, max: 2 });
   const script = fileURLToPath(new URL('bare-worker.mjs', import.meta.url));
-  const bareWorker = await startBareWorker(stack, script);
+  const { codecKeys } = stack.layout;
+  const bareWorker = await startBareWorker(stack, script, { BENCH_CODEC_KEYS: codecKeys });
   const connection = await Connection.connect({ address: stack.temporalAddress });
-  const temporal = new Client({ connection, namespace: stack.temporalNamespace });
+  const temporal = new Client({
+    connection,
+    namespace: stack.temporalNamespace,
+    dataConverter: createDataConverter(await loadCodecKeys(codecKeys)),
+  });
   try {
     for (const { name, targets = 1 } of shapes) await addTargets(database, name, targets - 1);
     const ask = createClient(stack);
     const release = await createRelease(ask);
-    const engine = { ask, database, temporal, release, tenant: stack.tenant };
+    const { tenant } = stack;
+    const pids = pidsOf(stack, bareWorker);
+    const engine = { ask, database, temporal, release, tenant, pids };
     // The first of all compiles and connects.
     await measure(engine, shapes[0]);
     const measured = [];
     for (const shape of shapes) {
       const rounds = [];
-      const wanted = quick ? 1 : shape.rounds;
+      const wanted = asked > 0 ? asked : quick ? 1 : shape.rounds;
       for (let round = 0; round < wanted; round += 1) {
         const figures = await measure(engine, shape);
         rounds.push(figures);
+        say(describeProcessorTimes(shape, figures));
         say(
           `${shape.title}, round ${round + 1} of ${wanted}: ${figures.seconds.toFixed(2)} s (steps alone ${figures.stepSeconds.toFixed(2)} s, ` +
-            `${figures.events} events), bare ${figures.bareSeconds.toFixed(2)} s (${figures.bareEvents} events)`,
+            `${figures.events} events), bare ${figures.bareSeconds.toFixed(2)} s (activities alone ${figures.bareStepSeconds.toFixed(2)} s, ` +
+            `${figures.bareEvents} events)`,
         );
       }
       measured.push({ shape, rounds });
@@ -83,6 +105,12 @@ export async function run({ quick, say }) {
   }
 }
 
+function profiling(folder) {
+  if (folder === undefined) return {};
+  const script = fileURLToPath(new URL('profile-thread.cjs', import.meta.url));
+  return { NODE_OPTIONS: `--require "${script}"`, BENCH_PROFILE_DIR: resolve(folder) };
+}
+
 /** Further targets of an environment, as its first one is. */
 async function addTargets(database, environment, count) {
   if (count === 0) return;
@@ -94,29 +122,70 @@ async function addTargets(database, environment, count) {
   );
 }
 
+/** All processes that a promotion, or a bare workflow, has a part in. */
+function pidsOf(stack, bareWorker) {
+  const names = stack.names.filter((name) => stack.isRunning(name));
+  const pids = names.map((name) => [name, stack.getPid(name)]);
+  return { ...Object.fromEntries(pids), 'bare worker': bareWorker.pid };
+}
+
+function describeProcessorTimes({ title, executions }, { used, bareUsed }) {
+  if (used === undefined || bareUsed === undefined) return `${title}: no processor times here`;
+  const tell = ({ parts }) =>
+    Object.entries(parts)
+      .filter(([, ms]) => ms / executions >= 0.05)
+      .map(([part, ms]) => `${part} ${(ms / executions).toFixed(1)}`)
+      .join(', ');
+  return `${title}, ms of processor a step: ${tell(used)}; bare: ${tell(bareUsed)}`;
+}
+
 /** One promotion and one bare workflow of a shape. */
-async function measure({ ask, database, temporal, release, tenant }, { name, bare }) {
+async function measure({ ask, database, temporal, release, tenant, pids }, { name, bare }) {
+  await untilQuiet(database);
+  const before = await readProcessorTimes(pids);
   const started = performance.now();
   const id = await requestPromotion(ask, release, name);
   await untilSealed(database, id);
   const seconds = (performance.now() - started) / 1000;
-  const { rows } = await database.query(
-    `select extract(epoch from max(ended_at) - min(started_at))::float8 as seconds
-       from sluice.promotion_steps where promotion_id = $1`,
-    [id],
-  );
+  const between = await readProcessorTimes(pids);
+  await untilQuiet(database);
+  const beforeBare = await readProcessorTimes(pids);
   const [workflow, ...args] = bare;
-  const workflowId = `bench-${crypto.randomUUID()}`;
+  // Its id names the tenant: the codec takes that tenant's key.
+  const workflowId = `promotion/${tenant}/bare-${name}/${crypto.randomUUID()}`;
   const bareStarted = performance.now();
-  await temporal.workflow.execute(workflow, { taskQueue: 'bench-bare', workflowId, args });
+  await temporal.workflow.execute(workflow, { taskQueue: BARE_QUEUE, workflowId, args });
   const bareSeconds = (performance.now() - bareStarted) / 1000;
+  const after = await readProcessorTimes(pids);
+  const own = { workflowId: `promotion/${tenant}/${id}`, children: `shard/${tenant}/${id}/` };
+  const { events, stepSeconds } = await readHistories(temporal, own, 'executeStep');
+  const others = { workflowId, children: `${workflowId}/` };
+  const plain = await readHistories(temporal, others, 'noop');
   return {
     seconds,
-    stepSeconds: rows[0].seconds,
+    stepSeconds,
     bareSeconds,
-    events: await countEvents(temporal, [`promotion/${tenant}/${id}`, `shard/${tenant}/${id}/`]),
-    bareEvents: await countEvents(temporal, [workflowId, `${workflowId}/`]),
+    bareStepSeconds: plain.stepSeconds,
+    events,
+    bareEvents: plain.events,
+    used: processorTimeBetween(before, between),
+    bareUsed: processorTimeBetween(beforeBare, after),
   };
+}
+
+/** Nothing is left to be delivered, linked or archived: what comes next has the machine for itself. */
+async function untilQuiet(database) {
+  const until = performance.now() + PATIENCE_MS;
+  while (performance.now() < until) {
+    const { rows } = await database.query(
+      `select (select count(*) from sluice.outbox where delivered_at is null)::int
+            + (select count(*) from sluice.events where position is null)::int
+            + (select count(*) from sluice.workflow_executions where archived_at is null and lost_at is null)::int as left`,
+    );
+    if (rows[0].left === 0) return;
+    await sleep(100);
+  }
+  throw new Error('Sluice did not come to rest in three minutes; see the worker log.');
 }
 
 async function untilSealed(database, id) {
@@ -131,74 +200,13 @@ async function untilSealed(database, id) {
       throw new Error(`Promotion ${id} of the bench is ${state}: ${reason}`);
     }
     if (packet !== null) return;
-    if (performance.now() - started > PATIENCE_MS) {
+    const waited = performance.now() - started;
+    if (waited > PATIENCE_MS) {
       throw new Error(
         `Promotion ${id} of the bench did not end in three minutes; see the worker log.`,
       );
     }
-    await sleep(20);
+    // Looking costs the database something, too: the seal is seen a hundredth of the time late, at most.
+    await sleep(5 + waited / 100);
   }
-}
-
-/** Events of all runs of a workflow, and of those whose id begins with the second. */
-async function countEvents(temporal, [workflowId, prefix]) {
-  const query = `WorkflowId = '${workflowId}' or WorkflowId starts_with '${prefix}'`;
-  for (let tries = 0; ; tries += 1) {
-    let events = 0;
-    let open = 0;
-    let runs = 0;
-    for await (const { historyLength, status } of temporal.workflow.list({ query })) {
-      runs += 1;
-      events += historyLength ?? 0;
-      if (status.name === 'RUNNING') open += 1;
-    }
-    // What was just done is listed a moment later.
-    if ((runs > 0 && open === 0) || tries > 50) return events;
-    await sleep(100);
-  }
-}
-
-function toResults({ shape: { title, executions }, rounds }) {
-  const rate = (name) => rounds.map((round) => executions / round[name]);
-  const share = (name) => rounds.map((round) => round[name] / executions);
-  return [
-    toResult(title, 'steps/s', rate('seconds'), rate('bareSeconds')),
-    toResult(`${title}, steps alone`, 'steps/s', rate('stepSeconds'), rate('bareSeconds')),
-    toResult(`${title}, events a step`, 'events', share('events'), share('bareEvents')),
-  ];
-}
-
-/** What each further step costs: flat when the longer chain's are as dear as the shorter one's. */
-function toSlopes(measured) {
-  const chains = measured.filter(({ shape }) => shape.name.startsWith('chain-'));
-  return chains.slice(1).map(({ shape, rounds }, index) => {
-    const { shape: less, rounds: lessRounds } = chains[index];
-    const slope = (name) =>
-      ((quantile(
-        rounds.map((round) => round[name]),
-        0.5,
-      ) -
-        quantile(
-          lessRounds.map((round) => round[name]),
-          0.5,
-        )) *
-        1000) /
-      (shape.executions - less.executions);
-    const title = `a step between ${less.executions} and ${shape.executions}`;
-    return toResult(title, 'ms', [slope('seconds')], [slope('bareSeconds')]);
-  });
-}
-
-function toResult(name, unit, values, baselines) {
-  const value = quantile(values, 0.5);
-  const baseline = quantile(baselines, 0.5);
-  return {
-    name,
-    value,
-    baseline,
-    ratio: value / baseline,
-    unit,
-    n: values.length,
-    spread: { min: Math.min(...values), max: Math.max(...values) },
-  };
 }

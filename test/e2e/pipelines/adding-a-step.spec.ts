@@ -13,23 +13,24 @@ test('the worked example of adding-a-step.md is the code, file by file', () => {
     'libs/pipeline/src/step-types/noop/noop.examples.ts',
     'activities/src/noop/noop.step.ts',
     'activities/src/noop/noop.fixture.ts',
+    'test/support/step-types/noop/noop.story.ts',
   ]);
   for (const [, path = '', code] of shown) expect(code).toBe(read(path));
 });
 
 test.each([
-  ['libs/pipeline/src/step-types/built-in-step-types.ts', 'NOOP,'],
-  ['temporal/contract/src/names.ts', 'noop: TASK_QUEUES.control,'],
-  ['activities/src/create-activities.ts', "['noop@1', createNoopStep],"],
-  ['activities/src/testing/step-fixtures.ts', 'NOOP_FIXTURE,'],
-])('it is registered in %s by one line', (path, line) => {
+  ['libs/pipeline/src/step-types/step-types.generated.ts', 'NOOP,'],
+  ['activities/src/steps.generated.ts', "['noop@1', createNoopStep],"],
+  ['activities/src/testing/fixtures.generated.ts', 'NOOP_FIXTURE,'],
+  ['test/support/step-types/stories.generated.ts', '...NOOP_STORIES,'],
+])('the build registers it in %s', (path, line) => {
   expect(read(path)).toContain(`  ${line}\n`);
 });
 
 test('every file that the page names is there', () => {
   const page = read('docs/adding-a-step.md');
   for (const [, path = ''] of page.matchAll(
-    /`((?:activities|libs|apps|temporal|workflows)\/[\w./-]+\.ts)`/g,
+    /`((?:activities|libs|apps|temporal|test|workflows)\/[\w./-]+\.ts)`/g,
   )) {
     expect(() => read(path)).not.toThrow();
   }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { JsonValue } from '@sluice/domain';
+import { EXAMPLES, recordExamples } from '../../src/replay/record-examples.ts';
 import { runSluice } from '../../support/cli.ts';
 import { approve } from '../../support/deciders.ts';
 import { type PromotionAnswer, REQUEST_PROMOTION } from '../../support/documents.ts';
@@ -13,9 +14,18 @@ import { findService, serviceImage } from '../../support/service-images.ts';
 import { type Answered, StackClient } from '../../support/stack-client.ts';
 
 /*
- * The five examples, each in an environment of its own, on one stack of real processes.
+ * The five examples, each in an environment of its own, on one stack of real processes. With SLUICE_RECORD_HISTORIES=1 their histories are
+ * written to test/replay/histories, where today's workflows replay them without a stack.
  */
-const EXAMPLES = fileURLToPath(new URL('../../../examples/pipelines/', import.meta.url));
+const FOLDER = fileURLToPath(EXAMPLES);
+const PIPELINES: Readonly<Record<string, string>> = {
+  hotfix: 'hotfix-lane',
+  regions: 'fan-out-by-region',
+  database: 'database-migration',
+  production: 'nix-build-to-deployment',
+  shop: 'monorepo',
+};
+const LISTS = fileURLToPath(new URL('../../support/pipelines/large-lists.yaml', import.meta.url));
 const REGIONS = {
   'host-north': 'eu-north',
   'host-west': 'eu-west',
@@ -28,30 +38,28 @@ const REGIONS = {
 let world: PipelineWorld;
 let made: TestStack;
 let approver: StackClient;
-/** The newest promotion of each environment. */
-const newest = new Map<string, string>();
+/** In the order in which they were asked for. */
+const asked: { readonly environment: string; readonly promotionId: string }[] = [];
 
 beforeAll(async () => {
   world = await makePipelineWorld([
     ...['database-owners', 'on-call', 'release-managers', 'releases', 'shop'],
   ]);
-  const place = (name: string, position: number, pipeline: string, parameters = {}) => ({
-    ...{ name, position, after: [], pipeline },
-    parameters: parameters as Record<string, JsonValue>,
+  const place = (name: string, position: number, parameters: Record<string, JsonValue>) => ({
+    ...{ name, position, after: [], pipeline: PIPELINES[name] ?? name },
+    parameters,
   });
   made = await startTestStack({
     images: [serviceImage('1.0.0'), serviceImage('2.0.0'), serviceImage('3.0.0', 'unverifiable')],
     scannerMode: 'clean',
-    pipelines: [
-      ...['database-migration', 'fan-out-by-region', 'hotfix-lane', 'monorepo'],
-      'nix-build-to-deployment',
-    ].map((name) => `${EXAMPLES}${name}.yaml`),
+    pipelines: [...Object.values(PIPELINES).map((name) => `${FOLDER}${name}.yaml`), LISTS],
     environments: [
-      place('hotfix', 1, 'hotfix-lane', { watchSeconds: 3, glanceSeconds: 2 }),
-      place('regions', 2, 'fan-out-by-region', { watchSeconds: 2 }),
-      place('database', 3, 'database-migration', { tools: world.tools, soakSeconds: 1 }),
-      place('production', 4, 'nix-build-to-deployment', { flake: world.flake, system: NIX_SYSTEM }),
-      place('shop', 5, 'monorepo', { flake: world.flake, system: NIX_SYSTEM, soakSeconds: 1 }),
+      place('hotfix', 1, { watchSeconds: 3, glanceSeconds: 2 }),
+      place('regions', 2, { watchSeconds: 2 }),
+      place('database', 3, { tools: world.tools, soakSeconds: 1 }),
+      place('production', 4, { flake: world.flake, system: NIX_SYSTEM }),
+      place('shop', 5, { flake: world.flake, system: NIX_SYSTEM, soakSeconds: 1 }),
+      place('large-lists', 6, {}),
     ],
     targets: [
       { name: 'host-hotfix', environment: 'hotfix' },
@@ -62,6 +70,7 @@ beforeAll(async () => {
       { name: 'host-database', environment: 'database', health: { failures: 40 } },
       { name: 'host-nix', environment: 'production' },
       { name: 'host-shop', environment: 'shop' },
+      { name: 'host-lists', environment: 'large-lists' },
     ],
     env: { worker: world.workerEnv },
   });
@@ -85,7 +94,7 @@ async function request(
   }>(REQUEST_PROMOTION, { input: release === undefined ? input : { ...input, release } });
   if (answer.__typename !== 'Promotion') throw new Error(JSON.stringify(answer));
   const { id } = answer as { readonly id: string };
-  newest.set(environment, id);
+  asked.push({ environment, promotionId: id });
   return id;
 }
 
@@ -99,6 +108,20 @@ async function untilSealed(id: string): Promise<PromotionAnswer> {
 
 function statesOf({ steps }: PromotionAnswer): Readonly<Record<string, string>> {
   return Object.fromEntries(steps.map(({ id, state }) => [id, state]));
+}
+
+/** When each of these steps began and when it ended; milliseconds. */
+async function timesOf(id: string, steps: readonly string[]): Promise<readonly number[]> {
+  const { promotion } = await made.client.ask<{
+    promotion: {
+      steps: readonly { id: string; startedAt: string | null; endedAt: string | null }[];
+    };
+  }>('query ($id: ID!) { promotion(id: $id) { steps { id startedAt endedAt } } }', { id });
+  const found = new Map(promotion.steps.map((step) => [step.id, step]));
+  return steps.flatMap((name) => {
+    const { startedAt, endedAt } = found.get(name) ?? {};
+    return [Date.parse(startedAt ?? ''), Date.parse(endedAt ?? '')];
+  });
 }
 
 async function versionOn(target: string): Promise<string | undefined> {
@@ -204,8 +227,41 @@ test('a monorepo: three components in their order, one release', async () => {
   const promotion = await untilSealed(await request('shop', { version: '2026.11.22' }));
   expect([promotion.state, promotion.reason]).toEqual(['SUCCEEDED', null]);
   expect(Object.values(statesOf(promotion)).filter((state) => state !== 'SUCCEEDED')).toEqual([]);
+  const times = await timesOf(promotion.id, ['contracts', 'api', 'web']);
+  expect(times.filter(Number.isFinite)).toHaveLength(6);
+  expect(times).toEqual([...times].sort((a, b) => a - b));
   expect(await versionOn('host-shop')).toBe('web');
   expect(await textsOf('shop')).toEqual(['shop 2026.11.22 in shop: succeeded']);
+}, 120_000);
+
+test('a megabyte goes from step to step, and a matrix over a part of it, through no history', async () => {
+  const { client } = made;
+  const { id: release } = await client.release('1.0.0');
+  const input = { environment: 'large-lists', release, idempotencyKey: randomUUID() };
+  const { requestPromotion: answer } = await client.ask<{
+    requestPromotion: Answered<{ readonly id: string }>;
+  }>(REQUEST_PROMOTION, { input });
+  if (answer.__typename !== 'Promotion') throw new Error(JSON.stringify(answer));
+  const { id } = answer as { readonly id: string };
+  const promotion = await untilSealed(id);
+  expect([promotion.state, promotion.reason]).toEqual(['SUCCEEDED', null]);
+  const { list, whole, matrix } = await client.ask<Record<string, JsonValue>>(
+    `query ($id: ID!) {
+      list: stepOutput(promotion: $id, step: "list", name: "hosts") { isEnd output { digest bytes } }
+      whole: stepOutput(promotion: $id, step: "whole", name: "bytes") { text }
+      matrix: promotion(id: $id) { steps { id memberCounts { succeeded } } }
+    }`,
+    { id },
+  );
+  const bytes = 1_062_891;
+  expect(list).toEqual({
+    isEnd: false,
+    output: { digest: expect.stringMatching(/^sha256:/), bytes },
+  });
+  expect(whole).toEqual({ text: `${bytes}` });
+  expect(matrix).toMatchObject({
+    steps: expect.arrayContaining([{ id: 'each', memberCounts: { succeeded: 8 } }]),
+  });
 }, 120_000);
 
 test('the history of each replays', async () => {
@@ -214,14 +270,19 @@ test('the history of each replays', async () => {
     SLUICE_API_URL: stack.apiUrl,
     SLUICE_TOKEN: stack.tokens['release-manager'] ?? '',
   };
-  expect(newest.size).toBeGreaterThan(0);
-  for (const id of newest.values()) {
-    const { status, stdout, stderr } = await runSluice(
-      ['replay', id, '--reason', 'a test', '--json'],
-      env,
-    );
-    if (status !== 0) throw new Error(`${id} does not replay: ${stdout} ${stderr}`);
-    const { histories, deterministic } = JSON.parse(stdout) as Record<string, number>;
-    expect([id, deterministic]).toEqual([id, histories]);
-  }
+  const newest = new Map(asked.map(({ environment, promotionId }) => [environment, promotionId]));
+  expect([...newest.keys()].sort()).toEqual(Object.keys(PIPELINES).sort());
+  const { status, stdout, stderr } = await runSluice(
+    ['replay', ...newest.values(), '--reason', 'a test', '--json'],
+    env,
+  );
+  if (status !== 0) throw new Error(`Not all of them replay: ${stdout} ${stderr}`);
+  const { histories = 0, deterministic } = JSON.parse(stdout) as Record<string, number>;
+  expect(histories).toBeGreaterThanOrEqual(newest.size);
+  expect(deterministic).toBe(histories);
+  if (process.env.SLUICE_RECORD_HISTORIES !== '1') return;
+  const runs = asked.map(({ environment, promotionId }) => {
+    return { promotionId, pipeline: PIPELINES[environment] ?? environment };
+  });
+  console.info(`recorded ${(await recordExamples(runs, env)).join(', ')}`);
 }, 180_000);

@@ -1,20 +1,14 @@
 import type { CourseStep } from '@sluice/domain';
-import { Schedule } from '@sluice/domain';
-import type { CourseState, StepResult } from '@sluice/temporal-contract';
-import {
-  PROMOTION_MESSAGES,
-  promotionWorkflowId,
-  shardWorkflowId,
-  TASK_QUEUES,
-  WORKFLOWS,
-} from '@sluice/temporal-contract';
+import type { StepResult } from '@sluice/temporal-contract';
+import { PROMOTION_MESSAGES, shardWorkflowId } from '@sluice/temporal-contract';
 import { cancel, denies, fails, gives, hangs } from '../workflows/course-stage.ts';
-import { createFakeActivities, succeeded, unsuccessful } from '../workflows/fake-activities.ts';
+import { succeeded, unsuccessful } from '../workflows/fake-activities.ts';
 import { composeCourseRules, matrix, step } from '../workflows/fake-course-rules.ts';
 import { ballotFor, decide, startSettlement, untilAsked } from '../workflows/promotion-stage.ts';
 import { createPoint } from '../workflows/waiting.ts';
-import { TEST_TENANT } from '../workflows/workflow-environment.ts';
+import { LATE_COURSE_STORIES } from './late-course-stories.ts';
 import { playPromotion, type Story } from './play-promotion.ts';
+import { playResumed } from './play-resumed.ts';
 
 const approval = { count: 1, roles: ['approver' as const], deadlineSeconds: 600 };
 
@@ -114,60 +108,6 @@ function inShards(give: 'promotion' | 'shard'): Story {
   });
 }
 
-/** The run after a long one: it begins in the middle, and puts back what those before it did. */
-function resumed(): Story {
-  return async (env) => {
-    const steps = [
-      step('one', { type: 'script@1', reads: ['n'] }),
-      step('two', { needs: ['one'], if: 'steps.one.outputs.n == 7' }),
-      step('three', { needs: ['two'] }),
-      step('told', { needs: ['three'], when: 'always' }),
-    ];
-    const rules = composeCourseRules(steps);
-    const schedule = new Schedule(
-      steps.map((one) => ({ ...one, compensate: one.compensate === true })),
-    );
-    schedule.settle('one', { outcome: 'succeeded' }, schedule.begin('one'));
-    const resume: CourseState = {
-      schedule: schedule.snapshot(),
-      values: { one: { n: 7 } },
-      plans: {},
-      rounds: {},
-      reasons: [],
-      fencingToken: null,
-      leaseSought: true,
-      effectsBegun: false,
-      targetsChanged: false,
-      leftMs: 3_000_000,
-      runs: 1,
-    };
-    const { activities, records } = createFakeActivities({ rules, steps: { three: fails } });
-    records.setPromotion('running');
-    records.begun.push('one');
-    records.settleStep('one', 'running', null);
-    records.settleStep('one', 'succeeded', null);
-    return env.withWorkers(activities, async () => {
-      const promotion = { tenantId: TEST_TENANT, promotionId: 'dev/77' };
-      const handle = await env.client.workflow.start(WORKFLOWS.promoteRelease, {
-        workflowId: promotionWorkflowId(promotion.tenantId, promotion.promotionId),
-        taskQueue: TASK_QUEUES.control,
-        args: [
-          {
-            promotion,
-            environment: 'dev',
-            releaseDigest: rules.releaseDigest,
-            kind: 'promote',
-            traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
-            resume,
-          },
-        ],
-      });
-      await handle.result();
-      return handle;
-    });
-  };
-}
-
 /** Ends by continuing as new; wants an engine that asks for it soon. */
 function continued(): Story {
   const steps = Array.from({ length: 12 }, (_, index) =>
@@ -195,7 +135,17 @@ export const COURSE_STORIES: Readonly<Record<string, Story>> = {
     rules: composeCourseRules(rollOut),
     steps: { verify: fails },
   }),
-  'promotion-reverted-course-resumed': resumed(),
+  'promotion-reverted-course-resumed': playResumed({
+    steps: [
+      step('one', { type: 'script@1', reads: ['n'] }),
+      step('two', { needs: ['one'], if: 'steps.one.outputs.n == 7' }),
+      step('three', { needs: ['two'] }),
+      step('told', { needs: ['three'], when: 'always' }),
+    ],
+    done: ['one'],
+    settings: { steps: { three: fails } },
+    state: { values: { one: { n: 7 } } },
+  }),
   'promotion-denied-course': playPromotion({
     rules: composeCourseRules([
       step('gate', { type: 'gate@1' }),
@@ -216,4 +166,5 @@ export const COURSE_STORIES: Readonly<Record<string, Story>> = {
   'promotion-cancelled-course-superseded': interrupted('supersede'),
   'settlement-reverted-course': interrupted('settle'),
   'shard-counted': inShards('shard'),
+  ...LATE_COURSE_STORIES,
 };

@@ -1,5 +1,6 @@
 import type { WorkflowBundle } from '@temporalio/worker';
 import { Worker } from '@temporalio/worker';
+import { withoutStackTraces } from '../workflows/without-stack-traces.ts';
 import type { HistoryFile } from './history-file.ts';
 
 /** What came of replaying one history; `problem` is absent when today's code does what was recorded. */
@@ -19,6 +20,7 @@ export async function replayHistories(
   files: readonly HistoryFile[],
   lanes = 2,
 ): Promise<readonly ReplayOutcome[]> {
+  const workflowBundle = withoutStackTraces(bundle);
   const problems = new Map<string, string | undefined>();
   const shares = Array.from({ length: lanes }, (_, lane) =>
     files.filter((_file, index) => index % lanes === lane),
@@ -28,7 +30,7 @@ export async function replayHistories(
       if (share.length === 0) return;
       // Two histories may have one workflow id; the replayer gives back only that.
       const histories = share.map(({ name, history }) => ({ workflowId: name, history }));
-      const results = Worker.runReplayHistories({ workflowBundle: bundle }, histories);
+      const results = Worker.runReplayHistories({ workflowBundle }, histories);
       for await (const { workflowId, error } of results) {
         problems.set(workflowId, error?.message);
       }

@@ -7,6 +7,7 @@ import { buildVariants, type WorkflowEdit, type WorkflowVariant } from '../workf
 import { CONTINUED_STORIES } from './course-stories.ts';
 import type { HistoryFile } from './history-file.ts';
 import { HISTORIES, listHistoryFiles } from './history-file.ts';
+import { EXAMPLE_HISTORY, listExamples } from './record-examples.ts';
 import { replayHistories } from './replay-histories.ts';
 import { STORIES } from './stories.ts';
 
@@ -34,7 +35,14 @@ describe('the recorded histories', () => {
   });
 
   test('there is one of each story, and no other', () => {
-    expect(files.map(({ name }) => name).sort()).toEqual(Object.keys(STORIES).sort());
+    const names = files.map(({ name }) => name).filter((name) => !EXAMPLE_HISTORY.test(name));
+    expect(names.sort()).toEqual(Object.keys(STORIES).sort());
+  });
+
+  test('there is one of each example, and none of what is no example', async () => {
+    const told = files.flatMap(({ name }) => EXAMPLE_HISTORY.exec(name)?.groups?.pipeline ?? []);
+    expect([...new Set(told)].sort()).toEqual([...(await listExamples())].sort());
+    expect(told.filter((pipeline) => pipeline === 'database-migration')).toHaveLength(2);
   });
 
   test('each is whole: it begins with its start and ends with its completion, or by continuing', () => {
@@ -67,7 +75,8 @@ describe('the recorded histories', () => {
 test("today's workflows replay every history", async () => {
   const outcomes = await replayHistories(await bundleSources(), files);
   expect(outcomes).toEqual(files.map(({ name }) => ({ name })));
-});
+  // Where nobody has bundled before, it does.
+}, 180_000);
 
 describe('a change that a running promotion would not survive is caught', () => {
   const changes: readonly (readonly [string, WorkflowEdit, string])[] = [

@@ -156,8 +156,17 @@ export function createFakeActivities(settings: FakeSettings): {
         records.journal.push(`revert ${target} ${result.outcome}`);
         return result;
       }),
-    sealPromotion: async ({ promotion, targetsSettled, ...asked }) => {
+    sealPromotion: async ({ promotion, targetsSettled, stepsSettled, ...asked }) => {
       const by = lease.superseded.get(holderOf(promotion));
+      if (stepsSettled === false && asked.state !== 'succeeded' && by === undefined) {
+        const begun = rules.form === 3 ? await activities.listBegunSteps({ promotion }) : [];
+        const undone = (rules.pipeline.steps as readonly { id: string; compensate?: true }[])
+          .filter(({ compensate }) => compensate === true)
+          .map(({ id }) => id);
+        if (begun.some(({ stepId }) => undone.includes(stepId))) {
+          return { packetDigest: '', revertFirst: true, undoFirst: true };
+        }
+      }
       // Like the real one: what a run before a reset has deployed is put back before anything is sealed.
       const isUnhappyPromote = asked.state !== 'succeeded' && rules.kind !== 'rollback';
       if (targetsSettled === false && isUnhappyPromote && by === undefined && deployed.size > 0) {

@@ -1,4 +1,4 @@
-import type { Course, CourseStep, ResolvedMatrix, StepTypeRef } from '@sluice/domain';
+import type { Course, CourseStep, ResolvedMatrix, StepQueue, StepTypeRef } from '@sluice/domain';
 import { COURSE_SCHEMA } from '@sluice/domain';
 import { digestOf } from '@sluice/pure';
 import type { FrozenRules } from '@sluice/temporal-contract';
@@ -25,6 +25,7 @@ export function step(
     timeoutSeconds: 60,
     retry: ONCE,
     inputs: {},
+    ...queueOf(type),
     ...(OF_TYPE[type] ?? {}),
     ...changes,
     type,
@@ -37,6 +38,22 @@ const ALL_TARGETS: ResolvedMatrix = {
   failFast: false,
   policy: 'all',
 };
+
+const QUEUE_OF: Readonly<Record<string, StepQueue>> = {
+  'noop@1': 'control',
+  'plan@1': 'control',
+  'release@1': 'control',
+  'scan@1': 'scan',
+  'gate@1': 'gate',
+  'deploy@1': 'deploy',
+  'verify@1': 'verify',
+  'script@1': 'script',
+};
+
+function queueOf(type: StepTypeRef): Pick<CourseStep, 'queue'> {
+  const queue = QUEUE_OF[type];
+  return queue === undefined ? {} : { queue };
+}
 
 const OF_TYPE: Readonly<Record<string, Partial<CourseStep>>> = {
   'deploy@1': {
@@ -73,6 +90,7 @@ export function composeCourseRules(
     form: 3,
     pipeline,
     begun: true,
+    undoesEarlierRuns: true,
     parameters: {},
     facts: {
       promotion: { id: 'dev/1', environment: 'dev', kind: 'promote' },

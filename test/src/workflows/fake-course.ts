@@ -14,7 +14,12 @@ import type { FakeRecords } from './fake-records.ts';
 /** What only promotions of form 3 call. */
 export type CourseActivities = Pick<
   InterpreterActivities & ShardActivities & StepActivities,
-  'compensateStep' | 'recordSteps' | 'expandMatrix' | 'recordMembers' | 'readMembers'
+  | 'compensateStep'
+  | 'recordSteps'
+  | 'expandMatrix'
+  | 'recordMembers'
+  | 'readMembers'
+  | 'listBegunSteps'
 >;
 
 /** What a test changes about them. */
@@ -72,6 +77,12 @@ export function createCourseActivities(
         ...(newestRound === true ? { round: known ?? 1 } : {}),
         ...(keys.length > MAX_MEMBERS_IN_ROOT ? {} : { keys }),
       };
+    },
+    listBegunSteps: async () => {
+      const begun = new Set(records.begun.map((name) => name.split(/[~/]/)[0]));
+      return [...records.stepStates].flatMap(([stepId, state]) =>
+        begun.has(stepId) && state !== 'reverted' ? [{ stepId, state }] : [],
+      );
     },
     readMembers: async ({ stepId, from, to }) => keysOf(stepId).slice(from, to),
     recordMembers: async ({ stepId, members }) => {

@@ -106,27 +106,6 @@ export function letDie<T extends Activities>(activities: T, death: () => Promise
   );
 }
 
-/** Wraps activities so that each call is run twice. */
-export function runEachTwice<T extends Activities>(activities: T): T {
-  return injectFault(activities, { kind: 'twice' }).activities;
-}
-
-/** What wrapped activities have seen. */
-export interface FaultLog {
-  readonly calls: readonly CallName[];
-}
-
-/** Wraps activities so that one call fails once, before its effect or after it; none when no call is named. */
-export function failOnce<T extends Activities>(
-  activities: T,
-  call: CallName | undefined,
-  when: 'before' | 'after',
-): { readonly activities: T; readonly log: FaultLog } {
-  const fault = call === undefined ? undefined : ({ kind: 'fail', call, when } as const);
-  const { activities: wrapped, calls } = injectFault(activities, fault);
-  return { activities: wrapped, log: { calls } };
-}
-
 function wrap<T extends Activities>(
   activities: T,
   around: (call: () => Promise<unknown>, name: string) => Promise<unknown>,

@@ -1,15 +1,12 @@
-import { fileURLToPath } from 'node:url';
 import type { ReleaseActivities } from '@sluice/temporal-contract';
 import type { Client } from '@temporalio/client';
-import { bundleSources, WORKFLOWS_ENTRY } from './bundle-workflows.ts';
+import { bundleSources, editBundle } from './bundle-workflows.ts';
 import type { PromotionActivities } from './fake-activities.ts';
 import { letDie } from './fault-injection.ts';
 import { routeByEnvironment } from './route-by-environment.ts';
 import { createPoint } from './waiting.ts';
 import type { StartedWorkers, WorkerChanges } from './workflow-environment.ts';
 import { openWorkflowEnvironment } from './workflow-environment.ts';
-
-const SHORT_ATTEMPTS = fileURLToPath(new URL('short-attempts.ts', import.meta.url));
 
 /** Where scenarios run: one namespace, one set of workers at a time, activities of each run's own. */
 export interface FaultStage {
@@ -30,9 +27,14 @@ export interface FaultStage {
 /** Nothing that runs in dying workers is waited for, but a busy machine may take long to end them. */
 const PATIENT: WorkerChanges = { shutdownForceTime: '2 minutes' };
 
-/** Bundles the workflows with short attempts, connects to the dev server of the test run and starts workers. */
+/** Takes the workflows with short attempts, connects to the dev server of the test run and starts workers. */
 export async function openFaultStage(): Promise<FaultStage> {
-  const env = await openWorkflowEnvironment(await bundleSources(WORKFLOWS_ENTRY, [SHORT_ATTEMPTS]));
+  const bundle = editBundle(
+    await bundleSources(),
+    "const ATTEMPTS = 'as they are';",
+    "const ATTEMPTS = 'short';",
+  );
+  const env = await openWorkflowEnvironment(bundle);
   const promotions = new Map<string, PromotionActivities>();
   const releases = new Map<string, ReleaseActivities>();
   let life = createPoint();

@@ -52,14 +52,20 @@ export async function openPromotionStage(): Promise<PromotionStage> {
   return createPromotionStage(env);
 }
 
-/** A {@link PromotionStage} in an environment that is there; closing it closes that. */
-export function createPromotionStage(env: WorkflowEnvironment): PromotionStage {
+/**
+ * A {@link PromotionStage} in an environment that is there; closing it closes that.
+ * @param served its workers start then
+ */
+export function createPromotionStage(
+  env: WorkflowEnvironment,
+  served: Promise<void> = Promise.resolve(),
+): PromotionStage {
   const routes = new Map<string, PromotionActivities>();
   let end = (): void => undefined;
   const ended = new Promise<void>((resolve) => {
     end = resolve;
   });
-  const working = env.withWorkers(routeByEnvironment(routes), () => ended);
+  const working = served.then(() => env.withWorkers(routeByEnvironment(routes), () => ended));
   return {
     start: async (settings, wrap = (activities) => activities) => {
       const { activities, records } = createFakeActivities(settings);

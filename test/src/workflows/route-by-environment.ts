@@ -33,6 +33,7 @@ export function routeByEnvironment(
     expandMatrix: async (input) => of(input).expandMatrix(input),
     readMembers: async (input) => of(input).readMembers(input),
     recordMembers: async (input) => of(input).recordMembers(input),
+    listBegunSteps: async (input) => of(input).listBegunSteps(input),
     listDeployments: async (input) => of(input).listDeployments(input),
     sealPromotion: async (input) => of(input).sealPromotion(input),
   };

@@ -1,11 +1,10 @@
-import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { digestOfBundle } from '@sluice/pure';
 import { bundleSources, WORKFLOWS_ENTRY } from './bundle-workflows.ts';
+import { replaceModule } from './bundled-module.ts';
 
-const NODE_MODULES = fileURLToPath(new URL('../../../node_modules', import.meta.url));
+const SOURCES = dirname(WORKFLOWS_ENTRY);
 
 /** One place of the workflows' code that a variant has otherwise. */
 export interface WorkflowEdit {
@@ -25,11 +24,8 @@ export interface WorkflowVariant {
   readonly buildId: string;
 }
 
-/** Stands in the entry of the common bundle where the variant's place is written. */
-const PLACE = 'the-place-of-the-variant';
-
 /**
- * Bundles variants of the workflows, all in one go: only the entry of each tells which of them its bundle is.
+ * Makes variants of the bundle of today's workflows: each has modules of its own where it differs.
  * @param variants edits by name, such as `step-removed`; without edits it is today's code
  * @throws Error when an edit does not match exactly once: a source that moved on would make a test pass for nothing
  */
@@ -37,42 +33,40 @@ export async function buildVariants<Name extends string>(
   variants: Readonly<Record<Name, readonly WorkflowEdit[]>>,
 ): Promise<Readonly<Record<Name, WorkflowVariant>>> {
   const names = Object.keys(variants) as Name[];
-  const folder = await mkdtemp(join(tmpdir(), 'sluice-workflow-variants-'));
-  try {
-    await symlink(NODE_MODULES, join(folder, 'node_modules'));
-    for (const name of names) await writeEdited(join(folder, name), variants[name]);
-    const entry = join(folder, 'entry.js');
-    const cases = names.map(
-      (name) => `  ${JSON.stringify(name)}: () => require('./${name}/index.ts'),`,
-    );
-    const choice = ['module.exports = {', ...cases, `}['${PLACE}']();`, ''];
-    await writeFile(entry, choice.join('\n'));
-    const { code } = await bundleSources(entry);
-    const built = names.map((name) => [name, chooseVariant(code, name)] as const);
-    return Object.fromEntries(built) as Record<Name, WorkflowVariant>;
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  const { code } = await bundleSources();
+  const built = await Promise.all(
+    names.map(async (name) => [name, await buildVariant(code, name, variants[name])] as const),
+  );
+  return Object.fromEntries(built) as Record<Name, WorkflowVariant>;
 }
 
-function chooseVariant(common: string, name: string): WorkflowVariant {
-  const code = common.replace(PLACE, name);
+async function buildVariant(
+  today: string,
+  name: string,
+  edits: readonly WorkflowEdit[],
+): Promise<WorkflowVariant> {
+  let code = `/* ${name} */ ${today}`;
+  for (const [file, source] of await editSources(edits)) {
+    code = await replaceModule(code, file, source);
+  }
   const digest = digestOfBundle(code);
   return { code, digest, buildId: `${name}-${digest.slice('sha256:'.length, 15)}` };
 }
 
-async function writeEdited(folder: string, edits: readonly WorkflowEdit[]): Promise<void> {
-  await cp(dirname(WORKFLOWS_ENTRY), folder, { recursive: true });
+/** The sources that have edits, by name, with all of theirs. */
+async function editSources(edits: readonly WorkflowEdit[]): Promise<ReadonlyMap<string, string>> {
+  const sources = new Map<string, string>();
   for (const { file, from, to } of edits) {
-    const path = join(folder, file);
-    const parts = (await readFile(path, 'utf8')).split(from);
+    const source = sources.get(file) ?? (await readFile(join(SOURCES, file), 'utf8'));
+    const parts = source.split(from);
     if (parts.length !== 2) {
       throw new Error(
         `The edit of ${file} matches ${parts.length - 1} times, not once; correct it: ${from}`,
       );
     }
-    await writeFile(path, parts.join(to));
+    sources.set(file, parts.join(to));
   }
+  return sources;
 }
 
 /**

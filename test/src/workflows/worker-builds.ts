@@ -1,5 +1,5 @@
 import { createDataConverter, versionWorker } from '@sluice/temporal-client';
-import { TASK_QUEUES } from '@sluice/temporal-contract';
+import { TASK_QUEUES, type TaskQueue } from '@sluice/temporal-contract';
 import type { WorkflowHandle } from '@temporalio/client';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import type { WorkflowVariant } from './variants.ts';
@@ -13,18 +13,20 @@ export interface RunningBuild {
 }
 
 /**
- * Starts workers of a build for all task queues.
+ * Starts workers of a build.
  * @param deployment the worker deployment that the build is a version of; without it runs are not versioned
+ * @param queues all task queues when absent
  */
 export async function startBuild(
   { address, namespace, codecKeys }: WorkflowEnvironment,
   { code, buildId }: WorkflowVariant,
   activities: object,
   deployment: string | null = null,
+  queues: readonly TaskQueue[] = Object.values(TASK_QUEUES),
 ): Promise<RunningBuild> {
   const connection = await NativeConnection.connect({ address });
   const workers = await Promise.all(
-    Object.values(TASK_QUEUES).map((taskQueue) =>
+    queues.map((taskQueue) =>
       Worker.create({
         connection,
         namespace,

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import * as workflows from '../../../workflows/src/index.ts';
+import { ALL_PLACES, FAULT_SEED, samplePlaces } from '../../support/fault-sample.ts';
 import type { ActivityFault, CallName } from './fault-injection.ts';
 import { injectFault } from './fault-injection.ts';
+import { activityOf, choosePlaces, type FaultPlace } from './fault-places.ts';
 import type { FaultScenario, ScenarioRun } from './fault-scenarios.ts';
 import { FAULT_SCENARIOS, PATIENCE_SECONDS } from './fault-scenarios.ts';
 import type { FaultStage } from './fault-stage.ts';
@@ -13,8 +15,14 @@ import { pause } from './waiting.ts';
  * out, runs twice, answers late; the run is cancelled in each of its calls and meets its deadline in each of them; workers are ended
  * without grace and others go on. What the engine mends by itself must leave no trace in the end state; what ends
  * a run early must leave nothing behind.
+ *
+ * Here each kind of fault meets each scenario and each activity at least once, at places that a seed draws; with
+ * `npm run test:faults -- --places` it meets every call of every scenario.
  */
-jest.setTimeout((PATIENCE_SECONDS + 60) * 1000);
+/** Places of a sample. */
+const SAMPLE = 18;
+
+jest.setTimeout((PATIENCE_SECONDS + 60) * (ALL_PLACES ? 10 : 1) * 1000);
 
 let stage: FaultStage;
 const plains = new Map<string, Told>();
@@ -74,36 +82,58 @@ const AT_ONCE = 12;
 async function tellAll<T>(
   values: readonly T[],
   telling: (value: T) => Promise<Told>,
-): Promise<Told[]> {
-  const told: Told[] = [];
+): Promise<readonly (readonly [T, Told])[]> {
+  const told: (readonly [T, Told])[] = [];
   let next = 0;
   const lane = async (): Promise<void> => {
-    for (let at = next++; at < values.length; at = next++)
-      told[at] = await telling(values[at] as T);
+    for (let at = next++; at < values.length; at = next++) {
+      const value = values[at] as T;
+      told[at] = [value, await telling(value)];
+    }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, lane));
   return told;
 }
 
-/** The nth call is another one in each run where calls are made beside each other; its activity is the same. */
-function callsOf(scenario: FaultScenario): readonly CallName[] {
-  return plainOf(scenario).calls;
+type Place = FaultPlace<FaultScenario>;
+
+/**
+ * Places of these scenarios where a kind of fault is brought; each kind draws others. The nth call is another one in each run
+ * where calls are made beside each other; its activity is the same.
+ * @param onlyFirst of the calls of an activity only the first one
+ */
+function placesOf(
+  kind: number,
+  onlyFirst: boolean,
+  among: readonly FaultScenario[] = FAULT_SCENARIOS,
+): readonly Place[] {
+  const every = among.flatMap((scenario) =>
+    plainOf(scenario)
+      .calls.filter((call) => !onlyFirst || call.endsWith(' 1'))
+      .map((call) => ({ scenario, call })),
+  );
+  const chosen = choosePlaces(every, { all: ALL_PLACES, seed: FAULT_SEED + kind, least: SAMPLE });
+  expect(activitiesOf(chosen)).toEqual(activitiesOf(every));
+  return chosen;
 }
 
-function firstCallsOf(scenario: FaultScenario): readonly CallName[] {
-  return callsOf(scenario).filter((call) => call.endsWith(' 1'));
+function activitiesOf(places: readonly Place[]): readonly string[] {
+  return [...new Set(places.map(({ call }) => activityOf(call)))].sort();
 }
 
-/** Tells a scenario once for each fault, all at the same time, and compares each end with the plain one. */
-async function expectNoTrace(
-  scenario: FaultScenario,
-  faults: readonly ActivityFault[],
-): Promise<void> {
-  const plain = plainOf(scenario);
-  const told = await tellAll(faults, (fault) => tell(scenario, () => fault));
-  for (const [index, { result, endState, violations }] of told.entries()) {
-    const fault = faults[index];
-    expect({ fault, result, endState, violations }).toEqual({
+interface MetFault {
+  readonly scenario: FaultScenario;
+  readonly fault: ActivityFault;
+}
+
+/** Tells each scenario with its fault, and compares each end with the plain one. */
+async function expectNoTrace(faults: readonly MetFault[]): Promise<void> {
+  const told = await tellAll(faults, ({ scenario, fault }) => tell(scenario, () => fault));
+  for (const [{ scenario, fault }, { result, endState, violations }] of told) {
+    const { name } = scenario;
+    const plain = plainOf(scenario);
+    expect({ name, fault, result, endState, violations }).toEqual({
+      name,
       fault,
       result: plain.result,
       endState: plain.endState,
@@ -113,13 +143,13 @@ async function expectNoTrace(
 }
 
 async function expectNothingLeft(
-  { interrupted }: FaultScenario,
-  calls: readonly CallName[],
-  telling: Promise<readonly Told[]>,
+  places: readonly Place[],
+  telling: (place: Place) => Promise<Told>,
 ): Promise<void> {
-  for (const [index, { result, violations }] of (await telling).entries()) {
-    const call = calls[index];
-    expect({ call, state: result.state, violations }).toEqual({
+  for (const [{ scenario, call }, { result, violations }] of await tellAll(places, telling)) {
+    const { name, interrupted } = scenario;
+    expect({ name, call, state: result.state, violations }).toEqual({
+      name,
       call,
       state: expect.stringMatching(new RegExp(`^(${interrupted.join('|')})$`)),
       violations: [],
@@ -140,93 +170,91 @@ test.each(scenarios)('%s: without faults it ends as it should', (_name, scenario
   expect(calls.length).toBeGreaterThanOrEqual(2);
 });
 
-test.each(scenarios)('%s: any activity fails once, before or after', async (_name, scenario) => {
+test('any activity fails once, before its effect or after it', async () => {
   const whens = ['before', 'after'] as const;
-  await expectNoTrace(scenario, [
-    ...whens.map((when) => ({ kind: 'fail', call: 'each', when }) as const),
-    ...firstCallsOf(scenario).map((call) => ({ kind: 'fail', call, when: 'after' }) as const),
+  // That one alone fails shows little more than that each one does.
+  const alone = ALL_PLACES ? placesOf(1, true) : [];
+  await expectNoTrace([
+    ...FAULT_SCENARIOS.flatMap((scenario) =>
+      whens.map((when) => ({ scenario, fault: { kind: 'fail', call: 'each', when } as const })),
+    ),
+    ...alone.map(({ scenario, call }) => ({
+      scenario,
+      fault: { kind: 'fail', call, when: 'after' } as const,
+    })),
   ]);
 });
 
-test.each(scenarios)(
-  '%s: any activity is timed out once, or runs twice',
-  async (_name, scenario) => {
-    // The effect comes before the engine has given the attempt up, or, in every other one, beside the retry's.
-    const effects = ['early', 'late'] as const;
-    await expectNoTrace(scenario, [
-      { kind: 'twice' },
-      ...firstCallsOf(scenario).map(
-        (call, index) =>
-          ({ kind: 'time out', call, effect: effects[index % 2] ?? 'early' }) as const,
-      ),
-    ]);
-  },
-);
+test('any activity is timed out once', async () => {
+  // The effect comes before the engine has given the attempt up, or, in every other one, beside the retry's.
+  await expectNoTrace(
+    placesOf(2, true).map(({ scenario, call }, index) => ({
+      scenario,
+      fault: { kind: 'time out', call, effect: index % 2 === 0 ? 'early' : 'late' } as const,
+    })),
+  );
+});
 
-test.each(scenarios)(
-  '%s: cancelled in each of its calls, whose answer comes at once or late',
-  async (_name, scenario) => {
-    const moments = [
-      { calls: firstCallsOf(scenario), answerAfterMs: 0 },
-      { calls: callsOf(scenario), answerAfterMs: 400 },
-    ];
-    for (const { calls, answerAfterMs } of moments) {
-      const telling = tellAll(calls, (call) =>
-        tell(scenario, (run) => ({
-          kind: 'meanwhile',
-          call,
-          happens: async () => {
-            await (await run()).cancel?.().catch(() => undefined);
-          },
-          answerAfterMs,
-        })),
-      );
-      await expectNothingLeft(scenario, calls, telling);
-    }
-  },
-);
-
-test.each(scenarios.filter(([, { deadlineSeconds }]) => deadlineSeconds !== undefined))(
-  '%s: an answer that comes after its deadline',
-  async (_name, scenario) => {
-    const calls = firstCallsOf(scenario);
-    const untilAfterMs = (scenario.deadlineSeconds ?? 0) * 1000 + 500;
-    const telling = tellAll(calls, (call) =>
-      tell(
-        scenario,
-        () => ({
-          kind: 'meanwhile',
-          call,
-          happens: async () => undefined,
-          answerAfterMs: untilAfterMs,
-        }),
-        true,
-      ),
+test.each([
+  ['at once', 3, true, 0],
+  ['late', 4, false, 400],
+])(
+  'cancelled in each call, whose answer comes %s',
+  async (_when, kind, onlyFirst, answerAfterMs) => {
+    await expectNothingLeft(placesOf(kind, onlyFirst), ({ scenario, call }) =>
+      tell(scenario, (run) => ({
+        kind: 'meanwhile',
+        call,
+        happens: async () => {
+          await (await run()).cancel?.().catch(() => undefined);
+        },
+        answerAfterMs,
+      })),
     );
-    await expectNothingLeft(scenario, calls, telling);
   },
 );
 
-test('all of them by workers that remember nothing: another one for each task', async () => {
+test('an answer that comes after the deadline', async () => {
+  const limited = FAULT_SCENARIOS.filter(({ deadlineSeconds }) => deadlineSeconds !== undefined);
+  await expectNothingLeft(placesOf(5, true, limited), ({ scenario, call }) => {
+    const answerAfterMs = (scenario.deadlineSeconds ?? 0) * 1000 + 500;
+    const happens = async (): Promise<void> => undefined;
+    return tell(scenario, () => ({ kind: 'meanwhile', call, happens, answerAfterMs }), true);
+  });
+});
+
+test('every activity runs twice, by workers that remember nothing: another one for each task', async () => {
   await stage.forgetWorkflows();
   try {
-    for (const scenario of FAULT_SCENARIOS) await expectNoTrace(scenario, [{ kind: 'twice' }]);
+    await expectNoTrace(
+      FAULT_SCENARIOS.map((scenario) => ({ scenario, fault: { kind: 'twice' } as const })),
+    );
   } finally {
     await stage.restartWorkers();
   }
 });
 
 /** Runs of each scenario beside each other, each repeated until the scenario was met at enough events. */
-const LANES = 2;
+const LANES = ALL_PLACES ? 2 : 1;
 const MOST_RUNS = 6;
 /** Different lengths of its history at which the worker of a scenario is ended. */
-const EVENTS_MET = 3;
+const EVENTS_MET = ALL_PLACES ? 3 : 2;
+/** How long workers live. */
+const LIFE_MS = ALL_PLACES ? 500 : 2500;
+/** One of each workflow type here, and some more. */
+const ENDED_AMONG = [
+  ...FAULT_SCENARIOS.filter(
+    ({ workflow }, index) =>
+      FAULT_SCENARIOS.findIndex((other) => other.workflow === workflow) === index,
+  ),
+  ...samplePlaces(FAULT_SCENARIOS, 2),
+].filter((scenario, index, all) => all.indexOf(scenario) === index);
 const SLOW = { kind: 'slow', answerAfterMs: 250 } as const;
 
-test('all of them while workers are ended without grace, again and again', async () => {
+test('runs while their workers are ended without grace, again and again', async () => {
   stage.startOptions = { workflowTaskTimeout: '4s' };
   const open = new Map<ScenarioRun, string>();
-  const met = new Map(FAULT_SCENARIOS.map(({ name }) => [name, new Set<number>()]));
+  const met = new Map(ENDED_AMONG.map(({ name }) => [name, new Set<number>()]));
   const metOf = (name: string): number => met.get(name)?.size ?? 0;
   const told: (Told & { readonly name: string })[] = [];
   const repeat = async (scenario: FaultScenario, lane: number): Promise<void> => {
@@ -245,12 +273,12 @@ test('all of them while workers are ended without grace, again and again', async
   let isOver = false;
   const lanes = Array.from({ length: LANES }, (_, lane) => lane);
   const ending = Promise.all(
-    FAULT_SCENARIOS.flatMap((scenario) => lanes.map((lane) => repeat(scenario, lane))),
+    ENDED_AMONG.flatMap((scenario) => lanes.map((lane) => repeat(scenario, lane))),
   ).finally(() => {
     isOver = true;
   });
   while (!isOver) {
-    await Promise.race([ending.catch(() => undefined), pause(500)]);
+    await Promise.race([ending.catch(() => undefined), pause(LIFE_MS)]);
     for (const [run, name] of open) {
       const { historyLength, status } = await run.handle.describe();
       if (status.name !== 'RUNNING') open.delete(run);
@@ -268,6 +296,6 @@ test('all of them while workers are ended without grace, again and again', async
       violations: [],
     });
   }
-  const few = FAULT_SCENARIOS.filter(({ name }) => metOf(name) < EVENTS_MET);
+  const few = ENDED_AMONG.filter(({ name }) => metOf(name) < EVENTS_MET);
   expect(few.map(({ name }) => name)).toEqual([]);
 });

@@ -59,7 +59,7 @@ export async function openChaosStage(): Promise<ChaosStage> {
   try {
     const { stack, scanner } = made;
     const as = (principal: string): StackClient =>
-      new StackClient(stack, principal, { patienceSeconds: PATIENCE_SECONDS });
+      new StackClient(stack, principal, { patienceSeconds: PATIENCE_SECONDS, glanceMs: 500 });
     const manager = as('release-manager');
     const leak = await manager.release(LEAKING);
     await scanner.setModeOf(leak.image, 'real');

@@ -81,7 +81,8 @@ export async function judgePromotions(
   return { states: Object.fromEntries(Object.entries(states).sort()), violations };
 }
 
-function findPacketProblems(
+/** What is wrong with a promotion's packet: its signatures, or whom it tells of. */
+export function findPacketProblems(
   { packet, id, state }: PromotionAnswer,
   trustRoot: ReturnType<typeof parseTrustRoot>,
 ): readonly string[] {
@@ -156,7 +157,8 @@ const OPEN: Readonly<Record<string, string>> = {
   'discrepancies stand': 'select from sluice.discrepancies',
 };
 
-async function findOpenRecords(stack: Stack): Promise<readonly string[]> {
+/** What a stack still has to do, when everything has ended; empty when that is nothing. */
+export async function findOpenRecords(stack: Stack): Promise<readonly string[]> {
   const counted = await Promise.all(
     Object.entries(OPEN).map(async ([what, sql]) => {
       const { length } = await queryStack(stack, sql);

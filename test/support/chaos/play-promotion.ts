@@ -129,7 +129,7 @@ async function decideWhenAsked(
   const decision = story === 'rejected' ? 'REJECT' : 'APPROVE';
   const keys = new Map<string, string>();
   while (!signal.aborted) {
-    await sleep(300);
+    await sleep(500);
     const { approval } = await readApprovals(approver, id).catch(() => ({ approval: null }));
     if (approval?.state !== 'WAITING') continue;
     if (approval.decisions.some(({ recorded }) => recorded)) continue;

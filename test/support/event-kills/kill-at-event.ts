@@ -15,8 +15,10 @@ export async function connectEngine(stack: Stack): Promise<Engine> {
   });
 }
 
-/** Milliseconds between looks at a history's length. */
-const LOOK_MS = 10;
+/** How long the engine holds a question for what comes next, at most. */
+const LONG_POLL_MS = 20_000;
+/** Until a run that is not there yet is looked for again, or an engine that did not answer is asked again. */
+const LOOK_MS = 50;
 
 /** Longer than a request takes on a busy machine: a client that asks again and again is answered in between. */
 const BREATH_MS = 2000;
@@ -36,10 +38,10 @@ export async function killAtEvents(
     readonly part: string;
   },
 ): Promise<readonly number[]> {
-  const handle = engine.workflow.getHandle(promotionWorkflowId(stack.tenant, input.promotion));
+  const workflowId = promotionWorkflowId(stack.tenant, input.promotion);
   const reached: number[] = [];
   for (const event of input.events) {
-    const isOpen = await untilLength(handle, event);
+    const isOpen = await untilLength(engine, workflowId, event);
     await turns.take(input.part, async () => {
       await stack.kill(input.part);
       await stack.start(input.part);
@@ -52,17 +54,35 @@ export async function killAtEvents(
   return reached;
 }
 
-/** True when the run was still open at that length. */
-async function untilLength(
-  handle: ReturnType<Engine['workflow']['getHandle']>,
-  events: number,
-): Promise<boolean> {
+/** True when the run was still open at that length. The engine tells each event as it writes it. */
+async function untilLength(engine: Engine, workflowId: string, events: number): Promise<boolean> {
   const deadline = Date.now() + 180_000;
   while (Date.now() < deadline) {
-    const description = await handle.describe().catch(() => undefined);
-    if (description !== undefined && description.status.name !== 'RUNNING') return false;
-    if ((description?.historyLength ?? 0) >= events) return true;
+    const answer = await followHistory(engine, workflowId, events).catch(() => undefined);
+    if (answer !== undefined) return answer;
     await sleep(LOOK_MS);
   }
   throw new Error(`A history did not reach ${events} events within 180 s.`);
+}
+
+/** Reads a history from its beginning as it grows; throws when there is none, or nothing new for long. */
+async function followHistory(engine: Engine, workflowId: string, events: number): Promise<boolean> {
+  const { namespace } = engine.options;
+  let length = 0;
+  let nextPageToken: Uint8Array | undefined;
+  for (;;) {
+    const page = await engine.connection.withDeadline(Date.now() + LONG_POLL_MS, () =>
+      engine.workflowService.getWorkflowExecutionHistory({
+        namespace,
+        execution: { workflowId },
+        waitNewEvent: true,
+        ...(nextPageToken === undefined ? {} : { nextPageToken }),
+      }),
+    );
+    length += page.history?.events?.length ?? 0;
+    const isClosed = page.nextPageToken === undefined || page.nextPageToken.length === 0;
+    if (isClosed) return false;
+    if (length >= events) return true;
+    nextPageToken = page.nextPageToken;
+  }
 }

@@ -63,26 +63,30 @@ export async function listKillCases(): Promise<readonly KillCase[]> {
   return cases;
 }
 
-/** Some of the cases, the same for the same seed; each story and victim has its share. */
+/**
+ * Some of the cases, the same for the same seed: each story with one victim, so that few promotions are needed, and the victims
+ * in turn, so that each has as many stories as any other. Every story has its share.
+ */
 export function sampleCases(
   cases: readonly KillCase[],
   count: number,
   seed: number,
 ): readonly KillCase[] {
   const random = mulberry32(seed);
-  const groups = new Map<string, KillCase[]>();
-  for (const one of cases) {
-    const key = `${one.story}/${one.victim}`;
-    groups.set(key, [...(groups.get(key) ?? []), one]);
-  }
-  const shuffled = [...groups.values()]
-    .map((group) => ({ group, at: random() }))
-    .sort((a, b) => a.at - b.at)
-    .map(({ group }) => group);
+  const shuffle = <Value>(values: readonly Value[]): Value[] =>
+    values
+      .map((value) => ({ value, at: random() }))
+      .sort((a, b) => a.at - b.at)
+      .map(({ value }) => value);
+  const victims = shuffle(VICTIMS);
+  const groups = shuffle([...new Set(cases.map(({ story }) => story))]).map((story, turn) => {
+    const victim = victims[turn % victims.length];
+    return shuffle(cases.filter((one) => one.story === story && one.victim === victim));
+  });
   const chosen: KillCase[] = [];
-  for (let turn = 0; chosen.length < Math.min(count, cases.length); turn += 1) {
-    const group = shuffled[turn % shuffled.length] ?? [];
-    const [one] = group.splice(Math.floor(random() * group.length), 1);
+  const most = groups.reduce((sum, { length }) => sum + length, 0);
+  for (let turn = 0; chosen.length < Math.min(count, most); turn += 1) {
+    const one = groups[turn % groups.length]?.pop();
     if (one !== undefined) chosen.push(one);
   }
   return chosen;

@@ -111,7 +111,7 @@ async function decideUntilCounted(
   const idempotencyKey = randomUUID();
   const deadline = Date.now() + DECIDE_MS;
   while (Date.now() < deadline) {
-    const { endedAt } = await manager.promotion(id);
+    const { endedAt } = await manager.glance(id);
     if (endedAt !== null) return;
     const { approval } = await readApprovals(approver, id);
     if (approval !== null) {
@@ -120,7 +120,7 @@ async function decideUntilCounted(
       );
       if (answer?.__typename === 'ApprovalRequest') return;
     }
-    await sleep(150);
+    await sleep(250);
   }
   throw new Error(`Nobody could decide on ${id}.`);
 }

@@ -1,19 +1,18 @@
 import type { CourseStep } from '@sluice/domain';
 import { parseStepType } from '@sluice/domain';
 import type { ShardActivities, StepActivities } from '@sluice/temporal-contract';
-import { STEP_QUEUES, TASK_QUEUES, TERMINAL_FAILURES } from '@sluice/temporal-contract';
+import { TERMINAL_FAILURES } from '@sluice/temporal-contract';
 import type { ActivityOptions } from '@temporalio/workflow';
 import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
 import { ATTEMPT, control, HEARTBEAT, retry as infrastructure } from '../activity-classes.ts';
+import { isProcess, type QueuedStep, queueOf } from './step-queue.ts';
 
 /** What decides how a step of a course is run: the same of the step itself, of a shard's members, and of a compensation. */
-export interface ExecutionTerms extends Pick<CourseStep, 'type' | 'timeoutSeconds' | 'retry'> {
+export interface ExecutionTerms
+  extends Pick<CourseStep, 'type' | 'queue' | 'timeoutSeconds' | 'retry'> {
   /** Of a matrix. False when absent. */
   readonly isMember?: boolean;
 }
-
-/** Types that are child processes: the step has ended when their process group has. */
-export const PROCESSES: ReadonlySet<string> = new Set(['scan', 'build', 'script']);
 
 /** A step waits for a worker that takes it as long as for one attempt, but at least and at most so long. A member waits for others, too. */
 const LEAST_QUEUE_SECONDS = 120;
@@ -48,17 +47,16 @@ export function deadlineOf({ type, timeoutSeconds, retry, isMember }: ExecutionT
  * knows which of its failed results is the last, and gives that as the result; the deadline bounds all else.
  */
 export function executionWithin(terms: ExecutionTerms): StepActivities {
-  const { type } = parseStepType(terms.type);
   return proxyActivities<StepActivities>({
-    ...optionsOf(type, terms),
-    taskQueue: STEP_QUEUES[type] ?? TASK_QUEUES.control,
+    ...optionsOf(terms),
+    taskQueue: queueOf(terms),
     scheduleToCloseTimeout: `${deadlineOf(terms)}s`,
   });
 }
 
-function optionsOf(type: string, terms: ExecutionTerms): ActivityOptions {
+function optionsOf(terms: ExecutionTerms): ActivityOptions {
   const { timeoutSeconds, retry } = terms;
-  if (type === 'deploy') {
+  if (parseStepType(terms.type).type === 'deploy') {
     // Completed by the agent's report; an attempt that timed out finds it, or the dispatched command.
     return { startToCloseTimeout: ATTEMPT, retry: infrastructure };
   }
@@ -68,7 +66,7 @@ function optionsOf(type: string, terms: ExecutionTerms): ActivityOptions {
     scheduleToStartTimeout: `${queueSecondsOf(terms)}s`,
     // However long an attempt may take: a worker that died is noticed in seconds.
     heartbeatTimeout: HEARTBEAT,
-    cancellationType: PROCESSES.has(type)
+    cancellationType: isProcess(terms)
       ? ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
       : ActivityCancellationType.TRY_CANCEL,
     retry: {
@@ -82,12 +80,12 @@ function optionsOf(type: string, terms: ExecutionTerms): ActivityOptions {
 
 /** A compensation: tried again without a count until its time is over, for nothing else would put the step back. */
 export function compensationWithin(
-  type: CourseStep['type'],
+  step: QueuedStep,
   seconds: number,
   isMember: boolean,
 ): StepActivities {
   return proxyActivities<StepActivities>({
-    taskQueue: STEP_QUEUES[parseStepType(type).type] ?? TASK_QUEUES.control,
+    taskQueue: queueOf(step),
     startToCloseTimeout: `${seconds}s`,
     scheduleToCloseTimeout: `${seconds + queueSecondsOf({ timeoutSeconds: seconds, isMember })}s`,
     heartbeatTimeout: HEARTBEAT,

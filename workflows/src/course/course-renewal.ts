@@ -1,4 +1,5 @@
 import type { CourseState, PromoteReleaseInput, PromotionResult } from '@sluice/temporal-contract';
+import { MAX_DECIDED } from '@sluice/temporal-contract';
 import {
   allHandlersFinished,
   condition,
@@ -51,6 +52,7 @@ export async function renewWhenDrained(course: CourseRun): Promise<void> {
 function stateOf(course: CourseRun): CourseState {
   const { run } = course;
   const release = course.rules.facts?.release;
+  const { approval: asked } = run.status();
   return {
     ...course.state(),
     ...(release !== undefined && course.hasMadeRelease ? { release } : {}),
@@ -62,5 +64,7 @@ function stateOf(course: CourseRun): CourseState {
     runs: (run.input.resume?.runs ?? 0) + 1,
     ...(run.denial === undefined ? {} : { denial: run.denial }),
     ...(run.supersededBy === undefined ? {} : { supersededBy: run.supersededBy }),
+    ...(asked === undefined ? {} : { asked: { ...asked, votes: asked.votes.slice(-MAX_DECIDED) } }),
+    ...(run.decided.size === 0 ? {} : { decided: [...run.decided.values()].slice(-MAX_DECIDED) }),
   };
 }

@@ -2,6 +2,12 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { CourseStep } from '@sluice/domain';
 import { DEFAULT_DEADLINES } from '@sluice/domain';
 import {
+  type ExecuteStepInput,
+  MAX_MEMBERS_IN_ROOT,
+  type StepResult,
+} from '@sluice/temporal-contract';
+import { Context } from '@temporalio/activity';
+import {
   type CourseSettings,
   cancel,
   denies,
@@ -11,8 +17,8 @@ import {
   type PlayedCourse,
   playCourse,
 } from '../../../test/src/workflows/course-stage.ts';
-import { unsuccessful } from '../../../test/src/workflows/fake-activities.ts';
-import { step } from '../../../test/src/workflows/fake-course-rules.ts';
+import { succeeded, unsuccessful } from '../../../test/src/workflows/fake-activities.ts';
+import { matrix, step } from '../../../test/src/workflows/fake-course-rules.ts';
 import type { PromotionStage } from '../../../test/src/workflows/promotion-stage.ts';
 import { openPromotionStage } from '../../../test/src/workflows/promotion-stage.ts';
 import { createPoint, until } from '../../../test/src/workflows/waiting.ts';
@@ -144,6 +150,43 @@ describe('order and conditions', () => {
     expect(result).toMatchObject({ state: 'failed', reason: { code: 'step-type-unknown' } });
     expect(records.begun).toEqual([]);
   });
+
+  test('a type that this code never heard of runs where its course says, and is put back there', async () => {
+    const seen = new Set<string>();
+    const note = async ({ stepId }: ExecuteStepInput, what = ''): Promise<StepResult> => {
+      seen.add(`${what}${stepId} on ${Context.current().info.taskQueue}`);
+      return succeeded(stepId);
+    };
+    const survey = {
+      type: 'survey@3',
+      compensate: true,
+      compensationSeconds: 60,
+    } as const satisfies Partial<CourseStep>;
+    const members = Array.from({ length: MAX_MEMBERS_IN_ROOT + 1 }, (_, index) => `m-${index}`);
+    const { result, records } = await play(
+      [
+        step('one', { ...survey, queue: 'script' }),
+        step('few', { ...survey, queue: 'build', matrix: matrix() }),
+        step('many', { ...survey, queue: 'outbound', matrix: matrix({ maxParallel: 100 }) }),
+        step('bad', { needs: ['one', 'few', 'many'] }),
+      ],
+      {
+        members: { few: ['a', 'b'], many: members },
+        steps: { survey: note, bad: fails },
+        compensate: (input) => note(input, 'undo '),
+      },
+    );
+    expect(result).toMatchObject({ state: 'reverted', reason: { code: 'broken' } });
+    expect(records.begun.length).toBe(1 + 2 + members.length + 1);
+    expect([...seen].sort()).toEqual([
+      'few on sluice-build',
+      'many on sluice-outbound',
+      'one on sluice-script',
+      'undo few on sluice-build',
+      'undo many on sluice-outbound',
+      'undo one on sluice-script',
+    ]);
+  });
 });
 
 describe('if', () => {
@@ -176,6 +219,31 @@ describe('if', () => {
     expect(result).toMatchObject({ state: 'failed', reason: { code: 'condition-unevaluable' } });
     expect(steps.next).toBe('failed condition-unevaluable');
     expect(records.begun).toEqual(['build']);
+  });
+
+  test('what may cost too much is refused before it is reckoned: its step fails, and the rest goes on', async () => {
+    const list = Array.from({ length: 3000 }, (_, index) => index);
+    const costly = 'parameters.list.all(a, parameters.list.all(b, a >= 0))';
+    const seconds = { cel: `${costly} ? 1 : 2` };
+    const { result, records, status, steps } = await play(
+      [
+        step('asks', { if: costly }),
+        step('waits', { type: 'wait@1', inputs: { seconds } }),
+        step('beside', { if: 'parameters.list.exists(a, a >= 2999)' }),
+        step('after', { needs: ['asks'] }),
+      ],
+      { rules: { parameters: { list }, failFast: false } },
+    );
+    expect(result.state).toBe('failed');
+    expect(steps).toEqual({
+      asks: 'failed condition-unevaluable',
+      waits: 'failed cel-too-costly',
+      beside: 'succeeded',
+      after: 'skipped need-bad',
+    });
+    const told = status.steps.find(({ id }) => id === 'asks')?.reason?.message;
+    expect(told).toContain('read less, or put fewer comprehensions into each other');
+    expect(records.begun).toEqual(['beside']);
   });
 
   test('hundreds of costly ones take several tasks, and end', async () => {

@@ -2,7 +2,6 @@ import type { CourseStep, SchedulePhase } from '@sluice/domain';
 import { parseStepType } from '@sluice/domain';
 import { compileCel, costOfCel, evaluateIf, MAX_CEL_COST, PIPELINE_VARIABLES } from '@sluice/pure';
 import type { FrozenRules, Reason } from '@sluice/temporal-contract';
-import { STEP_QUEUES } from '@sluice/temporal-contract';
 import { CancellationScope, condition, sleep } from '@temporalio/workflow';
 import type { Ending } from '../interpret-pipeline.ts';
 import type { PromotionRun } from '../promotion-run.ts';
@@ -14,6 +13,7 @@ import type { CourseRun } from './course-run.ts';
 import { MAX_WEIGHT, maxParallelOf } from './parallel-members.ts';
 import { runCourseStep } from './run-course-step.ts';
 import { reasonOfSkip } from './skip-reason.ts';
+import { findQueue } from './step-queue.ts';
 
 /** Control steps that the interpreter knows; sub-pipelines were expanded before. */
 const CONTROL: ReadonlySet<string> = new Set(['approval', 'wait']);
@@ -26,10 +26,11 @@ const MAX_CONDITION_COST = MAX_CEL_COST;
 
 /** Why the steps cannot be run at all, with the first step that it is about; null when they can. */
 export function findUnknownType({ pipeline }: FrozenRules): StepToRecord | null {
-  const unknown = (pipeline.steps as readonly CourseStep[]).find(({ type: ref, control }) => {
-    const { type } = parseStepType(ref);
-    return control === true ? !CONTROL.has(type) : STEP_QUEUES[type] === undefined;
-  });
+  const unknown = (pipeline.steps as readonly CourseStep[]).find((step) =>
+    step.control === true
+      ? !CONTROL.has(parseStepType(step.type).type)
+      : findQueue(step) === undefined,
+  );
   if (unknown === undefined) return null;
   return { stepId: unknown.id, state: 'failed', reason: unknownType(unknown) };
 }
@@ -101,31 +102,50 @@ function hasNewStop({ run, schedule }: CourseRun): boolean {
   return schedule.phase === 'ordinary' && run.stopCause !== undefined && !cancelled && !outOfTime;
 }
 
+/** A step that is to begin, or why it does not. */
+interface DueStep {
+  readonly step: CourseStep;
+  readonly weight: number;
+  readonly reason: Reason | null;
+}
+
 /** @returns steps that ended without beginning, whose records are to be written */
 function beginDue(course: CourseRun, scope: CancellationScope): readonly StepToRecord[] {
   const decided: StepToRecord[] = [];
-  let weight = course.weight();
-  for (const id of course.schedule.due(MAX_WEIGHT + course.inFlight.size).run) {
-    if (course.inFlight.has(id)) continue;
-    if (course.conditionCost > MAX_CONDITION_COST) return [...decided];
-    const step = course.getStep(id);
-    const own = weightOf(step);
-    if (weight + own > MAX_WEIGHT) return decided;
-    const reason = step.if === undefined ? null : judge(course, step, step.if);
+  for (const { step, weight, reason } of findDue(course)) {
     if (reason === null) {
-      weight += own;
-      launch(course, step, own, scope);
+      launch(course, step, weight, scope);
     } else if (reason.code === 'if-false') {
       const told = course.skip(step, reason.code, reason.message);
-      decided.push({ stepId: id, state: 'skipped', reason: told ?? reason });
+      decided.push({ stepId: step.id, state: 'skipped', reason: told ?? reason });
     } else {
       const { round } = course.schedule;
-      course.settle(id, round, { outcome: 'failed', hadEffects: false }, reason);
-      // What is due may be another thing now.
-      return [...decided, { stepId: id, state: 'failed', reason }];
+      course.settle(step.id, round, { outcome: 'failed', hadEffects: false }, reason);
+      decided.push({ stepId: step.id, state: 'failed', reason });
     }
   }
   return decided;
+}
+
+/** What can begin beside all that is in flight. The schedule may have thousands that are due: no more are looked at than can. */
+function findDue(course: CourseRun): readonly DueStep[] {
+  const found: DueStep[] = [];
+  let together = course.weight();
+  let left = MAX_WEIGHT + course.inFlight.size;
+  for (const id of course.schedule.dueToRun()) {
+    if (left === 0 || course.conditionCost > MAX_CONDITION_COST) break;
+    left -= 1;
+    if (course.inFlight.has(id)) continue;
+    const step = course.getStep(id);
+    const weight = weightOf(step);
+    if (together + weight > MAX_WEIGHT) break;
+    const reason = step.if === undefined ? null : judge(course, step, step.if);
+    found.push({ step, weight, reason });
+    if (reason === null) together += weight;
+    // What is due may be another thing after one that could not begin.
+    else if (reason.code !== 'if-false') break;
+  }
+  return found;
 }
 
 function weightOf(step: CourseStep): number {

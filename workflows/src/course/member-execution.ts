@@ -7,7 +7,6 @@ import type {
   Reason,
   StepResult,
 } from '@sluice/temporal-contract';
-import { STEP_QUEUES, TASK_QUEUES } from '@sluice/temporal-contract';
 import { meaningOfFailure } from '../failure-reason.ts';
 import {
   deadlineOf,
@@ -15,9 +14,10 @@ import {
   executionWithin,
   queueSecondsOf,
 } from './course-activities.ts';
+import { queueOf } from './step-queue.ts';
 
 /** All that an execution of a step, or of one member of its matrix, needs to know. */
-export interface Execution extends Pick<CourseStep, 'type' | 'timeoutSeconds' | 'retry'> {
+export interface Execution extends Pick<CourseStep, 'type' | 'queue' | 'timeoutSeconds' | 'retry'> {
   readonly promotion: PromotionRef;
   readonly stepId: string;
   readonly round: number;
@@ -80,15 +80,10 @@ function pick(
 }
 
 /** Said when nobody took the step: its capability is nowhere to be had. */
-function findMissingWorker(
-  error: unknown,
-  { type: ref, ...terms }: ExecutionTerms,
-  what: string,
-): Reason | null {
+function findMissingWorker(error: unknown, terms: ExecutionTerms, what: string): Reason | null {
   const { cause } = error as { readonly cause?: { readonly timeoutType?: string } };
   if (cause?.timeoutType !== 'SCHEDULE_TO_START') return null;
-  const { type } = parseStepType(ref);
-  const queue = STEP_QUEUES[type] ?? TASK_QUEUES.control;
+  const queue = queueOf(terms);
   return {
     code: 'no-worker',
     message:

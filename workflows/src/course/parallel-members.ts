@@ -1,6 +1,5 @@
 import type { CourseStep } from '@sluice/domain';
-import { parseStepType } from '@sluice/domain';
-import { PROCESSES } from './course-activities.ts';
+import { isProcess } from './step-queue.ts';
 
 /** What all steps in flight may weigh together: a step is one, a matrix as many as may run at a time. */
 export const MAX_WEIGHT = 500;
@@ -9,7 +8,7 @@ export const MAX_WEIGHT = 500;
 const MAX_PROCESSES = 8;
 
 /** How many members of a step may run at a time. */
-export function maxParallelOf({ type, matrix }: Pick<CourseStep, 'type' | 'matrix'>): number {
-  const most = PROCESSES.has(parseStepType(type).type) ? MAX_PROCESSES : MAX_WEIGHT;
-  return Math.min(matrix?.maxParallel ?? 1, most);
+export function maxParallelOf(step: Pick<CourseStep, 'type' | 'queue' | 'matrix'>): number {
+  const most = isProcess(step) ? MAX_PROCESSES : MAX_WEIGHT;
+  return Math.min(step.matrix?.maxParallel ?? 1, most);
 }

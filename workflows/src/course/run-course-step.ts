@@ -160,6 +160,7 @@ function executionOf(course: CourseRun, step: CourseStep, round: number): Execut
     promotion: run.input.promotion,
     stepId: step.id,
     type: step.type,
+    ...(step.queue === undefined ? {} : { queue: step.queue }),
     timeoutSeconds: step.timeoutSeconds,
     retry: step.retry,
     round,

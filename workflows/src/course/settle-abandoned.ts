@@ -1,4 +1,4 @@
-import { type Course, type CourseStep, isCourse } from '@sluice/domain';
+import { type Course, isCourse } from '@sluice/domain';
 import { groupLease } from '@sluice/temporal-contract';
 import { CancellationScope, sleep } from '@temporalio/workflow';
 import { records } from '../activity-classes.ts';
@@ -7,13 +7,9 @@ import type { PromotionRun } from '../promotion-run.ts';
 import type { SettledEnding } from '../revert-targets.ts';
 import { recordSteps } from './course-records.ts';
 import { CourseRun } from './course-run.ts';
+import { lastFirst } from './last-first.ts';
 import { concludeUndo, tell, undoStep } from './undo-course.ts';
-
-/**
- * How long an execution may still be at work once its promotion is gone: it hears of that with its next heartbeat, and a process is given
- * time to end by itself.
- */
-const OUTLIVING = '15s';
+import { OUTLIVING } from './undo-earlier-runs.ts';
 
 /**
  * Ends a course whose own workflow is gone. No step begins any more; what still runs is given the time to hear that it is to end. What
@@ -55,28 +51,6 @@ function fence(run: PromotionRun, { steps }: Course, { reason }: Ending): Promis
     run,
     steps.map(({ id }) => ({ stepId: id, state: 'cancelled', reason })),
   );
-}
-
-/** Each step after all that need it. */
-function lastFirst({ steps }: Course): readonly CourseStep[] {
-  const byId = new Map(steps.map((step) => [step.id, step]));
-  const order = new Map<string, CourseStep>();
-  const open = new Map(steps.map(({ id, needs }) => [id, needs.length]));
-  const dependents = new Map<string, string[]>();
-  for (const { id, needs } of steps) {
-    for (const need of needs) dependents.set(need, [...(dependents.get(need) ?? []), id]);
-  }
-  const free = steps.filter(({ needs }) => needs.length === 0).map(({ id }) => id);
-  for (const id of free) {
-    const step = byId.get(id);
-    if (step !== undefined) order.set(id, step);
-    for (const dependent of dependents.get(id) ?? []) {
-      const left = (open.get(dependent) ?? 0) - 1;
-      open.set(dependent, left);
-      if (left === 0) free.push(dependent);
-    }
-  }
-  return [...order.values()].reverse();
 }
 
 function groupsOf({ steps }: Course): ReadonlySet<string> {

@@ -40,7 +40,7 @@ export async function undoCourse(course: CourseRun): Promise<void> {
   const { run, schedule } = course;
   run.compensation = new CancellationScope();
   const scope = run.compensation;
-  course.undoing ??= NONE;
+  course.undoing ??= NOTHING_UNDONE;
   for (let [id] = schedule.compensationsDue(1); id !== undefined; ) {
     if (wantsRenewal(course)) await renewWhenDrained(course);
     const step = course.getStep(id);
@@ -69,7 +69,7 @@ export async function tell(course: CourseRun, step: CourseStep, end: UndoEnd): P
 
 /** Counts what came of putting one step back. */
 function noteUndone(course: CourseRun, { id }: CourseStep, end: UndoEnd): void {
-  const { putBack, remaining, remainingCount } = course.undoing ?? NONE;
+  const { putBack, remaining, remainingCount } = course.undoing ?? NOTHING_UNDONE;
   if (end.kind === 'put-back') {
     course.undoing = { putBack: putBack + 1, remaining, remainingCount };
   }
@@ -79,7 +79,8 @@ function noteUndone(course: CourseRun, { id }: CourseStep, end: UndoEnd): void {
   }
 }
 
-const NONE: UndoingState = { putBack: 0, remaining: [], remainingCount: 0 };
+/** Before anything was. */
+export const NOTHING_UNDONE: UndoingState = { putBack: 0, remaining: [], remainingCount: 0 };
 
 /**
  * Puts one step back: all of its executions, or of a deployment those targets that it was dispatched to; in its group, where it has one.
@@ -151,6 +152,7 @@ function undoingOf(
     promotion: run.input.promotion,
     stepId: step.id,
     type: step.type,
+    ...(step.queue === undefined ? {} : { queue: step.queue }),
     timeoutSeconds: step.compensationSeconds ?? rules.deadlines.revertSeconds,
     retry: step.retry,
     round: rounds.get(step.id) ?? 1,
@@ -211,7 +213,7 @@ export async function concludeUndo(
 
 /** What would be sealed now. */
 export function endingAfterUndo({ run, undoing }: CourseRun, ending: SettledEnding): SettledEnding {
-  const { putBack, remaining, remainingCount } = undoing ?? NONE;
+  const { putBack, remaining, remainingCount } = undoing ?? NOTHING_UNDONE;
   const what = names(
     remaining.map(({ stepId }) => stepId),
     remainingCount,

@@ -69,7 +69,7 @@ function undoOnce(undoing: Undoing, member: MatrixMember | undefined): Promise<S
         ? inputOf(undoing, member)
         : { ...inputOf({ ...undoing, round: 1 }, member), newestRound };
     const isMember = member !== undefined;
-    return compensationWithin(type, timeoutSeconds, isMember).compensateStep(input);
+    return compensationWithin(undoing, timeoutSeconds, isMember).compensateStep(input);
   }
   return revertWithin(timeoutSeconds).revertTarget({ promotion, target: member.key, traceparent });
 }

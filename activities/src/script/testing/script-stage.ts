@@ -23,6 +23,8 @@ export interface StageRun {
   readonly timeoutSeconds?: number;
   readonly idempotencyKey?: string;
   readonly purpose?: 'run' | 'compensate';
+  /** Awaited right before the script runs. */
+  readonly beginEffect?: () => Promise<void>;
 }
 
 /** How a run on a stage went. */
@@ -80,7 +82,7 @@ export function createScriptStage(parts: {
 
 function composeRun(
   source: string,
-  { inputs, member, scope, timeoutSeconds = 60 }: StageRun,
+  { inputs, member, scope, timeoutSeconds = 60, beginEffect }: StageRun,
 ): Omit<StepRun, 'output' | 'idempotencyKey'> {
   const promotionId = 'dev/1';
   const pipeline = {
@@ -107,6 +109,7 @@ function composeRun(
     log: createLogger({ service: 'test', level: 'silent' }),
     inputs: { source, ...inputs } as Readonly<Record<string, JsonValue>>,
     ...(member === undefined ? {} : { member }),
+    ...(beginEffect === undefined ? {} : { beginEffect }),
   };
 }
 

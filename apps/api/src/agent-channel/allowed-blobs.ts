@@ -3,6 +3,7 @@ import type { EvidenceStore } from '@sluice/evidence-store';
 import { MAX_NIX_COMPONENT_BYTES, parseNixComponent } from '@sluice/nix';
 import { DEFAULT_IMAGE_LIMITS, parseImageManifest } from '@sluice/oci';
 import {
+  hasEvidence,
   listCommandedReleases,
   listReleasesByDigest,
   type Pool,
@@ -12,7 +13,10 @@ import {
 
 const MAX_REMEMBERED_RELEASES = 500;
 
-/** Says which blobs an agent may fetch: those of releases that commands to its target named. */
+/**
+ * Says which blobs an agent may fetch: those of releases that commands to its target named, and of those only what belongs to its tenant. What a
+ * manifest names without holding it is handed to nobody.
+ */
 export interface AllowedBlobs {
   isAllowed(tenantId: string, target: string, digest: string): Promise<boolean>;
 }
@@ -44,7 +48,10 @@ export function createAllowedBlobs(pool: Pool, evidence: EvidenceStore): Allowed
       const releases = await withTenant(
         pool,
         tenantId,
-        async (tx) => listReleasesByDigest(tx, await listCommandedReleases(tx, target)),
+        async (tx) =>
+          (await hasEvidence(tx, digest))
+            ? listReleasesByDigest(tx, await listCommandedReleases(tx, target))
+            : [],
         { readOnly: true },
       );
       for (const release of releases) {

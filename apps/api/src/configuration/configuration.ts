@@ -54,6 +54,10 @@ export interface ConfigurationProblem {
   readonly what: string;
   /** What to do about it. */
   readonly how: string;
+  /** True where the name at the end of the path is what is wrong, not its value. */
+  readonly isUnknown?: true;
+  /** Where that is in the file; both from 1. Absent for the file as a whole. */
+  readonly at?: { readonly line: number; readonly column: number };
 }
 
 /** Everything that is wrong in one configuration file, at once. */
@@ -62,9 +66,10 @@ export class ConfigurationError extends Error {
   readonly problems: readonly ConfigurationProblem[];
 
   constructor(file: string, problems: readonly ConfigurationProblem[]) {
-    const lines = problems.map(({ path, what, how }) =>
-      path === '' ? `  ${what}; ${how}` : `  ${path}: ${what}; ${how}`,
-    );
+    const lines = problems.map(({ path, what, how, at }) => {
+      const place = at === undefined ? '' : `${at.line}:${at.column} `;
+      return `  ${place}${path === '' ? '' : `${path}: `}${what}; ${how}`;
+    });
     super(`${file} has ${problems.length} problem(s):\n${lines.join('\n')}`);
     this.name = 'ConfigurationError';
     this.problems = problems;

@@ -162,6 +162,24 @@ test('parameters are judged by the pipeline; one that a promotion may give can b
   ]);
 });
 
+test('a pipeline of the file has to fit into the deadline of the environment that runs it', async () => {
+  const soak =
+    'parameters:\n  soak: { schema: { type: integer, minimum: 1, maximum: 86400 }, default: 7200 }\n'.concat(
+      STEPS,
+      '  - { id: rest, type: wait@1, needs: [verify], inputs: { seconds: { ref: parameters.soak } } }\n',
+    );
+  const files = { 'a.yaml': pipeline('rollout', 1, soak) };
+  const [problem, ...others] = await problemsOf({ pipeline: 'rollout' }, files);
+  expect(problem).toMatch(
+    /^environments\[0\]\.deadlines\.promotionSeconds: The steps up to rest last 7200 seconds at least; the promotion ends after 3600 \[deadline-cannot-hold\]; Shorten steps/,
+  );
+  expect(others).toEqual([]);
+  const deadlines = { promotionSeconds: 9000 };
+  expect(await problemsOf({ pipeline: 'rollout', deadlines }, files)).toEqual([]);
+  const parameters = { soak: 60 };
+  expect(await problemsOf({ pipeline: 'rollout', parameters }, files)).toEqual([]);
+});
+
 test('a version that was published with other content is refused, the same is taken', async () => {
   const text = pipeline('rollout', 1, STEPS);
   const other = pipeline('rollout', 1, ASKING);

@@ -117,6 +117,7 @@ async function judgeEnvironment(judgement: Judgement, environment: Environment):
   }
   const resolved = await resolveFor(judgement, environment, template);
   if (resolved === null) return;
+  judgeDeadline(judgement, environment, resolved);
   const isAsked = resolved.steps.some(({ type }) => type.startsWith('approval@'));
   if (!isAsked && environment.approval !== null) {
     reader.refuse(
@@ -124,6 +125,25 @@ async function judgeEnvironment(judgement: Judgement, environment: Environment):
       `the pipeline ${name}@${template.version} asks nobody`,
       'remove it, or give the pipeline an approval step',
     );
+  }
+}
+
+/** A promotion is refused for it, so it is told before there is one. */
+function judgeDeadline(
+  { reader, path }: Judgement,
+  { deadlines: { promotionSeconds } }: Environment,
+  resolved: ResolvedPipeline,
+): void {
+  const problems = validatePipeline(resolved, {
+    stepTypes: BUILT_IN_STEP_TYPES,
+    parameters: {},
+    deadlineSeconds: promotionSeconds,
+  });
+  for (const { code, severity, message, suggestion } of problems) {
+    if (severity !== 'error' || code !== 'deadline-cannot-hold') continue;
+    const what = `${message.replace(/\.$/, '')} [${code}]`;
+    const how = suggestion?.replace(/\.$/, '') ?? 'give the promotion longer';
+    reader.refuse(`${path}.deadlines.promotionSeconds`, what, how);
   }
 }
 

@@ -40,9 +40,10 @@ export async function loadConfiguration(
     folder: dirname(file),
     policies: policies.map(({ name }) => name),
   });
-  const { configuration, reader } = draft;
+  const { configuration } = draft;
   await judgePipelines(draft, publishedOf(configuration.tenant));
-  if (reader.problems.length > 0) throw new ConfigurationError(file, reader.problems);
+  const problems = draft.listProblems();
+  if (problems.length > 0) throw new ConfigurationError(file, problems);
   return configuration;
 }
 

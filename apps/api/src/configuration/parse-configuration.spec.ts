@@ -421,7 +421,59 @@ test('all problems are told at once, each with what to do', () => {
   expect(message).toContain('principals[0].role: is "root"; write viewer, release-manager');
 });
 
+test('a problem is told with its line and column: of the value, of a name that is unknown, of what misses something', () => {
+  const text = [
+    'schema: sluice.config/v1',
+    'tenant: "No label"',
+    'hosts: &host',
+    '  kind: linux-host',
+    'environments:',
+    '  - name: dev',
+    '    position: 1',
+    '    deadlines: {sleepSeconds: 1}',
+    'targets:',
+    '  - name: one',
+    '    environment: dev',
+    '    settings: {"a.b": x, OK: 5}',
+    '    labels: {}',
+    '    health: {path: /, port: 99999}',
+    '    <<: *host',
+  ].join('\n');
+  let problems: ConfigurationError['problems'] = [];
+  try {
+    parseConfiguration(text, surroundings);
+  } catch (error) {
+    ({ problems } = error as ConfigurationError);
+    expect((error as Error).message).toContain('\n  2:9 tenant: is "No label"; ');
+  }
+  const places = problems.map(({ path, at }) => `${path} ${at?.line}:${at?.column}`);
+  expect(places).toEqual([
+    'hosts 3:1',
+    'tenant 2:9',
+    'environments[0].policy 6:5',
+    'environments[0].deadlines.sleepSeconds 8:17',
+    'targets[0].<< 15:5',
+    'targets[0].kind 10:5',
+    'targets[0].address 10:5',
+    'targets[0].settings.a.b 12:23',
+    'targets[0].settings.OK 12:30',
+    'targets[0].health.port 14:29',
+  ]);
+});
+
+test('aliases that grow without end are refused', () => {
+  const bomb = ['a: &a [x, x, x, x, x, x, x, x, x]']
+    .concat(
+      Array.from({ length: 9 }, (_, n) => {
+        const [to, from] = ['bcdefghij'[n], 'abcdefghi'[n]];
+        return `${to}: &${to} [${`*${from}, `.repeat(9)}1]`;
+      }),
+    )
+    .join('\n');
+  expect(() => parseConfiguration(bomb, surroundings)).toThrow('its aliases cannot be followed');
+});
+
 test('text that is no YAML, or names a key twice, is refused', () => {
-  expect(() => parseConfiguration('a: [', surroundings)).toThrow('problem(s)');
+  expect(() => parseConfiguration('a: [', surroundings)).toThrow(/problem\(s\):\n {2}1:\d+ /);
   expect(() => parseConfiguration('tenant: a\ntenant: b', surroundings)).toThrow('problem(s)');
 });

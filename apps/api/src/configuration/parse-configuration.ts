@@ -1,12 +1,14 @@
 import { resolve } from 'node:path';
 import { type AgentSettings, DEFAULT_AGENT_SETTINGS, isName } from '@sluice/domain';
-import { parseDocument } from 'yaml';
+import { type Document, LineCounter, parseDocument } from 'yaml';
 import {
   CONFIGURATION_SCHEMA,
   type Configuration,
   ConfigurationError,
+  type ConfigurationProblem,
   type SourceConfiguration,
 } from './configuration.ts';
+import { locateProblem } from './locate-problem.ts';
 import { readEnvironments } from './read-environment.ts';
 import { readHistoryRules } from './read-history-rules.ts';
 import { type PipelineFile, readPipelines } from './read-pipelines.ts';
@@ -45,6 +47,8 @@ export interface ConfigurationDraft {
   /** In the order of the file's list; those that could not be read are left out. */
   readonly pipelineFiles: readonly PipelineFile[];
   readonly reader: ValueReader;
+  /** Everything that the reader has noted, each with its place in the text. */
+  listProblems(): readonly ConfigurationProblem[];
 }
 
 /**
@@ -56,8 +60,9 @@ export function parseConfiguration(
   text: string,
   surroundings: ConfigurationSurroundings,
 ): Configuration {
-  const { configuration, reader } = readConfiguration(text, surroundings);
-  if (reader.problems.length > 0) throw new ConfigurationError(surroundings.file, reader.problems);
+  const { configuration, listProblems } = readConfiguration(text, surroundings);
+  const problems = listProblems();
+  if (problems.length > 0) throw new ConfigurationError(surroundings.file, problems);
   return configuration;
 }
 
@@ -70,17 +75,23 @@ export function readConfiguration(
   surroundings: ConfigurationSurroundings,
 ): ConfigurationDraft {
   const { file, folder, policies } = surroundings;
-  const document = parseDocument(text, { uniqueKeys: true, strict: true });
+  const lineCounter = new LineCounter();
+  const document = parseDocument(text, {
+    uniqueKeys: true,
+    strict: true,
+    prettyErrors: false,
+    lineCounter,
+  });
   if (document.errors.length > 0) {
-    const problems = document.errors.map((error) => ({
-      path: '',
-      what: error.message.split('\n')[0] ?? 'is no YAML',
-      how: 'mend the YAML',
-    }));
+    const problems = document.errors.map(({ message, pos: [offset] }) => {
+      const { line, col } = lineCounter.linePos(offset);
+      const what = message.split('\n')[0] ?? 'is no YAML';
+      return { path: '', what, how: 'mend the YAML', at: { line, column: col } };
+    });
     throw new ConfigurationError(file, problems);
   }
   const reader = new ValueReader();
-  const root = reader.mapping(document.toJS({ maxAliasCount: 100 }), '', KEYS);
+  const root = reader.mapping(valuesOf(document, file), '', KEYS);
   reader.word(root.schema, 'schema', [CONFIGURATION_SCHEMA]);
   const tenant = reader.text(root.tenant, 'tenant', isName, DNS_LABEL);
   const sources = reader
@@ -113,7 +124,21 @@ export function readConfiguration(
     agents,
     histories,
   };
-  return { configuration, pipelineFiles, reader };
+  const listProblems = (): readonly ConfigurationProblem[] =>
+    reader.problems.map((problem) => {
+      const at = locateProblem(document, lineCounter, problem);
+      return at === undefined ? problem : { ...problem, at };
+    });
+  return { configuration, pipelineFiles, reader, listProblems };
+}
+
+function valuesOf(document: Document, file: string): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    const what = `its aliases cannot be followed (${(error as Error).message})`;
+    throw new ConfigurationError(file, [{ path: '', what, how: 'write out what they stand for' }]);
+  }
 }
 
 function readSource(

@@ -21,7 +21,8 @@ export class ValueReader {
     const read = this.anyMapping(value, path);
     for (const key of Object.keys(read)) {
       if (!known.includes(key)) {
-        this.refuse(join(path, key), 'unknown key', `remove it; known are ${known.join(', ')}`);
+        const how = `remove it; known are ${known.join(', ')}`;
+        this.problems.push({ path: join(path, key), what: 'unknown key', how, isUnknown: true });
       }
     }
     return read;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { composeRelease } from '@sluice/domain';
-import { insertRelease, withTenant } from '@sluice/persistence';
+import { insertEvidence, insertRelease, withTenant } from '@sluice/persistence';
 import { digestOfBytes } from '@sluice/pure';
 import { generateKeyPair, statementDigest } from '@sluice/signing';
 import {
@@ -217,7 +217,15 @@ async function collect(chunks: AsyncIterable<Uint8Array>): Promise<string> {
 }
 
 test('blobs are handed out only when a command to this target named their release', async () => {
-  const put = (content: string) => api.evidence.put(content, { maxBytes: 1 << 20 });
+  const keep = (content: string) => api.evidence.put(content, { maxBytes: 1 << 20 });
+  const put = async (content: string) => {
+    const blob = await keep(content);
+    const mediaType = 'application/octet-stream';
+    await withTenant(api.workerPool, TENANT, (tx) => insertEvidence(tx, { ...blob, mediaType }));
+    return blob;
+  };
+  // What another tenant has put there belongs to nobody who only names it.
+  const foreign = await keep("another tenant's");
   const layer = await put('layer');
   const config = await put('{"config":true}');
   const secret = await put('somebody else’s report');
@@ -226,7 +234,10 @@ test('blobs are handed out only when a command to this target named their releas
       schemaVersion: 2,
       mediaType: 'application/vnd.oci.image.manifest.v1+json',
       config: { mediaType: 'application/vnd.oci.image.config.v1+json', ...config },
-      layers: [{ mediaType: 'application/vnd.oci.image.layer.v1.tar', ...layer }],
+      layers: [layer, foreign].map((blob) => ({
+        mediaType: 'application/vnd.oci.image.layer.v1.tar',
+        ...blob,
+      })),
     }),
   );
   const composed = composeRelease('shop', '5.0.0', [
@@ -246,6 +257,8 @@ test('blobs are handed out only when a command to this target named their releas
   expect(await fetchBlob(agent, layer.digest)).toBe('layer');
   expect(await fetchBlob(agent, config.digest)).toBe('{"config":true}');
   expect(await fetchBlob(agent, manifest.digest)).toContain('schemaVersion');
-  await expect(fetchBlob(agent, secret.digest)).rejects.toMatchObject(unknown);
+  for (const { digest: other } of [secret, foreign]) {
+    await expect(fetchBlob(agent, other)).rejects.toMatchObject(unknown);
+  }
   await expect(fetchBlob(stranger, layer.digest)).rejects.toMatchObject(unknown);
 });

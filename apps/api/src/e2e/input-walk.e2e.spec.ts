@@ -150,6 +150,11 @@ const RIGHT: Readonly<Record<string, unknown>> = {
   'Query.stepLogs.promotion': 'dev/1',
   'Query.stepLog.promotion': 'dev/1',
   'Query.stepLog.step': 'scan',
+  'Query.stepOutputs.promotion': 'dev/1',
+  'Query.stepOutputs.step': 'scan',
+  'Query.stepOutput.promotion': 'dev/1',
+  'Query.stepOutput.step': 'scan',
+  'Query.stepOutput.name': 'count',
   'Query.searchStepLogs.promotion': 'dev/1',
   'Query.searchStepLogs.text': 'error',
 };

@@ -254,3 +254,69 @@ test('a step that its promotion never had, and one that it never settled, are fo
   await subscriber.until(() => subscriber.of(later).some(({ type }) => type === 'complete'));
   subscriber.drop();
 });
+
+test('outputs are listed and read, those by reference piece by piece; what is not there any more says so', async () => {
+  const promotion = await runningPromotion();
+  const text = JSON.stringify(Array.from({ length: 30_000 }, (_, n) => `hôst-${n}`));
+  const kept = await api.evidence.put(text, { maxBytes: 10_000_000 });
+  const lost = await api.evidence.put('"lost"', { maxBytes: 100 });
+  await withTenant(api.workerPool, TENANT, (tx) =>
+    setStepState(tx, {
+      promotionId: promotion,
+      stepId: 'scan',
+      state: 'succeeded',
+      values: { count: 30_000, none: null },
+      references: {
+        hosts: { digest: kept.digest, bytes: kept.size },
+        lost: { digest: lost.digest, bytes: lost.size },
+        other: { digest: kept.digest, bytes: 5 },
+      },
+    }),
+  );
+  await api.evidence.remove(lost.digest);
+  const list = async (step: string, token?: string) => {
+    const query = `query ($promotion: ID!, $step: ID!) {
+      stepOutputs(promotion: $promotion, step: $step) { name value digest bytes }
+    }`;
+    const { data, errors } = await api.ask(query, { promotion, step }, token);
+    expect(errors).toEqual([]);
+    return data?.stepOutputs;
+  };
+  expect(await list('scan')).toEqual([
+    { name: 'count', value: 30_000, digest: null, bytes: 5 },
+    { name: 'hosts', value: null, digest: kept.digest, bytes: kept.size },
+    { name: 'lost', value: null, digest: lost.digest, bytes: 6 },
+    { name: 'none', value: null, digest: null, bytes: 4 },
+    { name: 'other', value: null, digest: kept.digest, bytes: 5 },
+  ]);
+  expect(await list('gate')).toEqual([]);
+  expect(await list('scan', tokenOf('admin', OTHER_TENANT))).toEqual([]);
+  const page = async (name: string, offset = 0): Promise<Json> => {
+    const query = `query ($promotion: ID!, $name: String!, $offset: Int) {
+      stepOutput(promotion: $promotion, step: "scan", name: $name, offset: $offset) {
+        output { name } offset text nextOffset isEnd problem { code message }
+      }
+    }`;
+    const { data, errors } = await api.ask(query, { promotion, name, offset });
+    expect(errors).toEqual([]);
+    return data?.stepOutput;
+  };
+  const texts: string[] = [];
+  for (let offset = 0, isEnd = false; !isEnd; ) {
+    const { text: piece, nextOffset, isEnd: ended, problem } = await page('hosts', offset);
+    expect(problem).toBeNull();
+    expect(Buffer.byteLength(piece)).toBeLessThanOrEqual(256 * 1024);
+    texts.push(piece);
+    [offset, isEnd] = [nextOffset, ended];
+  }
+  expect(texts.length).toBeGreaterThan(1);
+  expect(texts.join('')).toBe(text);
+  expect(await page('count')).toMatchObject({ text: '30000', isEnd: true, problem: null });
+  expect(await page('unknown')).toBeNull();
+  for (const [name, code] of [
+    ['lost', 'output-unavailable'],
+    ['other', 'output-changed'],
+  ] as const) {
+    expect(await page(name)).toMatchObject({ text: null, isEnd: true, problem: { code } });
+  }
+});

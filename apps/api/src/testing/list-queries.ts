@@ -47,6 +47,7 @@ const PROMOTION_AT = ([a, b, c]: Sizes, selection: string): string =>
 /** Arguments that fields of Query must be given; what they name is in the lists' scene. */
 const ARGUMENTS: Readonly<Record<string, string>> = {
   stepLogs: 'promotion: "place-0/1"',
+  stepOutputs: 'promotion: "place-0/1", step: "scan"',
   searchStepLogs: 'promotion: "place-0/1", text: "wrote"',
   pipeline: 'name: "sample"',
 };
@@ -90,11 +91,15 @@ function listed(schema: GraphQLSchema, field: Field, size: number, sizes?: Sizes
   const type = getNamedType(field.type);
   if (!isObjectType(type)) return field.name;
   const all = field.args.some(({ name }) => name === 'all') ? ', all: true' : '';
-  if (!isConnection(field)) return `${field.name} { ${elementOf(schema, type, sizes)} }`;
+  const given = ARGUMENTS[field.name];
+  if (!isConnection(field)) {
+    const asked = given === undefined ? '' : `(${given})`;
+    return `${field.name}${asked} { ${elementOf(schema, type, sizes)} }`;
+  }
   const edge = getNamedType(type.getFields().edges?.type);
   const node = isObjectType(edge) ? getNamedType(edge.getFields().node?.type) : undefined;
   if (!isObjectType(node)) throw new Error(`${field.name} is a connection without nodes.`);
-  const more = ARGUMENTS[field.name] === undefined ? '' : `, ${ARGUMENTS[field.name]}`;
+  const more = given === undefined ? '' : `, ${given}`;
   return `${field.name}(first: ${size}${all}${more}) { edges { node { ${elementOf(schema, node, sizes)} } } }`;
 }
 

@@ -176,7 +176,8 @@ async function writeFull(
   for (const stepId of ['scan', 'gate', 'plan']) {
     const outputs = stepId === 'scan' ? { ...scan } : {};
     await setStepState(tx, { promotionId, stepId, state: 'running' });
-    await setStepState(tx, { promotionId, stepId, state: 'succeeded', outputs });
+    const values = { ...outputs, seconds: 3 };
+    await setStepState(tx, { promotionId, stepId, state: 'succeeded', outputs, values });
   }
   await setStepState(tx, { promotionId, stepId: 'approval', state: 'waiting' });
   await freezePipeline(tx, promotionId, asTemplate(APPROVED_PIPELINE));

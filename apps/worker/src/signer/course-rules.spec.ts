@@ -9,12 +9,13 @@ import {
 } from '@sluice/domain';
 import {
   bindRelease,
+  findPlanSet,
   getRelease,
   insertDecision,
   insertRelease,
   listCommands,
 } from '@sluice/persistence';
-import { digestOf, NOTHING_DIGEST } from '@sluice/pure';
+import { digestOf, NOTHING_DIGEST, planSetDigest } from '@sluice/pure';
 import type { FrozenRules } from '@sluice/temporal-contract';
 import { findCourseSuccessProblem } from './course-success.ts';
 import {
@@ -223,9 +224,12 @@ describe('a release that the pipeline makes', () => {
     await it.scene.database.query(
       `alter table sluice.promotions enable trigger promotions_keep_release`,
     );
+    const planned = await it.asWorker((tx) => findPlanSet(tx, promotionId));
+    if (planned === undefined) throw new Error('Nothing was planned.');
+    const planSet = { ...planned.body, release: made };
     await it.scene.database.query(
-      `update sluice.plan_sets set body = jsonb_set(body, '{release}', to_jsonb($2::text)) where promotion_id = $1`,
-      [promotionId, made],
+      `update sluice.plan_sets set body = $2, plan_set_digest = $3 where promotion_id = $1`,
+      [promotionId, planSet, planSetDigest(planSet)],
     );
     return prepared;
   }

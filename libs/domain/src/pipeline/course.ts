@@ -1,6 +1,6 @@
 import { COURSE_SCHEMA, type Pipeline, type PipelineStep } from '../pipeline.ts';
 import type { ResolvedMatrix, ResolvedPipeline, ResolvedRetry, ResolvedStep } from './resolved.ts';
-import type { StepType, StepTypes } from './step-type.ts';
+import type { StepQueue, StepType, StepTypes } from './step-type.ts';
 import type { InputValue, StepCondition } from './template.ts';
 
 /** Members of a per-target step that run at a time, where the pipeline gives it no matrix. */
@@ -22,6 +22,8 @@ export interface CourseStep extends PipelineStep {
   readonly when?: StepCondition;
   /** CEL. */
   readonly if?: string;
+  /** Where it is executed. Absent of control steps, and of all steps of courses that were frozen before it stood here. */
+  readonly queue?: StepQueue;
   /** Of one attempt. */
   readonly timeoutSeconds: number;
   readonly retry: ResolvedRetry;
@@ -37,7 +39,7 @@ export interface CourseStep extends PipelineStep {
   readonly control?: true;
   /** It needs the environment's lease, and a plan before it. */
   readonly changesTargets?: true;
-  /** Outputs that conditions, matrices and control steps read of it: an execution hands these back with its result. Sorted. */
+  /** Outputs that conditions and control steps read of it: an execution hands these back with its result. Sorted. */
   readonly reads?: readonly string[];
   /** Of control steps alone, empty for all others: what is wired is found by the interpreter. */
   readonly inputs: Readonly<Record<string, InputValue>>;
@@ -50,7 +52,7 @@ export function isCourse(pipeline: Pipeline): pipeline is Course {
 
 /**
  * The course of a resolved pipeline.
- * @param readsOf outputs that conditions and matrices read, by step: found by who can read expressions
+ * @param readsOf outputs that conditions and control steps read, by step: found by who can read expressions
  * @throws TypeError for a step whose type is not among the types: a resolved pipeline has none such
  */
 export function composeCourse(
@@ -85,6 +87,7 @@ function composeStep(step: ResolvedStep, type: StepType, reads: readonly string[
     needs,
     ...(step.when === 'success' ? {} : { when: step.when }),
     ...(step.if === undefined ? {} : { if: step.if }),
+    ...(type.queue === null ? {} : { queue: type.queue }),
     timeoutSeconds,
     retry,
     ...(matrix === undefined ? {} : { matrix }),

@@ -112,6 +112,14 @@ export class ScheduleState {
     return indexes.map((index) => this.node(index).id);
   }
 
+  /** Ids of the steps that are due to run, in the pipeline's order, found one at a time. */
+  *listToRun(): IterableIterator<string> {
+    for (let at = this.toRun.next(0); at >= 0; at = this.toRun.next(at + 1)) {
+      this.operations += 1;
+      yield this.node(at).id;
+    }
+  }
+
   enter(phase: SchedulePhase): void {
     this.#phase = phase;
     this.reconsiderAll();

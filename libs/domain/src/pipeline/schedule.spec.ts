@@ -369,4 +369,19 @@ describe('the cost of a step', () => {
     for (const cost of costs) expect(cost).toBeLessThanOrEqual(small * 1.3);
     expect(Math.max(...costs)).toBeLessThan(14);
   });
+
+  test('a few of 5,000 that are due cost no more than a few', () => {
+    const schedule = new Schedule(
+      Array.from({ length: 5000 }, (_, index) => step(`s${index}`, '')),
+    );
+    const before = schedule.operations;
+    const found: string[] = [];
+    for (const id of schedule.dueToRun()) {
+      if (found.push(id) === 3) break;
+    }
+    expect(found).toEqual(['s0', 's1', 's2']);
+    expect(schedule.operations - before).toBe(3);
+    schedule.begin('s1');
+    expect([...schedule.dueToRun()].slice(0, 2)).toEqual(['s0', 's2']);
+  });
 });

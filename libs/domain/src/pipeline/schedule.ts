@@ -115,6 +115,11 @@ export class Schedule {
     return { run: state.idsOf(run), skip: skip.map((index) => state.skipOf(index)) };
   }
 
+  /** Ids of the steps that are due to run, one at a time: a few of many cost little. Tell the schedule nothing meanwhile. */
+  dueToRun(): IterableIterator<string> {
+    return this.#state.listToRun();
+  }
+
   /**
    * A step that is due to run has begun.
    * @returns the round, by which its end is told from that of an attempt that was sent back

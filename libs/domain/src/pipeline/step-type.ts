@@ -26,6 +26,26 @@ export const STEP_CAPABILITIES = [
 /** One of {@link STEP_CAPABILITIES}. */
 export type StepCapability = (typeof STEP_CAPABILITIES)[number];
 
+/** Where steps are executed, by what a machine must have for them: its workers take the queues that it can serve. */
+export const STEP_QUEUES = [
+  /** Needs the records alone. */
+  'control',
+  /** The scanner is there. */
+  'scan',
+  'gate',
+  'deploy',
+  'verify',
+  /** Nix is there. */
+  'build',
+  /** The sandbox is there. */
+  'script',
+  /** Requests to the world outside. */
+  'outbound',
+] as const;
+
+/** One of {@link STEP_QUEUES}. */
+export type StepQueue = (typeof STEP_QUEUES)[number];
+
 /** Undoing of what a step did. */
 export interface Compensation {
   /** What it puts back, for people: `Puts the targets back to the release that they had.` */
@@ -50,8 +70,10 @@ export interface StepType {
   readonly version: number;
   /** One sentence for people. */
   readonly title: string;
-  /** `control`: the interpreter's own (wait, approval, pipeline). `activity`: behind `executeStep` on its capability's queue. */
+  /** `control`: the interpreter's own (wait, approval, pipeline). `activity`: behind `executeStep` on its {@link queue}. */
   readonly kind: 'control' | 'activity';
+  /** Where it is executed; null exactly for `control`. A promotion keeps the one that it froze. */
+  readonly queue: StepQueue | null;
   readonly inputs: ObjectSchema;
   readonly outputs: ObjectSchema;
   /** What its schema cannot say of the inputs: which exclude each other. */

@@ -304,6 +304,7 @@ const TYPE: StepType = {
   version: 1,
   title: 'Tries.',
   kind: 'activity',
+  queue: 'control',
   inputs: {
     type: 'object',
     properties: {

@@ -4,6 +4,8 @@ interface ProcessEntry {
   readonly pid: number;
   readonly parent: number;
   readonly group: number;
+  /** One letter of proc(5): `T` is stopped. */
+  readonly state: string;
   /** Clock ticks since boot; with the pid it names one process. */
   readonly startTime: number;
 }
@@ -96,6 +98,41 @@ export class ProcessFamily {
   }
 }
 
+/**
+ * Ends what a starter that was killed has left stopped: it would hold the store's locks for ever. That happens when the starter dies between
+ * the two halves of {@link ProcessFamily.signal}; what such a starter left running comes to its own end.
+ * @param parent folder of the scratch folders
+ */
+export async function endForsaken(parent: string): Promise<void> {
+  // Children of the first process of a container look like orphans, and are its own.
+  if (process.pid === 1) return;
+  for (let round = 0; round < FORSAKEN_ROUNDS; round += 1) {
+    let ended = 0;
+    for (const { pid, parent: parentPid, state } of await readTable()) {
+      if (state !== 'T' || parentPid !== 1 || !(await hasItsScratchIn(pid, parent))) continue;
+      sendSignal(pid, 'SIGKILL');
+      ended += 1;
+    }
+    if (ended === 0) return;
+    // What it had started is an orphan only when it is gone.
+    await new Promise((resolve) => setTimeout(resolve, FORSAKEN_MS));
+  }
+}
+
+/** Milliseconds until one that was killed is gone. */
+const FORSAKEN_MS = 50;
+const FORSAKEN_ROUNDS = 20;
+
+async function hasItsScratchIn(pid: number, parent: string): Promise<boolean> {
+  const environment = await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '');
+  const inside = `${parent}/nix-`;
+  return environment
+    .split('\0')
+    .some(
+      (line) => line.startsWith(`TMPDIR=${inside}`) || line.startsWith(`NIX_BUILD_TOP=${inside}`),
+    );
+}
+
 function sendSignal(pid: number, signal: NodeJS.Signals): void {
   // 0 and -1 would mean ourselves and everybody.
   if (Math.abs(pid) <= 1) return;
@@ -119,5 +156,5 @@ async function readEntry(pid: number): Promise<ProcessEntry | undefined> {
   // The second field is the name in parentheses and may hold anything, parentheses too.
   const [state, parent, group, ...rest] = text.slice(text.lastIndexOf(')') + 2).split(' ');
   if (state === undefined || state === '' || state === 'Z' || state === 'X') return undefined;
-  return { pid, parent: Number(parent), group: Number(group), startTime: Number(rest[16]) };
+  return { pid, parent: Number(parent), group: Number(group), state, startTime: Number(rest[16]) };
 }

@@ -1,12 +1,23 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, readdir, realpath, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
+import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Nix } from '../nix.ts';
 import { NixError } from '../nix-error.ts';
 import { type OutputLine, splitLines } from './lines.ts';
 import { nixEnvironment } from './nix-environment.ts';
+import {
+  createNixGroup,
+  findExceeded,
+  GATE,
+  GATE_FD,
+  GO,
+  limitsMissing,
+  type NixLimitGroup,
+} from './nix-limits.ts';
 import { ProcessFamily } from './process-family.ts';
+import { makeScratch, removeScratch } from './scratch-folder.ts';
 
 /** One run of Nix: an argument vector, never a shell. */
 export interface NixRun {
@@ -24,6 +35,8 @@ export interface NixRun {
   /** Called at once and then as often as {@link NixRun.heartbeatMs} says, while Nix runs. */
   readonly heartbeat?: () => void;
   readonly heartbeatMs?: number;
+  /** Under the limits of {@link Nix.limits}: it runs what a stranger wrote. */
+  readonly bounded?: true;
 }
 
 /** How Nix ended. */
@@ -44,15 +57,26 @@ const KILL_WAIT_MS = 10_000;
  * came of it runs any more: cancelling and running out of time send SIGTERM, after the grace time SIGKILL,
  * to its process group, its builders, and what they left behind.
  * @throws NixError `nix-missing`, `nix-cancelled`, `nix-timeout`, `nix-output-too-large`,
- *   `nix-processes-left`; what `onLine` throws
+ *   `nix-processes-left`, `nix-limits-missing`, `build-memory-exceeded`, `build-processes-exceeded`; what `onLine` throws
  */
 export async function runNix(nix: Nix, run: NixRun): Promise<NixResult> {
   if (run.signal?.aborted === true) throw cancelled(run);
-  await mkdir(nix.scratch, { recursive: true, mode: 0o700 });
-  const scratch = await mkdtemp(join(await realpath(nix.scratch), 'nix-'));
+  const scratch = await makeScratch(nix.scratch);
   try {
-    for (const name of ['home', 'tmp', 'conf']) await mkdir(join(scratch, name));
-    return await new NixProcess(nix, run, scratch).end();
+    if (run.bounded !== true || nix.limits === undefined) {
+      return await new NixProcess(nix, run, scratch).end();
+    }
+    // The shell in its place would only say a status.
+    await access(programOf(nix, run), constants.X_OK).catch((cause) => {
+      throw missing(nix, cause);
+    });
+    const group = await createNixGroup(nix.limits);
+    try {
+      return await new NixProcess(nix, run, scratch, group).end();
+    } finally {
+      // One that still has a process is removed when the next worker starts.
+      await group.remove().catch(() => undefined);
+    }
   } finally {
     await removeScratch(scratch);
   }
@@ -62,16 +86,23 @@ export async function runNix(nix: Nix, run: NixRun): Promise<NixResult> {
 class NixProcess {
   readonly #nix: Nix;
   readonly #run: NixRun;
+  readonly #group: NixLimitGroup | undefined;
   readonly #child: ChildProcess;
   readonly #family: ProcessFamily;
   readonly #stopped = new AbortController();
   #problem: Error | undefined;
   #exited = false;
 
-  constructor(nix: Nix, run: NixRun, scratch: string) {
+  constructor(nix: Nix, run: NixRun, scratch: string, group?: NixLimitGroup) {
     this.#nix = nix;
     this.#run = run;
-    this.#child = spawn(run.program === 'nix' ? nix.executable : nix.storeExecutable, run.args, {
+    this.#group = group;
+    const program = programOf(nix, run);
+    const [command, args, gate]: [string, readonly string[], readonly 'pipe'[]] =
+      group === undefined
+        ? [program, run.args, []]
+        : ['/bin/sh', ['-c', GATE, program, ...run.args], ['pipe']];
+    this.#child = spawn(command, args, {
       cwd: run.cwd ?? scratch,
       env: nixEnvironment({
         scratch,
@@ -80,7 +111,7 @@ class NixProcess {
         settings: nix.settings,
         extra: { ...nix.environment, ...run.environment },
       }),
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe', ...gate],
       detached: true,
     });
     this.#family = new ProcessFamily(this.#child.pid ?? 0, scratch);
@@ -106,6 +137,7 @@ class NixProcess {
     }, heartbeatMs ?? HEARTBEAT_MS);
     heartbeat?.();
     try {
+      await this.#enterGroup();
       const ending = this.#endFamily();
       const status = await exit;
       this.#exited = true;
@@ -114,6 +146,7 @@ class NixProcess {
       const stdout = await output;
       await lines;
       if (this.#problem !== undefined) throw this.#problem;
+      if (status !== 0) await this.#assertWithinLimits();
       return { status, stdout };
     } finally {
       clearTimeout(deadline);
@@ -125,6 +158,29 @@ class NixProcess {
   #stop(problem: Error): void {
     this.#problem ??= problem;
     this.#stopped.abort();
+  }
+
+  /** Puts the limits on before the program begins; where they cannot be had it never does. */
+  async #enterGroup(): Promise<void> {
+    const pid = this.#child.pid;
+    if (this.#group === undefined || pid === undefined) return;
+    const gate = this.#child.stdio[GATE_FD] as Writable;
+    // How the other end took it shows in how it ends.
+    gate.on('error', () => undefined);
+    try {
+      await this.#group.add(pid);
+      gate.end(GO);
+    } catch (cause) {
+      this.#stop(limitsMissing(cause));
+      gate.destroy();
+    }
+  }
+
+  async #assertWithinLimits(): Promise<void> {
+    const { limits } = this.#nix;
+    if (this.#group === undefined || limits === undefined) return;
+    const exceeded = findExceeded(commandOf(this.#run), limits, await this.#group.count());
+    if (exceeded !== undefined) throw exceeded;
   }
 
   /** Waits for the end or for the order to stop; returns when nothing of the family is left. */
@@ -199,6 +255,10 @@ class NixProcess {
   }
 }
 
+function programOf(nix: Nix, { program }: NixRun): string {
+  return program === 'nix' ? nix.executable : nix.storeExecutable;
+}
+
 function commandOf(run: NixRun): string {
   return `${run.program} ${run.args.find((arg) => /^-{0,2}[a-z][a-z-]*$/.test(arg)) ?? ''}`.trim();
 }
@@ -228,21 +288,4 @@ function missing(nix: Nix, cause: NodeJS.ErrnoException): NixError {
     {},
     { cause },
   );
-}
-
-async function removeScratch(path: string): Promise<void> {
-  try {
-    await rm(path, { recursive: true, force: true });
-  } catch {
-    // A builder may leave folders that even their owner must not write to.
-    await makeWritable(path).catch(() => undefined);
-    await rm(path, { recursive: true, force: true }).catch(() => undefined);
-  }
-}
-
-async function makeWritable(path: string): Promise<void> {
-  await chmod(path, 0o700);
-  for (const entry of await readdir(path, { withFileTypes: true })) {
-    if (entry.isDirectory()) await makeWritable(join(path, entry.name));
-  }
 }

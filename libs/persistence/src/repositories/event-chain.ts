@@ -23,6 +23,8 @@ export async function linkEvents(pool: Pool): Promise<number> {
     `select tenant_id as "tenantId" from sluice.tenants t
       where exists (select from sluice.events e where e.tenant_id = t.tenant_id and e.position is null)
       order by tenant_id`,
+    [],
+    'sluice-unlinked-tenants',
   );
   let linked = 0;
   const failures: unknown[] = [];
@@ -104,30 +106,37 @@ export async function verifyEventChain(tx: Tx): Promise<ChainVerdict> {
   }
 }
 
+/** An unlinked event, and the head of the chain that it comes behind. */
+interface UnlinkedRow extends EventRecord {
+  readonly headPosition: number | null;
+  readonly headHash: string | null;
+}
+
 async function linkBatch(tx: Queryable, tenantId: string): Promise<number> {
+  // On its own: what is read after it is newer than what the linker before this one wrote.
   const lock = firstOf(
     await tx.query<{ mine: boolean }>(
       `select pg_try_advisory_xact_lock(hashtextextended('sluice.event_chain:' || $1, 0)) as mine`,
       [tenantId],
+      'sluice-lock-chain',
     ),
   );
   if (lock?.mine !== true) return 0;
-  const chain = firstOf(
-    await tx.query<{ position: number; hash: string }>(
-      `select position, hash from sluice.event_chains where tenant_id = $1`,
-      [tenantId],
-    ),
-  );
-  const { rows } = await tx.query<EventRecord>(
-    `select ${EVENT_COLUMNS} from sluice.events
-      where tenant_id = $1 and position is null
-      order by arrival
-      limit $2`,
+  const { rows } = await tx.query<UnlinkedRow>(
+    `select e.*, c.position as "headPosition", c.hash as "headHash"
+       from (select ${EVENT_COLUMNS}, arrival from sluice.events
+              where tenant_id = $1 and position is null
+              order by arrival
+              limit $2) e
+       left join sluice.event_chains c on c.tenant_id = $1
+      order by e.arrival`,
     [tenantId, BATCH],
+    'sluice-unlinked-events',
   );
-  if (rows.length === 0) return 0;
-  let position = chain?.position ?? 0;
-  let previousHash = chain?.hash ?? null;
+  const [first] = rows;
+  if (first === undefined) return 0;
+  let position = first.headPosition ?? 0;
+  let previousHash = first.headHash;
   const links = rows.map((event) => {
     position += 1;
     const hash = eventHash(tenantId, { ...event, position, previousHash });
@@ -136,22 +145,25 @@ async function linkBatch(tx: Queryable, tenantId: string): Promise<number> {
     return link;
   });
   await tx.query(
-    `update sluice.events e set position = l.position, previous_hash = l.previous_hash, hash = l.hash
-       from unnest($2::text[], $3::bigint[], $4::text[], $5::text[]) as l(id, position, previous_hash, hash)
-      where e.tenant_id = $1 and e.event_id = l.id`,
+    `with linked as (
+       update sluice.events e set position = l.position, previous_hash = l.previous_hash, hash = l.hash
+         from unnest($2::text[], $3::bigint[], $4::text[], $5::text[]) as l(id, position, previous_hash, hash)
+        where e.tenant_id = $1 and e.event_id = l.id),
+      head as (
+       insert into sluice.event_chains (tenant_id, position, hash) values ($1, $6, $7)
+       on conflict (tenant_id) do update set position = excluded.position, hash = excluded.hash
+       returning tenant_id)
+     select pg_notify('${EVENTS_CHANNEL}', tenant_id) from head`,
     [
       tenantId,
       links.map((link) => link.id),
       links.map((link) => link.position),
       links.map((link) => link.previousHash),
       links.map((link) => link.hash),
+      position,
+      previousHash,
     ],
+    'sluice-link-events',
   );
-  await tx.query(
-    `insert into sluice.event_chains (tenant_id, position, hash) values ($1, $2, $3)
-     on conflict (tenant_id) do update set position = excluded.position, hash = excluded.hash`,
-    [tenantId, position, previousHash],
-  );
-  await tx.query(`select pg_notify('${EVENTS_CHANNEL}', $1)`, [tenantId]);
   return rows.length;
 }

@@ -53,6 +53,37 @@ export async function insertEvent(
   return eventId;
 }
 
+/** An event as {@link insertEventsOf} takes it, with an id of its own. */
+export function toEventBody({
+  type,
+  actor,
+  subject,
+  promotionId,
+  data,
+  traceId,
+}: AuditEvent & { readonly promotionId?: string | null }): Readonly<Record<string, unknown>> {
+  return { id: randomUUID(), type, actor, subject, promotionId, data, traceId };
+}
+
+/**
+ * SQL that stores events with the changes that they tell of, for a statement whose first value is the tenant.
+ * @param changes name of a part of the statement whose rows have a `body`, null where nothing is told, and a `place` in their order
+ */
+export function insertEventsOf(changes: string): string {
+  return `insert into sluice.events (tenant_id, event_id, type, actor, subject, promotion_id, data, trace_id)
+    select $1, e.body ->> 'id', e.body ->> 'type', e.body ->> 'actor', e.body ->> 'subject',
+           e.body ->> 'promotionId', e.body -> 'data', e.body ->> 'traceId'
+      from ${changes} as e
+     where e.body is not null
+     order by e.place
+    returning event_id`;
+}
+
+/** SQL of a column that wakes the linker at commit, when {@link insertEventsOf} has stored something under this name. */
+export function notifyUnlinked(stored: string): string {
+  return `(select pg_notify('${UNLINKED_CHANNEL}', '') from (select from ${stored} limit 1) one) as notified`;
+}
+
 /** {@link insertEvent} of several, in this order. */
 export async function insertEvents(
   tx: Tx,
@@ -60,28 +91,11 @@ export async function insertEvents(
 ): Promise<void> {
   if (events.length === 0) return;
   await tx.query(
-    `with stored as (
-       insert into sluice.events (tenant_id, event_id, type, actor, subject, promotion_id, data, trace_id)
-       select $1, e.body ->> 'id', e.body ->> 'type', e.body ->> 'actor', e.body ->> 'subject',
-              e.body ->> 'promotionId', e.body -> 'data', e.body ->> 'traceId'
-         from jsonb_array_elements($2::jsonb) with ordinality as e(body, place)
-        order by e.place
-       returning event_id)
-     select pg_notify('${UNLINKED_CHANNEL}', '') from (select from stored limit 1) one`,
-    [
-      tx.tenantId,
-      storableJson(
-        events.map(({ type, actor, subject, promotionId, data, traceId }) => ({
-          id: randomUUID(),
-          type,
-          actor,
-          subject,
-          promotionId,
-          data,
-          traceId,
-        })),
-      ),
-    ],
+    `with given as (
+       select e.body, e.place from jsonb_array_elements($2::jsonb) with ordinality as e(body, place)),
+      stored as (${insertEventsOf('given')})
+     select ${notifyUnlinked('stored')}`,
+    [tx.tenantId, storableJson(events.map(toEventBody))],
   );
 }
 

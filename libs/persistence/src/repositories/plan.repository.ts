@@ -115,35 +115,6 @@ export async function findPlanSet(tx: Tx, promotionId: string): Promise<PlanSetR
   );
 }
 
-/** What the newest plan set of a promotion says of one target. */
-export interface PlannedTarget extends Pick<PlanSetRecord, 'round' | 'digest'> {
-  /** Whose the set is, as its body says. */
-  readonly promotion: string;
-  readonly release: string;
-  /** Digest of the target's plan; null where the set does not name it. */
-  readonly plan: string | null;
-}
-
-/** One target's place in a promotion's newest plan set, which can be of ten thousand; undefined before it was planned. */
-export async function findPlannedTarget(
-  tx: Tx,
-  promotionId: string,
-  target: string,
-): Promise<PlannedTarget | undefined> {
-  return firstOf(
-    await tx.query<PlannedTarget>(
-      `select round, plan_set_digest as digest, body ->> 'promotion' as promotion, body ->> 'release' as release,
-              jsonb_path_query_first(body, '$.plans[*] ? (@.target == $target)', jsonb_build_object('target', $3::text))
-                ->> 'plan' as plan
-         from sluice.plan_sets
-        where tenant_id = $1 and promotion_id = $2
-        order by round desc
-        limit 1`,
-      [tx.tenantId, promotionId, target],
-    ),
-  );
-}
-
 /** The plan sets of all rounds of these promotions, oldest round first: for a batch loader. */
 export async function listPlanSetsOf(
   tx: Tx,

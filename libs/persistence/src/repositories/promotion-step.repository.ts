@@ -3,6 +3,7 @@ import { PersistenceError } from '../persistence-error.ts';
 import type { Tx } from '../transaction.ts';
 import { existing, firstOf, type ReasonRecord, reasonColumn } from './single-row.ts';
 import { storableJson, storableText } from './storable.ts';
+import type { ValueReferences } from './value-reference.ts';
 
 /** One step of a promotion. */
 export interface StepRecord {
@@ -18,6 +19,10 @@ export interface StepRecord {
   readonly outputs: Readonly<Record<string, string>>;
   /** Typed outputs by name; of steps with members they stand with those. */
   readonly values: Readonly<Record<string, JsonValue>>;
+  /** Typed outputs that are too large to stand among the values. */
+  readonly references: ValueReferences;
+  /** True when an attempt of it has begun, in whatever round; of steps with members that stands with those. */
+  readonly hasBegun: boolean;
   readonly startedAt: string | null;
   readonly endedAt: string | null;
 }
@@ -30,7 +35,8 @@ export interface NewStep {
 
 const COLUMNS = `promotion_id as "promotionId", step_id as "stepId", ordinal, type, state,
   ${reasonColumn('reason_code', 'reason_message', 'reason')}, outputs,
-  output_values as values, started_at as "startedAt", ended_at as "endedAt"`;
+  output_values as values, output_references as references, begun_round > 0 as "hasBegun",
+  started_at as "startedAt", ended_at as "endedAt"`;
 
 const END_STATES: readonly StepState[] = [
   'succeeded',
@@ -138,7 +144,7 @@ export async function listStepsOf(
 
 /**
  * Changes a step's state by the domain's transition table; true when it changed, false when it was in this
- * state already (outputs and reason stay then). Outputs and values are merged into those that stand there; a step that goes
+ * state already (outputs and reason stay then). Outputs, values and references are merged into those that stand there; a step that goes
  * back to `pending` forgets its outputs and times.
  * Throws `illegal-transition` for a change that the table does not have, `not-found` for no step.
  */
@@ -151,6 +157,7 @@ export async function setStepState(
     readonly reason?: ReasonRecord | null;
     readonly outputs?: Readonly<Record<string, string>>;
     readonly values?: Readonly<Record<string, JsonValue>>;
+    readonly references?: ValueReferences;
   },
 ): Promise<boolean> {
   const { promotionId, stepId, state } = input;
@@ -173,6 +180,7 @@ export async function setStepState(
         set state = $4, reason_code = $5, reason_message = $6,
             outputs = case when $4 = 'pending' then '{}' else outputs end || $7::jsonb,
             output_values = case when $4 = 'pending' then '{}' else output_values end || $9::jsonb,
+            output_references = case when $4 = 'pending' then '{}' else output_references end || $10::jsonb,
             attempts = case when $4 = 'pending' then 0 else attempts end,
             failed_undos = case when $4 = 'pending' then 0 else failed_undos end,
             started_at = case when $4 = 'pending' then null
@@ -190,6 +198,7 @@ export async function setStepState(
       JSON.stringify(input.outputs ?? {}),
       END_STATES.includes(state),
       storableJson(input.values ?? {}),
+      JSON.stringify(input.references ?? {}),
     ],
   );
   return true;
@@ -226,6 +235,7 @@ export async function setStepStates(
         set state = n.state, reason_code = n.code, reason_message = n.message,
             outputs = case when n.state = 'pending' then '{}' else s.outputs end,
             output_values = case when n.state = 'pending' then '{}' else s.output_values end,
+            output_references = case when n.state = 'pending' then '{}' else s.output_references end,
             attempts = case when n.state = 'pending' then 0 else s.attempts end,
             failed_undos = case when n.state = 'pending' then 0 else s.failed_undos end,
             started_at = case when n.state = 'pending' then null

@@ -1,3 +1,4 @@
+import type { StepState } from '@sluice/domain';
 import type { Tx } from '../transaction.ts';
 import { existing } from './single-row.ts';
 
@@ -44,10 +45,31 @@ export async function countAttempt(tx: Tx, place: ExecutionPlace): Promise<numbe
           returning attempts`
       : `update sluice.step_members set attempts = attempts + 1
           where ${OF_MEMBER} and state = 'running'
+            and exists (select 1 from sluice.promotion_steps where ${OF_STEP} and state = 'running')
           returning attempts`,
     place.memberKey === undefined ? [...valuesOf(tx, place), place.round] : valuesOf(tx, place),
   );
   return rows[0]?.attempts;
+}
+
+/**
+ * True while an execution runs, and this is its last attempt: none began after it, and nobody has ended its step.
+ * @param attempt its number, of {@link countAttempt}
+ */
+export async function isCurrentAttempt(
+  tx: Tx,
+  place: ExecutionPlace,
+  attempt: number,
+): Promise<boolean> {
+  const { rows } = await tx.query<{ attempts: number }>(
+    place.memberKey === undefined
+      ? `select attempts from sluice.promotion_steps where ${OF_STEP} and state = 'running'`
+      : `select attempts from sluice.step_members
+          where ${OF_MEMBER} and state = 'running'
+            and exists (select 1 from sluice.promotion_steps where ${OF_STEP} and state = 'running')`,
+    valuesOf(tx, place),
+  );
+  return rows[0]?.attempts === attempt;
 }
 
 /**
@@ -91,4 +113,21 @@ export async function countFailedUndo(tx: Tx, place: ExecutionPlace): Promise<nu
     valuesOf(tx, place),
   );
   return existing(rows[0], nameOf(place), tx.tenantId).count;
+}
+
+/** Steps of which an execution has begun, in whatever round, and that were not put back; in the pipeline's order. */
+export async function listBegunSteps(
+  tx: Tx,
+  promotionId: string,
+): Promise<readonly { readonly stepId: string; readonly state: StepState }[]> {
+  const { rows } = await tx.query<{ stepId: string; state: StepState }>(
+    `select step_id as "stepId", state from sluice.promotion_steps s
+      where tenant_id = $1 and promotion_id = $2 and state <> 'reverted'
+        and (begun_round > 0 or exists (
+          select 1 from sluice.step_members m
+           where m.tenant_id = s.tenant_id and m.promotion_id = s.promotion_id and m.step_id = s.step_id and m.attempts > 0))
+      order by ordinal`,
+    [tx.tenantId, promotionId],
+  );
+  return rows;
 }

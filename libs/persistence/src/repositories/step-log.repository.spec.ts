@@ -14,6 +14,7 @@ import {
   STEP_LOGS_CHANNEL,
   type StepLogKey,
   stepLogsPayload,
+  sumStepLogs,
 } from './step-log.repository.ts';
 
 let database: TestDatabase;
@@ -75,6 +76,47 @@ test('chunks are read from any byte on, and give way to the whole log', async ()
   await listener.close();
   // Equal ones of one transaction are one; each chunk's transaction and the end tell.
   expect(heard).toEqual([1, 2, 3].map(() => stepLogsPayload('acme', promotionId, 'scan')));
+});
+
+test('what a promotion’s logs take up is counted as each ends, and looked up for those that are open', async () => {
+  const { promotion } = await createScene(database, 'initech');
+  const inOther = <T>(work: (tx: Tx) => Promise<T>): Promise<T> =>
+    withTenant(database.poolOf('sluice_worker', { max: 2 }), 'initech', work);
+  const of = (stepId: string, memberKey: string) => ({
+    ...keyOf(stepId, memberKey),
+    promotionId: promotion.promotionId,
+  });
+  const sum = () => inOther((tx) => sumStepLogs(tx, promotion.promotionId));
+  const end = (key: StepLogKey, attempt: number, bytes: number) =>
+    inOther((tx) =>
+      closeStepLog(
+        tx,
+        { ...key, attempt },
+        { digest: digestOfBytes('x'), bytes, truncatedBytes: 5 },
+      ),
+    );
+  expect(await sum()).toBe(0);
+  for (const [key, bytes] of [
+    [of('scan', 'a'), 100],
+    [of('scan', 'b'), 20],
+    [of('gate', ''), 3],
+  ] as const) {
+    const attempt = await inOther((tx) => openStepLog(tx, key));
+    expect(await Promise.all([1, 2].map(() => end(key, attempt, bytes)))).toContain(true);
+    expect(await end(key, attempt, bytes)).toBe(false);
+  }
+  expect(await sum()).toBe(123);
+  const open = of('gate', 'c');
+  const log = { ...open, attempt: await inOther((tx) => openStepLog(tx, open)) };
+  expect(await sum()).toBe(123);
+  const chunks = [
+    { seq: 1, byteOffset: 0, text: 'x'.repeat(1000) },
+    { seq: 2, byteOffset: 1000, text: 'y' },
+  ];
+  await inOther((tx) => appendLogChunks(tx, log, chunks));
+  expect(await sum()).toBe(1123);
+  await end(open, log.attempt, 1001);
+  expect(await sum()).toBe(1124);
 });
 
 test('attempts are counted, also when two begin at once, and listed in their order', async () => {

@@ -139,21 +139,52 @@ export async function listLogChunksAfter(
   return rows;
 }
 
-/** Names the blob that holds the whole log, and removes its chunks; false when that was done before. */
+/**
+ * Names the blob that holds the whole log, counts it, and removes its chunks; false when that was done before. It takes the step's row, as
+ * opening does: what else the same transaction takes comes after it.
+ */
 export async function closeStepLog(
   tx: Tx,
   log: StepLogRef,
   kept: { readonly digest: string; readonly bytes: number; readonly truncatedBytes: number },
 ): Promise<boolean> {
   const { rowCount } = await tx.query(
-    `update sluice.step_logs set log_digest = $8, bytes = $9, truncated_bytes = $10, ended_at = now()
-      where ${OF_LOG} and ended_at is null`,
+    `with closed as (
+       update sluice.step_logs set log_digest = $8, bytes = $9, truncated_bytes = $10, ended_at = now()
+        where ${OF_LOG} and ended_at is null
+       returning bytes)
+     update sluice.promotion_steps set log_bytes = log_bytes + closed.bytes from closed
+      where tenant_id = $1 and promotion_id = $2 and step_id = $3`,
     [...logValues(tx, log), kept.digest, kept.bytes, kept.truncatedBytes],
   );
   if (rowCount === 0) return false;
   await tx.query(`delete from sluice.step_log_chunks where ${OF_LOG}`, logValues(tx, log));
   await notify(tx, log);
   return true;
+}
+
+/** Bytes of all logs of a promotion: those that have ended, and what of the others is stored but for their last chunks. */
+export async function sumStepLogs(tx: Tx, promotionId: string): Promise<number> {
+  const row = firstOf(
+    // Members may have written ten thousand: only those are looked at that are being written.
+    await tx.query<{ bytes: number }>(
+      `select (
+         (select coalesce(sum(log_bytes), 0) from sluice.promotion_steps
+           where tenant_id = $1 and promotion_id = $2) +
+         (select coalesce(sum(c.byte_offset), 0)
+            from sluice.step_logs l
+            cross join lateral (
+              select byte_offset from sluice.step_log_chunks c
+               where c.tenant_id = l.tenant_id and c.promotion_id = l.promotion_id
+                 and c.step_id = l.step_id and c.round = l.round and c.member_key = l.member_key
+                 and c.stream = l.stream and c.attempt = l.attempt
+               order by byte_offset desc
+               limit 1) c
+           where l.tenant_id = $1 and l.promotion_id = $2 and l.ended_at is null))::float8 as bytes`,
+      [tx.tenantId, promotionId],
+    ),
+  );
+  return row?.bytes ?? 0;
 }
 
 /** Which open logs {@link listOpenStepLogs} reads. */

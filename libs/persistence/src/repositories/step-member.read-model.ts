@@ -10,6 +10,7 @@ import {
   OF_MEMBER_SET,
   valuesOfSet,
 } from './step-member.repository.ts';
+import type { ValueReference, ValueReferences } from './value-reference.ts';
 
 /** How many members of a step are in each state; states of none are left out. */
 export type MemberCounts = Partial<Readonly<Record<MemberState, number>>>;
@@ -66,6 +67,8 @@ export interface MemberTally extends MemberSet {
   readonly counts: MemberCounts;
   /** Members whose target this promotion changed, or may have changed, and that was not put back, in whatever state they ended. */
   readonly touched: number;
+  /** Executions that began, in whatever round, and were neither done by the newest nor put back. */
+  readonly unsure: number;
 }
 
 /** Counts of every step with members of these promotions, in each step's newest round: for a batch loader. */
@@ -74,10 +77,10 @@ export async function listMemberCounts(
   promotionIds: readonly string[],
 ): Promise<readonly MemberTally[]> {
   const { rows } = await tx.query<
-    MemberSet & { state: MemberState; members: number; touched: number }
+    MemberSet & { state: MemberState; members: number; touched: number; begun: number }
   >(
     `select m.promotion_id as "promotionId", m.step_id as "stepId", m.round, m.state, count(*) as members,
-            count(d.target_id) as touched
+            count(d.target_id) as touched, count(*) filter (where m.attempts > 0) as begun
        from sluice.step_members m
        left join sluice.deployments d
          on d.tenant_id = m.tenant_id and d.promotion_id = m.promotion_id and d.target_id = m.target_id
@@ -87,22 +90,42 @@ export async function listMemberCounts(
       order by m.promotion_id, m.step_id, m.round desc`,
     [tx.tenantId, promotionIds],
   );
-  const sets: (MemberSet & { counts: Record<string, number>; touched: number })[] = [];
-  for (const { state, members, touched, ...set } of rows) {
+  const sets: (MemberSet & {
+    counts: Record<string, number>;
+    touched: number;
+    unsure: number;
+  })[] = [];
+  for (const { state, members, touched, begun, ...set } of rows) {
     const last = sets.at(-1);
     const isSame = last?.promotionId === set.promotionId && last.stepId === set.stepId;
-    if (isSame && last.round !== set.round) continue;
-    if (isSame) {
-      last.counts[state] = members;
-      last.touched += touched;
-    } else sets.push({ ...set, counts: { [state]: members }, touched });
+    const isOlder = isSame && last.round !== set.round;
+    const unsure = state === 'reverted' || (state === 'succeeded' && !isOlder) ? 0 : begun;
+    if (!isSame) {
+      sets.push({ ...set, counts: { [state]: members }, touched, unsure });
+      continue;
+    }
+    last.unsure += unsure;
+    if (isOlder) continue;
+    last.counts[state] = members;
+    last.touched += touched;
   }
   return sets;
 }
 
+/** Outputs of all members of a step. */
+export interface MemberOutputs {
+  /** Of each name a list by member, null where a member has none, or has it by reference. */
+  readonly lists: Readonly<Record<string, readonly JsonValue[]>>;
+  /** The places in those lists whose values are too large for a row. */
+  readonly large: readonly {
+    readonly name: string;
+    readonly index: number;
+    readonly reference: ValueReference;
+  }[];
+}
+
 /**
- * Outputs of a step's members in its newest round: of each name a list by member, null where a member has none. Undefined
- * when they are larger together.
+ * Outputs of a step's members in its newest round. Undefined when they are larger together, those by reference counted.
  * @param names all of them when null
  */
 export async function listMemberOutputs(
@@ -112,31 +135,46 @@ export async function listMemberOutputs(
     /** Of JSON. */
     readonly maxBytes: number;
   },
-): Promise<Readonly<Record<string, readonly JsonValue[]>> | undefined> {
+): Promise<MemberOutputs | undefined> {
   const round = await findNewestRound(tx, input);
   const { rows } = await tx.query<{
     bytes: number | null;
-    members: Readonly<Record<string, JsonValue>>[] | null;
+    members: { outputs: Readonly<Record<string, JsonValue>>; refs: ValueReferences }[] | null;
   }>(
     `with given as (
        select member_index,
               case when $5::text[] is null then output_values
                    else (select coalesce(jsonb_object_agg(n, output_values -> n), '{}')
-                           from unnest($5::text[]) as n where output_values ? n) end as outputs
+                           from unnest($5::text[]) as n where output_values ? n) end as outputs,
+              case when $5::text[] is null then output_references
+                   else (select coalesce(jsonb_object_agg(n, output_references -> n), '{}')
+                           from unnest($5::text[]) as n where output_references ? n) end as refs
          from sluice.step_members
         where ${OF_MEMBER_SET}),
-     measured as (select sum(octet_length(outputs::text))::bigint as bytes from given)
-     select bytes, case when bytes <= $6 then (select jsonb_agg(outputs order by member_index) from given) end as members
+     measured as (
+       select sum(octet_length(outputs::text)
+                  + (select coalesce(sum((r.value ->> 'bytes')::bigint), 0) from jsonb_each(refs) as r))::bigint as bytes
+         from given)
+     select bytes,
+            case when bytes <= $6 then (
+              select jsonb_agg(jsonb_build_object('outputs', outputs, 'refs', refs) order by member_index) from given)
+            end as members
        from measured`,
     [...valuesOfSet(tx, { ...input, round }), input.names, input.maxBytes],
   );
   const [{ bytes, members } = { bytes: null, members: null }] = rows;
   if (bytes !== null && members === null) return undefined;
   const all = members ?? [];
-  const names = input.names ?? [...new Set(all.flatMap((outputs) => Object.keys(outputs)))].sort();
-  return Object.fromEntries(
-    names.map((name) => [name, all.map((outputs) => outputs[name] ?? null)]),
-  );
+  const given = all.flatMap(({ outputs, refs }) => [...Object.keys(outputs), ...Object.keys(refs)]);
+  const names = input.names ?? [...new Set(given)].sort();
+  return {
+    lists: Object.fromEntries(
+      names.map((name) => [name, all.map(({ outputs }) => outputs[name] ?? null)]),
+    ),
+    large: all.flatMap(({ refs }, index) =>
+      Object.entries(refs).map(([name, reference]) => ({ name, index, reference })),
+    ),
+  };
 }
 
 /** The members with this key of several steps, each in its newest round. */

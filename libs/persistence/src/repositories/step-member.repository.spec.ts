@@ -3,6 +3,7 @@ import { composePlan } from '@sluice/domain';
 import { createScene, createTestDatabase, type TestDatabase } from '../testing/index.ts';
 import { type Tx, withTenant } from '../transaction.ts';
 import { setDeploymentState, upsertDeployment } from './deployment.repository.ts';
+import { beginMembers } from './execution-begin.repository.ts';
 import { insertPlan } from './plan.repository.ts';
 import { insertSteps } from './promotion-step.repository.ts';
 import {
@@ -106,7 +107,7 @@ test('the newest round counts', async () => {
   expect(await inTenant((tx) => findNewestRound(tx, set))).toBe(2);
   const counts = await inTenant((tx) => listMemberCounts(tx, [promotionId]));
   expect(counts.filter(({ stepId }) => stepId === 'rounds')).toEqual([
-    { ...set, counts: { denied: 1 }, touched: 0 },
+    { ...set, counts: { denied: 1 }, touched: 0, unsure: 0 },
   ]);
   const states = await inTenant((tx) => listMemberStates(tx, promotionId));
   expect(states.filter(({ stepId }) => stepId === 'rounds')).toEqual([
@@ -130,29 +131,70 @@ test('members whose target was changed and not put back are counted, in whatever
     (await inTenant((tx) => listMemberCounts(tx, [promotionId]))).find(
       ({ stepId }) => stepId === 'targets',
     );
-  expect(await tally()).toEqual({ ...set, counts: { failed: 1 }, touched: 0 });
+  expect(await tally()).toEqual({ ...set, counts: { failed: 1 }, touched: 0, unsure: 0 });
   const become = (state: 'dispatched' | 'reverted') =>
     inTenant((tx) => setDeploymentState(tx, { promotionId, target, state }));
   await become('dispatched');
-  expect(await tally()).toEqual({ ...set, counts: { failed: 1 }, touched: 1 });
+  expect(await tally()).toEqual({ ...set, counts: { failed: 1 }, touched: 1, unsure: 0 });
   await become('reverted');
   expect(await tally()).toMatchObject({ touched: 0 });
+});
+
+test('executions that began, and were neither done nor put back, are counted over all rounds', async () => {
+  const earlier = await newSet('unsure', ['a', 'b'], 1);
+  await inTenant(async (tx) => {
+    await beginMembers(tx, earlier, ['0'], true);
+    await settleMember(tx, earlier, { key: '0', state: 'succeeded' });
+  });
+  const set = await newSet('unsure', ['a', 'b', 'c', 'd'], 2);
+  await inTenant(async (tx) => {
+    await beginMembers(tx, set, ['0', '1', '2'], true);
+    await settleMember(tx, set, { key: '0', state: 'succeeded' });
+    await settleMember(tx, set, { key: '1', state: 'failed' });
+    await settleMember(tx, set, { key: '2', state: 'failed' });
+    await settleMember(tx, set, { key: '2', state: 'reverted' });
+    await settleMember(tx, set, { key: '3', state: 'failed' });
+  });
+  const tallies = await inTenant((tx) => listMemberCounts(tx, [promotionId]));
+  expect(tallies.filter(({ stepId }) => stepId === 'unsure')).toEqual([
+    { ...set, counts: { succeeded: 1, failed: 2, reverted: 1 }, touched: 0, unsure: 2 },
+  ]);
 });
 
 test('outputs come as lists by member, within their bound', async () => {
   const set = await newSet('outputs', ['a', 'b', 'c']);
   await inTenant(async (tx) => {
     await settleMember(tx, set, { key: '0', state: 'succeeded', values: { n: 1, more: 'x' } });
-    await settleMember(tx, set, { key: '2', state: 'succeeded', values: { n: 3 } });
+    await settleMember(tx, set, {
+      key: '2',
+      state: 'succeeded',
+      values: { n: 3 },
+      references: { big: { digest: `sha256:${'a'.repeat(64)}`, bytes: 900 } },
+    });
   });
   const ask = (names: readonly string[] | null, maxBytes = 1000) =>
     inTenant((tx) => listMemberOutputs(tx, { ...set, names, maxBytes }));
-  expect(await ask(['n'])).toEqual({ n: [1, null, 3] });
-  expect(await ask(null)).toEqual({ more: ['x', null, null], n: [1, null, 3] });
-  expect(await ask(['unknown'])).toEqual({ unknown: [null, null, null] });
+  const none = [null, null, null];
+  const big = {
+    name: 'big',
+    index: 2,
+    reference: { digest: `sha256:${'a'.repeat(64)}`, bytes: 900 },
+  };
+  expect(await ask(['n'], 50)).toEqual({ lists: { n: [1, null, 3] }, large: [] });
+  expect(await ask(null)).toEqual({
+    lists: { big: none, more: ['x', null, null], n: [1, null, 3] },
+    large: [big],
+  });
+  expect(await ask(['big'])).toEqual({ lists: { big: none }, large: [big] });
+  // What lies elsewhere counts too.
+  expect(await ask(['big'], 890)).toBeUndefined();
+  expect(await ask(['unknown'])).toEqual({ lists: { unknown: none }, large: [] });
   expect(await ask(['n'], 5)).toBeUndefined();
   const nobody = { promotionId, stepId: 'nobody', names: ['n'], maxBytes: 10 };
-  expect(await inTenant((tx) => listMemberOutputs(tx, nobody))).toEqual({ n: [] });
+  expect(await inTenant((tx) => listMemberOutputs(tx, nobody))).toEqual({
+    lists: { n: [] },
+    large: [],
+  });
 });
 
 test('what is open when its promotion ends is closed', async () => {

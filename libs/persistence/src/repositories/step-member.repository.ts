@@ -2,6 +2,7 @@ import type { JsonValue } from '@sluice/domain';
 import type { Tx } from '../transaction.ts';
 import { firstOf, type ReasonRecord, reasonColumn } from './single-row.ts';
 import { storableJson, storableText } from './storable.ts';
+import type { ValueReferences } from './value-reference.ts';
 
 /** Where one member of a matrix is. */
 export const MEMBER_STATES = [
@@ -34,6 +35,8 @@ export interface MemberRecord {
   readonly reason: ReasonRecord | null;
   /** Typed outputs by name. */
   readonly values: Readonly<Record<string, JsonValue>>;
+  /** Typed outputs that are too large to stand among the values. */
+  readonly references: ValueReferences;
   readonly startedAt: string | null;
   readonly endedAt: string | null;
 }
@@ -49,7 +52,7 @@ export interface MemberSet {
 /** The columns of {@link MemberRecord}, of the table `step_members`. */
 export const MEMBER_COLUMNS = `promotion_id as "promotionId", step_id as "stepId", round, member_index as index,
   member_key as key, target_id as target, value, state, ${reasonColumn('reason_code', 'reason_message', 'reason')},
-  output_values as values, started_at as "startedAt", ended_at as "endedAt"`;
+  output_values as values, output_references as references, started_at as "startedAt", ended_at as "endedAt"`;
 
 /** The rows of a {@link MemberSet}, whose values are {@link valuesOfSet}. */
 export const OF_MEMBER_SET = 'tenant_id = $1 and promotion_id = $2 and step_id = $3 and round = $4';
@@ -146,6 +149,7 @@ export async function settleMember(
     readonly state: Exclude<MemberState, 'pending' | 'running'>;
     readonly reason?: ReasonRecord | null;
     readonly values?: Readonly<Record<string, JsonValue>>;
+    readonly references?: ValueReferences;
   },
 ): Promise<boolean> {
   return (await settleMembers(tx, set, [member])) === 1;
@@ -160,25 +164,28 @@ export async function settleMembers(
     readonly state: Exclude<MemberState, 'pending' | 'running'>;
     readonly reason?: ReasonRecord | null;
     readonly values?: Readonly<Record<string, JsonValue>>;
+    readonly references?: ValueReferences;
   }[],
 ): Promise<number> {
   const { rowCount } = await tx.query(
     `update sluice.step_members m
         set state = n.state, reason_code = n.code, reason_message = n.message,
             output_values = case when n.state = 'reverted' then m.output_values else coalesce(n.values, '{}') end,
+            output_references = case when n.state = 'reverted' then m.output_references else coalesce(n.refs, '{}') end,
             ended_at = coalesce(m.ended_at, now())
-       from jsonb_to_recordset($5::jsonb) as n(key text, state text, code text, message text, values jsonb)
+       from jsonb_to_recordset($5::jsonb) as n(key text, state text, code text, message text, values jsonb, refs jsonb)
       where m.tenant_id = $1 and m.promotion_id = $2 and m.step_id = $3 and m.round = $4 and m.member_key = n.key
         and (m.state in ('pending', 'running') or (n.state = 'reverted' and m.state <> 'reverted'))`,
     [
       ...valuesOfSet(tx, set),
       storableJson(
-        members.map(({ key, state, reason, values }) => ({
+        members.map(({ key, state, reason, values, references }) => ({
           key,
           state,
           code: reason?.code,
           message: reason ? storableText(reason.message) : undefined,
           values,
+          refs: references,
         })),
       ),
     ],

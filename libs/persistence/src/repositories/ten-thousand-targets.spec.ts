@@ -12,7 +12,8 @@ import {
 import { listCurrentReleases, setCurrentReleases } from './current-release.repository.ts';
 import { findDeployment, loseDeployments, setDeploymentState } from './deployment.repository.ts';
 import { insertEvents, listEvents } from './event.repository.ts';
-import { findPlannedTarget, insertPlanSet } from './plan.repository.ts';
+import { insertPlanSet } from './plan.repository.ts';
+import { findPlannedTarget } from './planned-target.read-model.ts';
 
 const COUNT = 10_000;
 const digestOfNumber = (number: number): string => `sha256:${String(number).padStart(64, '0')}`;
@@ -108,6 +109,18 @@ test('one target is found in the newest plan set', async () => {
   }
   const none = await inTenant((tx) => findPlannedTarget(tx, promotionId, 'host-1" || true'));
   expect(none).toEqual({ ...set, plan: null });
+  // The next round's is another one; what is not as its digest says names nothing.
+  const next = composePlanSet(promotionId, releaseDigest, plans.slice(0, 1));
+  const renewed = await inTenant((tx) =>
+    insertPlanSet(tx, { promotionId, round: 2, planSet: next }),
+  );
+  await database.query(
+    `update sluice.plan_sets set body = jsonb_set(body, '{plans,0,plan}', '"${digestOfNumber(7)}"') where round = 2`,
+  );
+  expect(await inTenant((tx) => findPlannedTarget(tx, promotionId, nameOf(1)))).toEqual({
+    ...{ promotion: '', release: '', round: 2, digest: renewed, plan: null },
+  });
+  await database.query('delete from sluice.plan_sets where round = 2');
 });
 
 test('what a seal says of many targets takes one statement each', async () => {

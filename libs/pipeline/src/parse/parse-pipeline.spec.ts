@@ -1,6 +1,8 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { parse } from 'yaml';
+import { BUILT_IN_MANIFESTS } from '../step-types/built-in-step-types.ts';
 import { FAULTY_FORMS } from '../testing/faulty-forms.ts';
 import { FAULTY_GRAPHS } from '../testing/faulty-graphs.ts';
 import { HEAD, textOf } from '../testing/faulty-pipeline.ts';
@@ -10,9 +12,11 @@ import { SAMPLE_STEP_TYPES } from '../testing/sample-step-types.ts';
 import { seededRandom } from '../testing/seeded-random.ts';
 import { checkPipeline } from '../validate/check-pipeline.ts';
 import { parsePipeline } from './parse-pipeline.ts';
-import { PIPELINE_JSON_SCHEMA } from './structure.ts';
+import { PIPELINE_FORM_SCHEMA, PIPELINE_JSON_SCHEMA } from './structure.ts';
 
 const MIB = 1024 * 1024;
+/** Each run begins elsewhere; all of them with SLUICE_PROPERTIES=all. */
+const ROUNDS = process.env['SLUICE_PROPERTIES'] === 'all' ? 600 : 200;
 const SOUND = `${HEAD}steps:\n  - {id: a, type: scan@1}\n`;
 
 function codes(source: string | Uint8Array): readonly string[] {
@@ -98,32 +102,123 @@ test('an error in each of five thousand steps is cut to what can be read', () =>
   expect(found.at(-1)).toContain('problems-too-many');
 });
 
+const isTakenByEditors = new Ajv2020({ strict: true, ownProperties: true }).compile(
+  PIPELINE_JSON_SCHEMA,
+);
+
 const corpus = [...FAULTY_FORMS, ...FAULTY_GRAPHS, ...FAULTY_WIRING];
 
-test('the published schema and the parser agree on every text that is YAML', () => {
-  const accepts = new Ajv2020({ strict: true, ownProperties: true }).compile(PIPELINE_JSON_SCHEMA);
+test('the form and the parser agree on every text that is YAML, and the published schema takes no more', () => {
+  const accepts = new Ajv2020({ strict: true, ownProperties: true }).compile(PIPELINE_FORM_SCHEMA);
   for (const faulty of corpus) {
     const text = textOf(faulty);
     const found = codes(text).map((line) => line.split(' ')[1] ?? '');
     if (found.some((code) => /^(?:yaml|text)-/.test(code))) continue;
-    expect([faulty.title, accepts(parse(text))]).toEqual([faulty.title, found.length === 0]);
+    const value: unknown = parse(text);
+    expect([faulty.title, accepts(value)]).toEqual([faulty.title, found.length === 0]);
+    if (found.length > 0)
+      expect([faulty.title, isTakenByEditors(value)]).toEqual([faulty.title, false]);
   }
+});
+
+/** The runs of each built-in type as steps, and each of them again as overrides. */
+const RUNS = BUILT_IN_MANIFESTS.flatMap(({ stepType, examples }) =>
+  examples.runs.map(({ inputs }, at) => {
+    const type = `${stepType.type}@${stepType.version}`;
+    return [`${type} ${at}`, { id: 'a', type, inputs }] as const;
+  }),
+);
+
+test('the published schema takes what is right: the examples, and the inputs of every step type, wired or not', () => {
+  const said = (value: unknown) => [isTakenByEditors(value), isTakenByEditors.errors ?? []];
+  const folder = new URL('../../../../examples/pipelines/', import.meta.url);
+  const files = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
+  expect(files).toHaveLength(5);
+  for (const name of files) {
+    const text = readFileSync(new URL(name, folder), 'utf8');
+    expect([name, ...said(parse(text))]).toEqual([name, true, []]);
+  }
+  const head = { schema: 'sluice.pipeline/v2', name: 'sample', version: 1 };
+  for (const [name, step] of RUNS) {
+    const { inputs } = step;
+    const wired = Object.fromEntries(
+      Object.keys(inputs as object).map((each) => [each, { literal: 'x' }]),
+    );
+    for (const given of [inputs, wired]) {
+      const steps = [{ ...step, inputs: given }];
+      const environments = { production: { steps: [{ ...step, inputs: {} }] } };
+      expect([name, ...said({ ...head, steps, environments })]).toEqual([name, true, []]);
+    }
+  }
+});
+
+const EDITED: readonly (readonly [string, object, boolean])[] = [
+  ['an input that is missing', { id: 'a', type: 'http@1', inputs: {} }, false],
+  ['what only the check says: one of two', { id: 'a', type: 'script@1', inputs: {} }, true],
+  ['no inputs where one is owed', { id: 'a', type: 'notify@1' }, false],
+  ['an input that there is not', { id: 'a', type: 'scan@1', inputs: { image: 'x' } }, false],
+  ['a value that does not fit', { id: 'a', type: 'wait@1', inputs: { seconds: 'x' } }, false],
+  [
+    'a secret where none is taken',
+    { id: 'a', type: 'wait@1', inputs: { seconds: { secret: 'x' } } },
+    false,
+  ],
+  [
+    'a secret where one is taken',
+    { id: 'a', type: 'http@1', inputs: { url: { secret: 'x' } } },
+    true,
+  ],
+  ['wiring', { id: 'a', type: 'wait@1', inputs: { seconds: { ref: 'parameters.x' } } }, true],
+  [
+    'wiring of what must stand there',
+    { id: 'a', type: 'script@1', inputs: { source: 'x', undo: { ref: 'parameters.x' } } },
+    false,
+  ],
+  [
+    'a type that somebody else has registered',
+    { id: 'a', type: 'paint@3', inputs: { x: 1 } },
+    true,
+  ],
+];
+
+test.each(EDITED)('in an editor: %s', (_title, step, isTaken) => {
+  const pipeline = { schema: 'sluice.pipeline/v2', name: 'a', version: 1, steps: [step] };
+  expect(isTakenByEditors(pipeline)).toBe(isTaken);
+});
+
+test('a pipeline in JSON names its schema, which is no part of it', () => {
+  const $schema = './pipeline.schema.json';
+  const text = JSON.stringify({ $schema, ...parse(SOUND) });
+  const parsed = parsePipeline(text);
+  expect(parsed.ok && parsed.template).toEqual(parse(SOUND));
+  const { problems } = checkPipeline(text.replace('scan@1', 'scam@1').replace('"id"', '"ids"'), {
+    stepTypes: SAMPLE_STEP_TYPES,
+  });
+  expect(problems.map(({ code }) => code)).toEqual([
+    'field-missing',
+    'field-unknown',
+    'step-type-unknown',
+  ]);
+  expect(codes(text.replace(JSON.stringify($schema), '5'))).toEqual(['1:12 type-wrong']);
 });
 
 test('every object of the schema is closed or says what its members are, and is told to people', () => {
   const open: string[] = [];
+  const isClosed = ({ additionalProperties: others }: { additionalProperties?: unknown }) =>
+    others === false || typeof others === 'object';
   const walk = (node: unknown, path: string): void => {
     if (typeof node !== 'object' || node === null) return;
     const schema = node as Readonly<Record<string, unknown>>;
     const own =
       typeof schema.type === 'string' && schema.type === 'object' && !path.endsWith('/if');
-    if (own && schema.properties !== undefined && schema.additionalProperties !== false)
-      open.push(path);
+    if (own && schema.properties !== undefined && !isClosed(schema)) open.push(path);
     for (const [name, member] of Object.entries(schema)) walk(member, `${path}/${name}`);
   };
   walk(PIPELINE_JSON_SCHEMA, '');
+  // What only says which inputs must be there stands beside what says which there are.
+  const rest = open.filter((path) => !path.startsWith('/$defs/typedStep/'));
   // Closed by the branches that they choose.
-  expect(open).toEqual(['/$defs/valueSchema', '/$defs/stepOverride']);
+  expect(rest).toEqual(['/$defs/valueSchema', '/$defs/stepOverride']);
 });
 
 const seed = Number(process.env.SLUICE_TEST_SEED ?? Date.now() % 1_000_000);
@@ -160,7 +255,7 @@ test(`never throws, whatever is done to a text, seed ${seed}`, () => {
     '\r',
   ];
   const from = (list: readonly string[]): string => list[random(list.length)] ?? '';
-  for (let round = 0; round < 600; round += 1) {
+  for (let round = 0; round < ROUNDS; round += 1) {
     let text = textOf(corpus[random(corpus.length)] ?? { text: '' });
     for (let times = 1 + random(4); times > 0; times -= 1) {
       const at = random(text.length + 1);

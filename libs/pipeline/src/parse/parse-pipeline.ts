@@ -49,15 +49,22 @@ export function parsePipeline(
   const positions = createPositions(read.text, file, root);
   const errors = findStructureErrors(root.value);
   if (errors.length === 0 && said.length === 0) {
-    return { ok: true, template: root.value as unknown as PipelineTemplate, positions };
+    return { ok: true, template: withoutSchema(root.value) as PipelineTemplate, positions };
   }
   // A value that can't be kept is said once: what it was put in for it is not what was meant.
   const placed = new Set(said.map(({ at }) => `${at.line}:${at.column}`));
   const found = structureProblems(errors, root.value, positions, createNearestName()).filter(
     ({ at }) => at.path === '' || !placed.has(`${at.line}:${at.column}`),
   );
-  const draft = draftOf(root.value, errors);
+  const draft = draftOf(withoutSchema(root.value), errors);
   return { ok: false, problems: orderProblems([...said, ...found]), positions, draft };
+}
+
+/** Without the name of its JSON Schema: editors read it, and it is no part of the pipeline. */
+function withoutSchema(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  const { $schema: _, ...rest } = value as Readonly<Record<string, unknown>>;
+  return rest;
 }
 
 function problemOf(

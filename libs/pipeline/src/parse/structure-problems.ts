@@ -16,10 +16,11 @@ export function structureProblems(
     const said = SAID[error.keyword]?.(error, path, nearest) ?? {
       code: 'pipeline-invalid',
       message: `${subject(path)} ${error.message ?? 'is not what the schema says'}.`,
+      suggestion: 'Write what `sluice pipeline schema` says of it.',
     };
     const byKey = error.propertyName !== undefined || error.keyword === 'additionalProperties';
     const at = byKey ? positions.findKey(path) : positions.find(path);
-    return { suggestion: null, ...said, severity: 'error', at };
+    return { ...said, severity: 'error', at };
   });
 }
 
@@ -37,13 +38,13 @@ export function structurePath(error: ErrorObject, root: unknown): ValuePath {
   return path;
 }
 
-type Said = Pick<PipelineProblem, 'code' | 'message'> & { readonly suggestion?: string | null };
+type Said = Pick<PipelineProblem, 'code' | 'message'> & { readonly suggestion: string };
 
 const SAID: Readonly<
   Record<string, (error: ErrorObject, path: ValuePath, nearest: NearestName) => Said>
 > = {
   additionalProperties: (error, path, nearest) => {
-    const known = Object.keys(error.parentSchema?.properties ?? {});
+    const known = knownFields(error);
     const name = String(path.at(-1));
     const best = nearest(name, known);
     return {
@@ -66,7 +67,7 @@ const SAID: Readonly<
     return {
       code: 'type-wrong',
       message: `${subject(path)} is ${kindOf(error.data)}; expected is ${KINDS[wanted] ?? wanted}.`,
-      suggestion: suggestType(wanted, error.data),
+      suggestion: suggestType(wanted, error.data) ?? `Write ${KINDS[wanted] ?? wanted}.`,
     };
   },
   enum: (error, path, nearest) => {
@@ -75,7 +76,7 @@ const SAID: Readonly<
     return {
       code: 'value-unknown',
       message: `${subject(path)} is ${shownValue(error.data)}; taken are ${listed(allowed)}.`,
-      suggestion: best === undefined ? null : `Write ${best}.`,
+      suggestion: best === undefined ? `Write one of ${listed(allowed)}.` : `Write ${best}.`,
     };
   },
   const: (error, path) => ({
@@ -90,7 +91,7 @@ const SAID: Readonly<
     return {
       code: 'name-invalid',
       message: `${error.propertyName === undefined ? subject(path) : 'The name'} is ${shownValue(text)}; expected is ${form}.`,
-      suggestion: suggestName(String(text), String(error.params.pattern)),
+      suggestion: suggestName(String(text), String(error.params.pattern)) ?? `It must be ${form}.`,
     };
   },
   uniqueItems: (error, path) => ({
@@ -103,19 +104,24 @@ const SAID: Readonly<
   minLength: (error, path) => ({
     code: 'value-range',
     message: `${subject(path)} is shorter than ${String(error.params.limit)} characters.`,
+    suggestion: `Write at least ${String(error.params.limit)}, or take it out.`,
   }),
   maxLength: (error, path) => ({
     code: 'value-range',
     message: `${subject(path)} is longer than ${String(error.params.limit)} characters.`,
+    suggestion: 'Make it shorter.',
   }),
   minItems: (error, path) => ({
     code: 'value-range',
     message: `${subject(path)} has fewer members than ${String(error.params.limit)}.`,
+    suggestion: isSteps(path) ? 'Add a step.' : 'Add what is missing, or take it out.',
   }),
   maxItems: (error, path) => ({
-    code: path.length === 1 && path[0] === 'steps' ? 'steps-too-many' : 'value-range',
+    code: isSteps(path) ? 'steps-too-many' : 'value-range',
     message: `${subject(path)} has more than ${String(error.params.limit)} members.`,
-    suggestion: 'Make sub-pipelines of it.',
+    suggestion: isSteps(path)
+      ? 'Make sub-pipelines of it.'
+      : `Keep ${String(error.params.limit)} of them.`,
   }),
   minProperties: (error, path) => fields(error, path),
   maxProperties: (error, path) => fields(error, path),
@@ -130,14 +136,22 @@ function range(error: ErrorObject, path: ValuePath): Said {
 
 function fields(error: ErrorObject, path: ValuePath): Said {
   const limit = Number(error.params.limit);
-  const known = Object.keys(error.parentSchema?.properties ?? {});
+  const known = knownFields(error);
   if (limit !== 1 || known.length === 0) {
     const message = `${subject(path)} has more than ${limit} fields.`;
-    return { code: 'value-range', message };
+    return { code: 'value-range', message, suggestion: `Keep ${limit} of them.` };
   }
   const message = `${subject(path)} takes exactly one of ${listed(known)}.`;
   return { code: 'value-range', message, suggestion: `Keep one of ${listed(known)}.` };
 }
+
+/** Fields that the schema at hand knows, but for what is read by editors alone. */
+function knownFields(error: ErrorObject): readonly string[] {
+  const names = Object.keys(error.parentSchema?.properties ?? {});
+  return names.filter((name) => !name.startsWith('$'));
+}
+
+const isSteps = (path: ValuePath): boolean => path.length === 1 && path[0] === 'steps';
 
 function suggestRequired(name: string): string | undefined {
   if (name === 'schema') return 'Add `schema: sluice.pipeline/v2`.';

@@ -9,11 +9,26 @@ export const PIPELINE_JSON_SCHEMA: Readonly<Record<string, unknown>> = JSON.pars
 /** Errors of one value that are looked at: a file with more of them is another file. */
 export const MAX_STRUCTURE_ERRORS = 1000;
 
+/** Definitions of the published schema that are made from the registered step types. */
+export const STEP_TYPE_DEFINITIONS = ['knownType', 'typedInputs', 'typedStep'] as const;
+
+/**
+ * The form of pipelines: the published schema with nothing in it about the step types that are registered. A type that nobody knows and inputs
+ * that it doesn't take are told by the check of what a pipeline means, with its own words and places.
+ */
+export const PIPELINE_FORM_SCHEMA: Readonly<Record<string, unknown>> = {
+  ...PIPELINE_JSON_SCHEMA,
+  $defs: {
+    ...(PIPELINE_JSON_SCHEMA['$defs'] as Readonly<Record<string, unknown>>),
+    ...Object.fromEntries(STEP_TYPE_DEFINITIONS.map((name) => [name, {}])),
+  },
+};
+
 let compiled: ValidateFunction | undefined;
 
 /**
- * What the published schema has against a value, without the errors that only say that a branch has errors. The structure of pipelines is
- * checked nowhere else.
+ * What the form has against a value, without the errors that only say that a branch has errors. The structure of pipelines is checked nowhere
+ * else.
  */
 export function findStructureErrors(value: unknown): readonly ErrorObject[] {
   compiled ??= new Ajv2020({
@@ -21,7 +36,7 @@ export function findStructureErrors(value: unknown): readonly ErrorObject[] {
     strict: true,
     verbose: true,
     ownProperties: true,
-  }).compile(PIPELINE_JSON_SCHEMA);
+  }).compile(PIPELINE_FORM_SCHEMA);
   if (compiled(boundedView(value))) return [];
   const errors = (compiled.errors ?? []).filter(
     (error) => error.keyword !== 'if' && error.keyword !== 'propertyNames',

@@ -16,7 +16,7 @@ export const SAMPLE_STEP_TYPES: StepTypes = new Map(
     sampleType('scan', {}),
     sampleType('gate', {}),
     sampleType('plan', {}),
-    sampleType('approval', { kind: 'control', timeoutSeconds: 86_400 }),
+    sampleType('approval', { kind: 'control', queue: null, timeoutSeconds: 86_400 }),
     sampleType('deploy', {
       timeoutSeconds: 900,
       perTarget: true,
@@ -36,19 +36,20 @@ export const SAMPLE_STEP_TYPES: StepTypes = new Map(
         timeoutSeconds: 600,
       },
     }),
-    sampleType('soak', { kind: 'control', timeoutSeconds: 3600 }),
+    sampleType('soak', { kind: 'control', queue: null, timeoutSeconds: 3600 }),
     sampleType('http', {
       retry: { attempts: 3, backoffSeconds: 2, maxBackoffSeconds: 60, terminal: ['http-refused'] },
     }),
     sampleType('notify', { timeoutSeconds: 30 }),
-    sampleType('noop', { kind: 'control' }),
+    sampleType('noop', { kind: 'control', queue: null }),
     sampleType('pause', {
       kind: 'control',
+      queue: null,
       inputs: { type: 'object', properties: { seconds: { type: 'integer' } } },
       maxTimeoutSeconds: 3600,
       durationInput: 'seconds',
     }),
-    sampleType('pipeline', { kind: 'control' }),
+    sampleType('pipeline', { kind: 'control', queue: null }),
   ].map((type) => [`${type.type}@${type.version}`, type]),
 );
 
@@ -58,6 +59,7 @@ function sampleType(type: string, members: Partial<StepType>): StepType {
     version: 1,
     title: `Does ${type}.`,
     kind: 'activity',
+    queue: 'control',
     inputs: { type: 'object', properties: {}, additional: { type: 'any' } },
     outputs: { type: 'object', properties: {}, additional: { type: 'any' } },
     timeoutSeconds: 300,

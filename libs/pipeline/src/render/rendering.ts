@@ -37,6 +37,29 @@ export function note(
   });
 }
 
+/** What to do where a pipeline is not among those that are known, and none of them has a name that is near. */
+export const PIPELINE_UNKNOWN_ADVICE = 'Publish it first, or check its file along with this one.';
+
+/** What to do about problems whose message does not say it. */
+const ADVICE: Readonly<Record<string, string>> = {
+  'pipeline-unknown': PIPELINE_UNKNOWN_ADVICE,
+  'pipeline-too-many-steps': 'Make several pipelines of it, or matrices.',
+  'pipeline-extends-cycle': 'Let one of them begin from nothing.',
+  'sub-pipeline-fail-fast': 'Say it in the outermost pipeline.',
+  'sub-pipeline-cycle': 'Let one of them end without the other.',
+  'parameter-twice': 'Rename one of them.',
+  'step-id-twice': 'Give one of them another id.',
+  'step-id-invalid': 'Give the steps shorter ids.',
+  'condition-too-long': 'Make one of the conditions shorter.',
+  'pipeline-too-deep': 'Make it flatter.',
+};
+
+/** What to do about a problem of a rendering, in a sentence: its own suggestion is the name to write, if any. */
+export function adviceOf({ code, suggestion }: PipelineProblem): string {
+  if (suggestion !== null) return `Write ${suggestion}.`;
+  return ADVICE[code] ?? 'Change what the message says, and look at it with `pipeline render`.';
+}
+
 /** Begins a rendering: no problem yet, and room for as many steps as a pipeline may have. */
 export function beginRendering(pipelines: Pipelines, environment: string | undefined): Rendering {
   return {

@@ -1,39 +1,11 @@
 import { DomainError, type StepTypes } from '@sluice/domain';
-import { APPROVAL } from './approval/approval.step-type.ts';
-import { BUILD } from './build/build.step-type.ts';
-import { DEPLOY } from './deploy/deploy.step-type.ts';
-import { GATE } from './gate/gate.step-type.ts';
-import { HTTP } from './http/http.step-type.ts';
-import { NOOP } from './noop/noop.step-type.ts';
-import { NOTIFY } from './notify/notify.step-type.ts';
-import { PIPELINE } from './pipeline/pipeline.step-type.ts';
-import { PLAN } from './plan/plan.step-type.ts';
-import { RELEASE } from './release/release.step-type.ts';
-import { SCAN } from './scan/scan.step-type.ts';
-import { SCRIPT } from './script/script.step-type.ts';
-import { SOAK } from './soak/soak.step-type.ts';
 import type { StepTypeManifest } from './step-type-manifest.ts';
-import { VERIFY } from './verify/verify.step-type.ts';
-import { WAIT } from './wait/wait.step-type.ts';
+import { STEP_TYPE_MANIFESTS } from './step-types.generated.ts';
 
-/** Every built-in step type, in the order in which the documentation tells them. A new one is one line here. */
-export const BUILT_IN_MANIFESTS: readonly StepTypeManifest[] = [
-  SCAN,
-  GATE,
-  PLAN,
-  APPROVAL,
-  DEPLOY,
-  VERIFY,
-  SOAK,
-  WAIT,
-  BUILD,
-  RELEASE,
-  SCRIPT,
-  HTTP,
-  NOTIFY,
-  PIPELINE,
-  NOOP,
-];
+/** Every built-in step type, in the order in which the documentation tells them. */
+export const BUILT_IN_MANIFESTS: readonly StepTypeManifest[] = [...STEP_TYPE_MANIFESTS].sort(
+  (one, other) => one.place - other.place,
+);
 
 /** The built-in step types by `type@version`. */
 export const BUILT_IN_STEP_TYPES: StepTypes = registerStepTypes(BUILT_IN_MANIFESTS);

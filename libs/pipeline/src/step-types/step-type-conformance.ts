@@ -9,6 +9,7 @@ import {
   outputSchemaOf,
   type RetryTemplate,
   STEP_CAPABILITIES,
+  STEP_QUEUES,
   type StepType,
   type ValueSchema,
 } from '@sluice/domain';
@@ -30,6 +31,7 @@ export function findConformanceFaults(manifest: StepTypeManifest): readonly stri
   const label = `${stepType.type}@${stepType.version}`;
   return [
     ...checkIdentity(stepType),
+    ...checkQueue(stepType),
     ...checkTexts(manifest),
     ...checkSchema('inputs', stepType.inputs),
     ...checkSchema('outputs', stepType.outputs),
@@ -57,8 +59,23 @@ function checkIdentity({ type, version }: StepType): Faults {
   );
 }
 
-function checkTexts({ stepType: { title, effect }, text, effectText }: StepTypeManifest): Faults {
+function checkQueue({ kind, queue }: StepType): Faults {
+  const known: readonly string[] = STEP_QUEUES;
   return unless(
+    [kind === 'control' || queue !== null, 'an activity has a queue, which says who executes it.'],
+    [kind === 'activity' || queue === null, 'a control step has no queue.'],
+    [queue === null || known.includes(queue), `its queue is none of ${STEP_QUEUES.join(', ')}.`],
+  );
+}
+
+function checkTexts({
+  stepType: { title, effect },
+  place,
+  text,
+  effectText,
+}: StepTypeManifest): Faults {
+  return unless(
+    [Number.isSafeInteger(place) && place > 0, 'its place is no whole number from 1.'],
     [SENTENCE.test(title) && title.length <= 100, 'its title is no sentence of up to 100.'],
     [SENTENCE.test(text), 'its text is no paragraph that ends with a full stop.'],
     [

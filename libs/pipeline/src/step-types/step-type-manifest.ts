@@ -2,6 +2,8 @@ import type { StepType } from '@sluice/domain';
 
 /** A step type with all that its registration owes: texts for people, and examples that every check runs over. */
 export interface StepTypeManifest {
+  /** Where the documentation tells it: ascending, in steps of ten, so that another one fits in between. */
+  readonly place: number;
   readonly stepType: StepType;
   /** What it does and when one takes it; Markdown, one paragraph. */
   readonly text: string;

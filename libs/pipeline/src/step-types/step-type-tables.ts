@@ -1,5 +1,11 @@
 import type { ObjectSchema, RetryTemplate, StepType, ValueSchema } from '@sluice/domain';
-import { describeSchema, STRING_FORMATS, TEXT_FORMATS } from '@sluice/domain';
+import {
+  describeSchema,
+  MAX_INLINE_BYTES,
+  MAX_OUTPUT_BYTES,
+  STRING_FORMATS,
+  TEXT_FORMATS,
+} from '@sluice/domain';
 import type { StepTypeManifest } from './step-type-manifest.ts';
 
 const HEAD = `# Step types
@@ -9,6 +15,17 @@ check of pipelines reads; a test fails when the two differ. How to add one: [add
 
 An input is a JSON value, or is found when the step begins: \`{ref: …}\`, \`{cel: …}\`, and \`{secret: name}\` where it says so. Values are checked
 against the schemas when a pipeline is checked, as far as they are known, and again when the step begins and ends.
+`;
+
+const LARGE = `What one execution of a step gives may have ${MAX_OUTPUT_BYTES / 1_048_576} MiB together, as canonical JSON; more fails the step (\`outputs-too-large\`). Up to ${MAX_INLINE_BYTES / 1024} KiB stand in the
+records. Of more the largest outputs lie in the evidence store, each by its digest, until the rest fits. Nobody who writes a pipeline sees the difference: \`ref\` and
+\`cel\` of inputs read them, a matrix goes over such a list, what is put back gets the inputs that it had. A step may read 16 MiB of them, of the members of
+one matrix 8 MiB.
+
+- Conditions (\`if\`), and inputs of control steps, are read by the interpreter, whose history is kept: they may read ${MAX_INLINE_BYTES / 1024} KiB of what one execution gives. An output of its own,
+  such as a count, is what to decide by.
+- \`sluice promotion outputs <promotion> <step> [name]\` shows outputs of either kind; so do \`stepOutputs\` and \`stepOutput\` of the API.
+- One that the evidence store has lost or has otherwise fails whoever reads it (\`output-unavailable\`, \`output-changed\`), and nobody else.
 `;
 
 /** The page of all step types: Markdown that ends with a newline. */
@@ -25,6 +42,8 @@ export function renderStepTypes(manifests: readonly StepTypeManifest[]): string 
     'A key is made of the promotion, the step and its round, and the target or the member of a matrix. A step type that is not in the table has no',
     `effect beside its records, which are written once: ${namesWithoutEffect(manifests)}.\n`,
     ...manifests.map(renderType),
+    '## Large outputs\n',
+    LARGE,
     '## Forms of texts\n',
     renderForms(),
   ].join('\n');
@@ -100,7 +119,7 @@ function factsOf(type: StepType): string {
   const facts = [
     type.kind === 'control'
       ? 'Carried out by the interpreter itself.'
-      : `Capabilities: ${capabilities.join(', ') || 'none'}.`,
+      : `Capabilities: ${capabilities.join(', ') || 'none'}. Queue: ${type.queue}.`,
     type.perTarget ? 'Runs once per target.' : '',
     type.changesTargets ? "Needs the environment's lease." : '',
     ...choices.map(

@@ -8,6 +8,7 @@ import {
   type ObjectSchema,
   outputSchemaOf,
   STEP_CAPABILITIES,
+  type StepQueue,
   type StepType,
   toJsonSchema,
   type ValueSchema,
@@ -15,8 +16,9 @@ import {
 import {
   CONTROL_STEPS,
   LEASED_STEPS,
+  LEGACY_STEP_QUEUES,
   PER_TARGET_STEPS,
-  STEP_QUEUES,
+  taskQueueOf,
 } from '@sluice/temporal-contract';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import {
@@ -25,6 +27,7 @@ import {
   registerStepTypes,
 } from './built-in-step-types.ts';
 import { findConformanceFaults } from './step-type-conformance.ts';
+import { stepTypeDefinitions } from './step-type-definitions.ts';
 import type { StepTypeManifest } from './step-type-manifest.ts';
 import { renderStepTypes } from './step-type-tables.ts';
 
@@ -44,15 +47,23 @@ test('the types that pipelines are promised are there', () => {
   expect(BUILT_IN_STEP_TYPES.size).toBe(BUILT_IN_MANIFESTS.length);
 });
 
-test('every folder of a type is registered, with its examples beside it', () => {
+test('every folder is of a type, and its file is called as the type is', () => {
   const here = new URL('.', import.meta.url);
   const folders = readdirSync(here, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const types = BUILT_IN_MANIFESTS.map(({ stepType }) => stepType);
   expect(folders.map(({ name }) => name).sort()).toEqual(
-    BUILT_IN_MANIFESTS.map(({ stepType }) => stepType.type).sort(),
+    [...new Set(types.map(({ type }) => type))].sort(),
   );
-  for (const { name } of folders) {
-    expect(existsSync(new URL(`${name}/${name}.examples.ts`, here))).toBe(true);
+  for (const { type, version } of types) {
+    const base = `${type}/${type}${version === 1 ? '' : `-v${version}`}`;
+    expect(existsSync(new URL(`${base}.step-type.ts`, here))).toBe(true);
+    expect(existsSync(new URL(`${base}.examples.ts`, here))).toBe(true);
   }
+});
+
+test('no two types stand at the same place of the documentation', () => {
+  const places = BUILT_IN_MANIFESTS.map(({ place }) => place);
+  expect(new Set(places).size).toBe(places.length);
 });
 
 test('a type that is registered twice is refused', () => {
@@ -69,6 +80,13 @@ const [, WAIT] = NAMED.find(([name]) => name === 'wait@1') as [string, StepTypeM
 test.each<[string, StepTypeManifest, Partial<StepType> | { manifest: Partial<StepTypeManifest> }]>([
   ['its type is no DNS label.', DEPLOY, { type: 'De_ploy' }],
   ['its version is no whole number from 1.', DEPLOY, { version: 0 }],
+  ['an activity has a queue, which says who executes it.', DEPLOY, { queue: null }],
+  ['a control step has no queue.', WAIT, { queue: 'control' }],
+  [
+    'its queue is none of control, scan, gate, deploy, verify, build, script, outbound.',
+    DEPLOY,
+    { queue: 'kitchen' as string as StepQueue },
+  ],
   ['its title is no sentence of up to 100.', DEPLOY, { title: 'deploys' }],
   ['inputs: a-b is no identifier such as storePath.', DEPLOY, { inputs: named('a-b') }],
   [
@@ -210,24 +228,18 @@ test.each(NAMED)(
   },
 );
 
-/** Types that the interpreter of fixed pipelines does not carry out. */
-const WITHOUT_INTERPRETER = ['pipeline', 'wait'];
-
-test('queues, leases and targets are the same here and in the contract', () => {
-  const types = BUILT_IN_MANIFESTS.map(({ stepType }) => stepType);
-  const namesOf = (has: (type: StepType) => boolean): string[] =>
-    types
-      .filter(has)
-      .map(({ type }) => type)
-      .sort();
-  const activities = namesOf(({ kind }) => kind === 'activity');
-  expect(activities.filter((type) => !(type in STEP_QUEUES))).toEqual([]);
-  expect(Object.keys(STEP_QUEUES).filter((type) => !activities.includes(type))).toEqual([]);
-  const control = namesOf(({ kind }) => kind === 'control');
-  expect(control.filter((type) => !CONTROL_STEPS.has(type))).toEqual(WITHOUT_INTERPRETER);
-  expect([...CONTROL_STEPS].filter((type) => !control.includes(type))).toEqual([]);
-  expect(namesOf(({ perTarget }) => perTarget)).toEqual([...PER_TARGET_STEPS].sort());
-  expect(namesOf(({ changesTargets }) => changesTargets)).toEqual([...LEASED_STEPS].sort());
+test('what older promotions did not freeze is as it was', () => {
+  const firstOf = (type: string): StepType => {
+    const found = BUILT_IN_STEP_TYPES.get(`${type}@1`);
+    if (found === undefined) throw new Error(`${type}@1 is gone.`);
+    return found;
+  };
+  for (const [type, queue] of Object.entries(LEGACY_STEP_QUEUES)) {
+    expect([type, taskQueueOf(firstOf(type).queue ?? 'control')]).toEqual([type, queue]);
+  }
+  for (const type of CONTROL_STEPS) expect(firstOf(type).kind).toBe('control');
+  for (const type of PER_TARGET_STEPS) expect(firstOf(type).perTarget).toBe(true);
+  for (const type of LEASED_STEPS) expect(firstOf(type).changesTargets).toBe(true);
 });
 
 test('timeouts are those that an environment has by default', () => {
@@ -258,4 +270,16 @@ test('docs/step-types.md is what the types say; write it with SLUICE_WRITE_DOCS=
   const page = renderStepTypes(BUILT_IN_MANIFESTS);
   if (process.env['SLUICE_WRITE_DOCS'] === '1') writeFileSync(file, page);
   expect(readFileSync(file, 'utf8')).toBe(page);
+});
+
+test('pipeline.schema.json knows all types; write it with SLUICE_WRITE_DOCS=1', () => {
+  const file = new URL('../../schema/pipeline.schema.json', import.meta.url);
+  const published = JSON.parse(readFileSync(file, 'utf8')) as { readonly $defs: object };
+  const $defs = { ...published.$defs, ...stepTypeDefinitions(BUILT_IN_STEP_TYPES) };
+  const schema = { ...published, $defs };
+  // The formatter of the repository may set lists otherwise: what it says counts.
+  if (process.env['SLUICE_WRITE_DOCS'] === '1') {
+    writeFileSync(file, `${JSON.stringify(schema, null, 2)}\n`);
+  }
+  expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual(schema);
 });

@@ -12,7 +12,11 @@ export const FAULTY_FORMS: readonly FaultyPipeline[] = [
     text: '# to do\n',
     problems: ['1:1 text-empty  → Begin with `schema: sluice.pipeline/v2`.'],
   },
-  { title: 'a text instead of an object', text: 'hello', problems: ['1:1 type-wrong '] },
+  {
+    title: 'a text instead of an object',
+    text: 'hello',
+    problems: ['1:1 type-wrong  → Write an object.'],
+  },
   {
     title: 'an empty object',
     text: '{}',
@@ -36,7 +40,7 @@ export const FAULTY_FORMS: readonly FaultyPipeline[] = [
     text: 'steps:\n  - id: 12\n    type: [scan@1]\n    needs: a\n    continueOnFailure: yes\n    timeoutSeconds: "30"\n',
     problems: [
       '5:9 type-wrong steps.0.id → Write "12", with quotes.',
-      '6:11 type-wrong steps.0.type',
+      '6:11 type-wrong steps.0.type → Write a text.',
       '7:12 type-wrong steps.0.needs → Write [a].',
       '8:24 type-wrong steps.0.continueOnFailure → Write true.',
       '9:21 type-wrong steps.0.timeoutSeconds → Write 30, without quotes.',
@@ -65,7 +69,7 @@ export const FAULTY_FORMS: readonly FaultyPipeline[] = [
     text: 'steps:\n  - {id: a, type: scan@1, when: onfailure}\n  - {id: b, type: scan@1, matrix: {over: {targets: {}}, policy: most}}\n',
     problems: [
       '5:33 value-unknown steps.a.when → Write onFailure.',
-      '6:65 value-unknown steps.b.matrix.policy',
+      '6:65 value-unknown steps.b.matrix.policy → Write one of all, partial and minimum.',
     ],
   },
   {
@@ -77,7 +81,7 @@ export const FAULTY_FORMS: readonly FaultyPipeline[] = [
       '7:4 type-wrong steps.2 → Write it, or take the field out.',
     ],
   },
-  { title: 'no steps', text: 'steps: []\n', problems: ['4:8 value-range steps'] },
+  { title: 'no steps', text: 'steps: []\n', problems: ['4:8 value-range steps → Add a step.'] },
   {
     title: 'keys that stand twice',
     text: 'steps:\n  - id: a\n    type: scan@1\n    id: b\nsteps: []\n',
@@ -160,7 +164,7 @@ export const FAULTY_FORMS: readonly FaultyPipeline[] = [
     title: 'schemas of parameters',
     text: 'parameters:\n  a: {schema: {type: text}}\n  b: {schema: {type: array}}\n  c: {schema: {type: string, minimum: 3}}\nsteps:\n  - {id: a, type: scan@1}\n',
     problems: [
-      '5:22 value-unknown parameters.a.schema.type',
+      '5:22 value-unknown parameters.a.schema.type → Write one of string, integer, number, boolean, array, object and any.',
       '6:15 field-missing parameters.b.schema → Add items.',
       '7:30 field-unknown parameters.c.schema.minimum → Known are type, description, minLength, maxLength, enum and format.',
     ],
@@ -179,8 +183,8 @@ export const FAULTY_FORMS: readonly FaultyPipeline[] = [
     problems: [
       '5:27 field-unknown steps.a.neds → Write needs.',
       '6:19 step-type-unknown steps.b.type → Write scan@1.',
-      '6:39 step-need-unknown steps.b.needs.1',
-      '7:55 type-wrong steps.c.timeoutSeconds',
+      '6:39 step-need-unknown steps.b.needs.1 → Known are a and c.',
+      '7:55 type-wrong steps.c.timeoutSeconds → Write an integer.',
     ],
   },
   {
@@ -193,7 +197,7 @@ export const FAULTY_FORMS: readonly FaultyPipeline[] = [
     text: 'steps:\n  - {id: a, type: build@1, inputs: {source: {ref: 1}}}\n  - {id: b, type: build@1, inputs: {source: {cel: [a]}, jobs: {secret: Token}}}\n',
     problems: [
       '5:51 type-wrong steps.a.inputs.source.ref → Write "1", with quotes.',
-      '6:51 type-wrong steps.b.inputs.source.cel',
+      '6:51 type-wrong steps.b.inputs.source.cel → Write a text.',
       '6:72 name-invalid steps.b.inputs.jobs.secret → Write token.',
     ],
   },

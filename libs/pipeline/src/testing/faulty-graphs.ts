@@ -20,7 +20,7 @@ export const FAULTY_GRAPHS: readonly FaultyPipeline[] = [
     text: 'steps:\n  - {id: build, type: scan@1}\n  - id: b\n    type: scan@1\n    needs:\n      - biuld\n      - elsewhere\n',
     problems: [
       '9:9 step-need-unknown steps.b.needs.0 → Write build.',
-      '10:9 step-need-unknown steps.b.needs.1',
+      '10:9 step-need-unknown steps.b.needs.1 → Known is build.',
     ],
   },
   {
@@ -117,7 +117,7 @@ export const FAULTY_GRAPHS: readonly FaultyPipeline[] = [
   },
   {
     title: 'a chain that may take longer than it has',
-    text: 'steps:\n  - {id: a, type: scan@1}\n  - {id: b, type: scan@1, needs: [a]}\n  - {id: c, type: scan@1, needs: [b]}\n',
+    text: 'steps:\n  - {id: a, type: scan@1}\n  - {id: b, type: scan@1, needs: [a, people]}\n  - {id: c, type: scan@1, needs: [b]}\n  - {id: people, type: approval@1, needs: [a], timeoutSeconds: 600}\n',
     deadlineSeconds: 100,
     problems: [
       '?6:5 deadline-may-not-hold steps.b.timeoutSeconds → Shorten steps, let them run side by side, or give the promotion longer.',
@@ -128,6 +128,24 @@ export const FAULTY_GRAPHS: readonly FaultyPipeline[] = [
     text: 'steps:\n  - {id: a, type: wait@1, inputs: {seconds: 60}}\n  - {id: b, type: wait@1, needs: [a], inputs: {seconds: 60}}\n',
     deadlineSeconds: 100,
     problems: [
+      '6:5 deadline-cannot-hold steps.b.timeoutSeconds → Shorten steps, let them run side by side, or give the promotion longer.',
+    ],
+  },
+  {
+    title: 'a chain that takes longer than it has by the values that are given',
+    text: 'parameters:\n  a: {schema: {type: integer, minimum: 0}, default: 1}\n  b: {schema: {type: integer, minimum: 0}, default: 60}\nsteps:\n  - {id: a, type: wait@1, inputs: {seconds: {ref: parameters.a}}, timeoutSeconds: 30}\n  - {id: b, type: wait@1, needs: [a], inputs: {seconds: {ref: parameters.b}}, timeoutSeconds: 30}\n',
+    deadlineSeconds: 100,
+    parameters: { a: 50 },
+    problems: [
+      '9:95 deadline-cannot-hold steps.b.timeoutSeconds → Shorten steps, let them run side by side, or give the promotion longer.',
+    ],
+  },
+  {
+    title: 'a chain through a sub-pipeline that takes longer than it has, or may',
+    text: 'steps:\n  - {id: call, type: pipeline@1, inputs: {pipeline: {name: slow, version: 1}}}\n  - {id: b, type: wait@1, needs: [call], inputs: {seconds: 60}}\nenvironments:\n  fast: {steps: [{id: b, inputs: {seconds: 30}}]}\n',
+    deadlineSeconds: 100,
+    problems: [
+      '?5:5 deadline-may-not-hold steps.call → Shorten steps, let them run side by side, or give the promotion longer.',
       '6:5 deadline-cannot-hold steps.b.timeoutSeconds → Shorten steps, let them run side by side, or give the promotion longer.',
     ],
   },
@@ -146,7 +164,7 @@ export const FAULTY_GRAPHS: readonly FaultyPipeline[] = [
     text: 'steps:\n  - {id: build, type: build@1, inputs: {source: x}}\n  - {id: b, type: script@1, needs: [build], inputs: {source: ls, digest: {ref: steps.build.outputs.digest}, undo: ls}}\nenvironments:\n  test:\n    steps:\n      - {id: build, remove: true}\n  production:\n    steps:\n      - {id: b, needs: []}\n',
     problems: [
       '6:80 output-before-it-exists steps.b.inputs.digest.ref → Add build to the needs of b.',
-      '6:80 step-reference-unknown steps.b.inputs.digest.ref',
+      '6:80 step-reference-unknown steps.b.inputs.digest.ref → Add a step build, or take this out.',
     ],
   },
   {
@@ -167,7 +185,7 @@ export const FAULTY_GRAPHS: readonly FaultyPipeline[] = [
     text: 'steps:\n  - {id: a, type: pipeline@1, inputs: {pipeline: {name: inner, version: 1}, parameters: {colour: 1}}}\n  - {id: b, type: pipeline@1, inputs: {pipeline: {name: iner, version: 1}}}\n  - {id: c, type: pipeline@1, inputs: {pipeline: {name: loop, version: 1}}}\n  - {id: d, type: pipeline@1, inputs: {pipeline: {name: sample, version: 1}}}\n  - {id: e, type: script@1, needs: [a], inputs: {source: ls, undo: ls, digest: {ref: steps.a--build.outputs.digest}, label: {ref: steps.a--build.outputs.digset}}}\n',
     problems: [
       '5:89 parameter-missing steps.a.inputs.parameters → Add region.',
-      '5:90 parameter-unknown steps.a.inputs.parameters.colour',
+      '5:90 parameter-unknown steps.a.inputs.parameters.colour → Known is region.',
       '6:50 pipeline-unknown steps.b.inputs.pipeline → Name inner@1.',
       '7:50 sub-pipeline-cycle steps.c.inputs.pipeline → Let one of them end without the other.',
       '8:50 sub-pipeline-cycle steps.d.inputs.pipeline → Let one of them end without the other.',
@@ -194,7 +212,7 @@ export const FAULTY_GRAPHS: readonly FaultyPipeline[] = [
     text: 'steps:\n  - {id: call, type: pipeline@1, inputs: {pipeline: {name: teller, version: 1}, parameters: {what: x}}}\n  - {id: count, type: pipeline@1, inputs: {pipeline: {name: counter, version: 1}, parameters: {jobs: 3}}}\nenvironments:\n  production: {steps: [{id: call, inputs: {parameters: {what: {secret: key}}}}]}\n',
     problems: [
       '5:5 secret-not-taken steps.call → Steps of this type take no secrets.',
-      '?6:5 sub-pipeline-fail-fast steps.count',
+      '?6:5 sub-pipeline-fail-fast steps.count → Say it in the outermost pipeline.',
     ],
   },
   {

@@ -15,7 +15,10 @@ export const FAULTY_WIRING: readonly FaultyPipeline[] = [
   {
     title: 'inputs that exclude each other',
     text: 'steps:\n  - {id: a, type: script@1, inputs: {source: ls, file: x}}\n  - {id: b, type: script@1, inputs: {}}\n',
-    problems: ['5:50 input-choice steps.a.inputs.file', '6:29 input-choice steps.b.inputs'],
+    problems: [
+      '5:50 input-choice steps.a.inputs.file → Keep exactly one of source, file.',
+      '6:29 input-choice steps.b.inputs → Give exactly one of source, file.',
+    ],
   },
   {
     title: 'literals of a wrong type or out of range',
@@ -51,7 +54,7 @@ export const FAULTY_WIRING: readonly FaultyPipeline[] = [
     text: 'steps:\n  - {id: build, type: build@1, inputs: {source: x}}\n  - {id: mid, type: scan@1, needs: [build]}\n  - {id: b, type: build@1, needs: [mid], inputs: {source: {ref: steps.build.outputs.digest}}}\n  - {id: c, type: build@1, inputs: {source: {ref: steps.build.outputs.digest}}}\n  - {id: d, type: build@1, inputs: {source: {cel: steps.d.outputs.digest}}}\n',
     problems: [
       '8:51 output-before-it-exists steps.c.inputs.source.ref → Add build to the needs of c.',
-      '9:51 output-of-itself steps.d.inputs.source.cel',
+      '9:51 output-of-itself steps.d.inputs.source.cel → Read what a step before it gives, or write the value here.',
     ],
   },
   {
@@ -71,7 +74,7 @@ export const FAULTY_WIRING: readonly FaultyPipeline[] = [
     text: 'parameters:\n  name: {schema: {type: string}}\n  count: {schema: {type: integer}}\nsteps:\n  - {id: a, type: scan@1}\n',
     parameters: { count: 'x', colour: 1 },
     problems: [
-      '5:3 parameter-unknown parameters',
+      '5:3 parameter-unknown parameters → Known are name and count.',
       '5:9 parameter-missing parameters.name → Give name, or a default.',
       '6:10 parameter-invalid parameters.count → It must be a whole number.',
     ],
@@ -110,7 +113,7 @@ export const FAULTY_WIRING: readonly FaultyPipeline[] = [
       '?10:57 matrix-minimum-unused steps.d.matrix.minimum → Add `policy: minimum`, or take it out.',
       '?11:48 matrix-empty steps.e.matrix.over.ref → Give it a default that has members.',
       '12:48 matrix-not-a-list steps.f.matrix.over.ref → Name an output or a parameter that is a list.',
-      '13:48 reference-invalid steps.g.matrix.over.ref',
+      '13:48 reference-invalid steps.g.matrix.over.ref → Name an output or a parameter that is a list.',
     ],
   },
   {
@@ -128,11 +131,11 @@ export const FAULTY_WIRING: readonly FaultyPipeline[] = [
     text: "steps:\n  - {id: a, type: scan@1, if: 1 + 1}\n  - {id: b, type: scan@1, if: 'release.name == '}\n  - id: c\n    type: scan@1\n    needs: [a]\n    if: >-\n      release.name == \"x\" &&\n      relase.name == \"y\"\n  - id: d\n    type: scan@1\n    if: |\n      // first\n      steps.c.outcome == 'failed'\n  - {id: e, type: scan@1, if: \"release.name == \\\"x\\\" && foo\"}\n  - {id: f, type: scan@1, if: 'release.name == ''x'' && foo(1)'}\n",
     problems: [
       '5:31 cel-not-boolean steps.a.if → Compare it, as in `parameters.count > 0`.',
-      '6:48 cel-syntax steps.b.if',
+      '6:48 cel-syntax steps.b.if → Complete it, as in `release.name == "x"`: texts stand in quotes.',
       '12:7 cel-variable-unknown steps.c.if → Write release.',
       '17:7 output-before-it-exists steps.d.if → Add c to the needs of d.',
-      '18:57 cel-variable-unknown steps.e.if',
-      '19:57 cel-function-unknown steps.f.if',
+      '18:57 cel-variable-unknown steps.e.if → Write "foo" where a text is meant. Known are steps, parameters, promotion, release and environment.',
+      '19:57 cel-function-unknown steps.f.if → Call one of those, as it is called there.',
     ],
   },
   {
@@ -178,7 +181,7 @@ export const FAULTY_WIRING: readonly FaultyPipeline[] = [
       '12:43 cel-not-boolean steps.d.if → Compare it, as in `steps.b.outcome == "succeeded"`.',
       '14:62 outcome-unknown steps.f.if → Write "succeeded".',
       '15:76 outcome-unknown steps.g.if → Write "skipped".',
-      '16:83 outcome-unknown steps.h.inputs.source.cel',
+      '16:83 outcome-unknown steps.h.inputs.source.cel → Known are succeeded, partial, failed, skipped, cancelled and reverted.',
     ],
   },
 ];

@@ -33,6 +33,7 @@ export const SAMPLE_PIPELINES: ReadonlyMap<string, PipelineTemplate> = new Map(
       ],
       failFast: false,
     }),
+    pipeline('slow', { steps: [{ id: 'rest', type: 'wait@1', inputs: { seconds: 60 } }] }),
     pipeline('loop', {
       steps: [
         { id: 'again', type: 'pipeline@1', inputs: { pipeline: { name: 'loop', version: 1 } } },

@@ -14,6 +14,7 @@ function sample(type: string, own: Partial<StepType> = {}): StepType {
     version: 1,
     title: `Sample of ${type}.`,
     kind: 'activity',
+    queue: 'control',
     inputs: object({}),
     outputs: object({}),
     timeoutSeconds: 60,
@@ -37,7 +38,7 @@ export const SAMPLE_STEP_TYPES: StepTypes = new Map(
     sample('scan'),
     sample('plan'),
     sample('gate'),
-    sample('approval', { kind: 'control' }),
+    sample('approval', { kind: 'control', queue: null }),
     sample('build', {
       inputs: object(
         {
@@ -83,6 +84,7 @@ export const SAMPLE_STEP_TYPES: StepTypes = new Map(
     }),
     sample('pipeline', {
       kind: 'control',
+      queue: null,
       inputs: object(
         {
           pipeline: object(

@@ -5,11 +5,11 @@ import { completeStep } from '../render/complete.ts';
 import type { DraftStep } from '../render/draft.ts';
 import { pipelineOrigin } from '../render/origin.ts';
 import { passedWithPromotion } from '../render/parameters.ts';
-import { beginRendering, type Rendering } from '../render/rendering.ts';
+import { adviceOf, beginRendering, type Rendering } from '../render/rendering.ts';
 import { shortenIds } from '../render/shorten-ids.ts';
 import { refuseUnsoundSteps } from '../render/sound.ts';
-import { write } from './check.ts';
 import { checkChanges } from './check-effects.ts';
+import { checkDeadline } from './check-timeouts.ts';
 import { type CheckRoom, checkValues, openCheck } from './open-check.ts';
 import type { Report } from './report.ts';
 import { type Variant, type VariantStep, variantOf } from './variant.ts';
@@ -92,6 +92,8 @@ function checkOne(room: CheckRoom, environment: string | null): number {
   );
   checkChanges(check);
   checkValues(check, room.expressions);
+  // How long it lasts is known only now: what is doubtful about that stands nowhere else.
+  checkDeadline({ ...check, report: callersReport(report, own, true) });
   answer();
   return steps.length;
 }
@@ -144,8 +146,12 @@ function placedStep(
   };
 }
 
-/** Says what is wrong in a sub-pipeline of the step that calls it; what is only doubtful is said where it stands. */
-function callersReport(report: Report, own: Variant): Report {
+/**
+ * Says what is wrong in a sub-pipeline of the step that calls it; what is only doubtful is said where it stands.
+ *
+ * @param saysDoubts true: what is doubtful is said of the step that calls, too
+ */
+function callersReport(report: Report, own: Variant, saysDoubts = false): Report {
   return {
     ...report,
     say: ({ where, ...said }) => {
@@ -154,7 +160,7 @@ function callersReport(report: Report, own: Variant): Report {
         report.say(where === undefined ? said : { ...said, where });
         return;
       }
-      if (said.severity === 'warning') return;
+      if (said.severity === 'warning' && !saysDoubts) return;
       const outer = own.steps[Number(index)];
       const name = outer === undefined ? '' : `In the sub-pipeline of step ${outer.id}: `;
       report.say({ ...said, message: `${name}${said.message}`, path: outer?.place() ?? ['steps'] });
@@ -168,13 +174,14 @@ function sayRendered(
   own: Variant,
   callers: ReadonlyMap<string, VariantStep | null>,
 ): void {
-  for (const { code, severity, message, suggestion, at } of problems) {
+  for (const problem of problems) {
+    const { code, severity, message, at } = problem;
     const path = placeOf(at.path, own, callers);
     report.say({
       code,
       path,
       message,
-      suggestion: suggestion === null ? null : write(suggestion),
+      suggestion: adviceOf(problem),
       ...(severity === 'warning' ? { severity } : {}),
     });
   }

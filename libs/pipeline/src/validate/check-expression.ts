@@ -1,7 +1,7 @@
 import { describeSchema, STEP_OUTCOMES, type ValueSchema } from '@sluice/domain';
 import { type CelExpression, type CelProblem, compileCel, referencesOf } from '@sluice/pure';
 import type { ValuePath } from '../parse/positioned-node.ts';
-import { type Check, write } from './check.ts';
+import { type Check, knownAre, write } from './check.ts';
 import { checkReference } from './check-reference.ts';
 import { type ConditionNode, childrenOf, pathOfNode } from './condition.ts';
 import { REFERENCE_ROOTS, referenceOfPath } from './reference.ts';
@@ -44,14 +44,9 @@ export function checkExpression(
     const sentence = /[.!?]$/.test(message) ? message : `${message}.`;
     const name = source.slice(offset, offset + length);
     const suggestion =
-      code === 'cel-not-boolean'
-        ? 'Compare it, as in `parameters.count > 0`.'
-        : code === 'cel-variable-unknown'
-          ? name === 'matrix'
-            ? 'Give the step a matrix.'
-            : write(check.report.nearest(name, REFERENCE_ROOTS))
-          : null;
-    check.report.say({ code, path, message: sentence, suggestion, where: offset });
+      code === 'cel-variable-unknown' ? variableAdvice(check, name, hasMatrix) : ADVICE[code];
+    const said = suggestion ?? 'Write the expression otherwise.';
+    check.report.say({ code, path, message: sentence, suggestion: said, where: offset });
     return null;
   }
   checkOutcomes(check, compiled.tree, path);
@@ -72,6 +67,29 @@ export function checkExpression(
   }
   return KINDS.find(([type]) => type.test(compiled.type))?.[1] ?? null;
 }
+
+/** What to do about a variable that there is not. */
+function variableAdvice(check: Check, name: string, hasMatrix: boolean): string {
+  if (name === 'matrix') return 'Give the step a matrix.';
+  const best = write(check.report.nearest(name, REFERENCE_ROOTS));
+  if (best !== null) return best;
+  const roots = REFERENCE_ROOTS.filter((root) => hasMatrix || root !== 'matrix');
+  return `Write "${name.slice(0, 40)}" where a text is meant. ${knownAre(roots, '')}`;
+}
+
+/** What to do where an expression does not compile; the message says where and why. */
+const ADVICE: Readonly<Partial<Record<CelProblem['code'], string>>> = {
+  'cel-not-boolean': 'Compare it, as in `parameters.count > 0`.',
+  'cel-syntax': 'Complete it, as in `release.name == "x"`: texts stand in quotes.',
+  'cel-function-unknown': 'Call one of those, as it is called there.',
+  'cel-function-forbidden':
+    'Do without it, or let a script make the value and give it as an output.',
+  'cel-literal-forbidden': 'Write a text in quotes, an integer or a double.',
+  'cel-type-mismatch': 'Make both sides of one type, as with string(…), int(…) or double(…).',
+  'cel-too-long': 'Make it shorter, or let a script make the value and give it as an output.',
+  'cel-too-deep': 'Make it flatter, or let a script make the value and give it as an output.',
+  'cel-too-many-nodes': 'Make it shorter, or let a script make the value and give it as an output.',
+};
 
 /** The whole expression, or what it negates, where that is a path and nothing more. */
 function bareNode(node: ConditionNode): ConditionNode | null {
@@ -150,7 +168,7 @@ function checkOutcome(check: Check, node: ConditionNode, path: ValuePath): void 
     code: 'outcome-unknown',
     path,
     message: `No step ends as ${JSON.stringify(node.args.slice(0, 40))}: outcomes are ${outcomes.join(', ')}.`,
-    suggestion: write(best === undefined ? undefined : `"${best}"`),
+    suggestion: write(best === undefined ? undefined : `"${best}"`) ?? knownAre(outcomes, ''),
     where: node.start,
   });
 }

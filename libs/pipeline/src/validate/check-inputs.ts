@@ -76,12 +76,13 @@ function checkNames(check: Check, each: VariantStep, type: StepType): void {
   }
   // Names that were not understood may be meant to be one of these.
   if (check.isLost(each.place('inputs'))) return;
-  for (const { segments, message } of findChoiceFaults(type, given)) {
+  for (const { segments, message, expected } of findChoiceFaults(type, given)) {
     const path = each.place('inputs', ...segments);
     report.say({
       code: 'input-choice',
       path,
       message: `Step ${each.id}: ${message}`,
+      suggestion: `${segments.length === 0 ? 'Give' : 'Keep'} ${expected}.`,
       where: 'key',
     });
   }
@@ -124,7 +125,10 @@ function checkInput(check: Check, expressions: Expressions, slot: Slot, value: I
         code: 'input-type',
         path: [...path, 'cel'],
         message: `The expression gives ${KIND_WORDS[kind]}, and input ${name} of ${each.step.type} is ${KIND_WORDS[schema.type]}.`,
-        suggestion: schema.type === 'string' ? 'Make a text of it with string(…).' : null,
+        suggestion:
+          schema.type === 'string'
+            ? 'Make a text of it with string(…).'
+            : `Write an expression that gives ${KIND_WORDS[schema.type]}.`,
       });
     }
   }

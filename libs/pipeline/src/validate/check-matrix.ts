@@ -1,8 +1,10 @@
 import { MAX_MATRIX_MEMBERS } from '@sluice/domain';
-import { type Check, write } from './check.ts';
+import type { Check } from './check.ts';
 import { checkReference } from './check-reference.ts';
 import { parseReference } from './reference.ts';
 import type { VariantStep } from './variant.ts';
+
+const LIST_ADVICE = 'Name an output or a parameter that is a list.';
 
 /** Matrices that have no members, too many, or fewer than must succeed. */
 export function checkMatrix(check: Check, each: VariantStep): void {
@@ -50,7 +52,7 @@ function checkMinimum(check: Check, each: VariantStep, members: number): void {
     code: 'matrix-minimum',
     path: each.place('matrix', 'minimum'),
     message: `${minimum} members of the matrix of step ${each.id} must succeed, and it has at most ${members}.`,
-    suggestion: write(String(members)),
+    suggestion: `Write ${members}.`,
   });
 }
 
@@ -62,7 +64,11 @@ function checkList(check: Check, each: VariantStep, text: string): void {
     const said =
       reference.kind === 'fault'
         ? reference
-        : { message: 'A matrix has no members before it begins.', suggestion: null, offset: 0 };
+        : {
+            message: 'A matrix has no members before it begins.',
+            suggestion: LIST_ADVICE,
+            offset: 0,
+          };
     const { message, suggestion, offset } = said;
     report.say({ code: 'reference-invalid', path, message, suggestion, where: offset });
     return;
@@ -75,7 +81,7 @@ function checkList(check: Check, each: VariantStep, text: string): void {
       code: 'matrix-not-a-list',
       path,
       message: `The matrix of step ${each.id} goes over ${text}, which is no list.`,
-      suggestion: 'Name an output or a parameter that is a list.',
+      suggestion: LIST_ADVICE,
     });
     return;
   }

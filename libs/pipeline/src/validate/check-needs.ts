@@ -1,4 +1,4 @@
-import { type Check, isNever, stepAt, whenOf, write } from './check.ts';
+import { type Check, idsBut, isNever, knownAre, stepAt, whenOf, write } from './check.ts';
 import { foldNeeds } from './step-graph.ts';
 import { findExpandedStep } from './sub-pipeline.ts';
 
@@ -11,7 +11,9 @@ export function checkTypesAndCycles(check: Check): void {
       code: 'step-type-unknown',
       path: each.place('type'),
       message: `Step ${each.id} is of type ${each.step.type}, and there is no such type.`,
-      suggestion: write(report.nearest(each.step.type, stepTypes.keys())),
+      suggestion:
+        write(report.nearest(each.step.type, stepTypes.keys())) ??
+        knownAre(stepTypes.keys(), 'Register the type.'),
     });
   }
   for (const cycle of graph.cycles) {
@@ -42,14 +44,12 @@ export function checkNeeds(check: Check): void {
         code: 'step-need-unknown',
         path: each.place('needs', at),
         message: `Step ${each.id} needs ${need}, and there is no such step.`,
-        suggestion: write(report.nearest(need, idsBut(check, each.id))),
+        suggestion:
+          write(report.nearest(need, idsBut(check, each.id))) ??
+          knownAre(idsBut(check, each.id), 'Take it out of the needs.'),
       });
     }
   }
-}
-
-function* idsBut(check: Check, own: string): Iterable<string> {
-  for (const id of check.variant.byId.keys()) if (id !== own) yield id;
 }
 
 /** Steps that can never run, and steps that wait for something that can never come. */

@@ -1,6 +1,6 @@
 import { findSchemaFaults, findValueFaults } from '@sluice/domain';
 import type { ValuePath } from '../parse/positioned-node.ts';
-import { type Check, write } from './check.ts';
+import { type Check, knownAre, write } from './check.ts';
 
 /** Parameters: schemas that make no sense, defaults and values that don't fit, unknown ones, and those without any value. */
 export function checkParameters(check: Check): void {
@@ -53,7 +53,7 @@ function checkNames(check: Check): void {
         code: 'parameter-unknown',
         path: valuePlace(check, environment, name),
         message: `The pipeline has no parameter ${name}.`,
-        suggestion: write(report.nearest(name, variant.parameters.keys())),
+        suggestion: parameterAdvice(check, name),
         where: 'key',
       });
     }
@@ -64,9 +64,14 @@ function checkNames(check: Check): void {
       code: 'parameter-unknown',
       path: ['parameters'],
       message: `${name} is given, and the pipeline has no parameter of that name.`,
-      suggestion: write(report.nearest(name, variant.parameters.keys())),
+      suggestion: parameterAdvice(check, name),
     });
   }
+}
+
+function parameterAdvice({ report, variant }: Check, name: string): string {
+  const best = report.nearest(name, variant.parameters.keys());
+  return write(best) ?? knownAre(variant.parameters.keys(), 'Take it out.');
 }
 
 function valuePlace(check: Check, environment: string, name: string): ValuePath {

@@ -1,6 +1,6 @@
 import type { ValueSchema } from '@sluice/domain';
 import type { ValuePath } from '../parse/positioned-node.ts';
-import { type Check, whenOf, write } from './check.ts';
+import { type Check, idsBut, knownAre, whenOf, write } from './check.ts';
 import { guardOf } from './guard.ts';
 import type { Reference } from './reference.ts';
 import { outputsOf, type ReferencedStep, typeOfReference } from './reference-type.ts';
@@ -55,6 +55,7 @@ export function checkReference(check: Check, placed: PlacedReference): ValueSche
           code: 'output-of-itself',
           path,
           message: `Step ${reader.id} reads ${placed.text}, which is there only when it has ended.`,
+          suggestion: 'Read what a step before it gives, or write the value here.',
           where: offset,
         });
         return null;
@@ -84,7 +85,9 @@ function sayUnknownStep(check: Check, placed: PlacedReference, id: string): null
     code: 'step-reference-unknown',
     path: placed.path,
     message: `Step ${placed.reader.id} reads ${placed.text}, and there is no step ${id}.`,
-    suggestion: write(best === undefined ? undefined : placed.text.replace(id, best)),
+    suggestion:
+      write(best === undefined ? undefined : placed.text.replace(id, best)) ??
+      knownAre(idsBut(check, placed.reader.id), `Add a step ${id}, or take this out.`),
     where: placed.offset,
   });
   return null;
@@ -113,7 +116,9 @@ function hasOutput(
     code: 'output-unknown',
     path: placed.path,
     message: `Step ${step.id} (${step.type}) has no output ${name}; it ${has}.`,
-    suggestion: write(best === undefined ? undefined : placed.text.replace(name, best)),
+    suggestion:
+      write(best === undefined ? undefined : placed.text.replace(name, best)) ??
+      knownAre(known, 'Read what another step gives, or take this out.'),
     where: placed.offset,
   });
   return false;

@@ -1,4 +1,4 @@
-import { defaultTimeoutSeconds, durationOf } from '@sluice/domain';
+import { defaultTimeoutSeconds, durationOf, inputForm } from '@sluice/domain';
 import { type Check, stepAt } from './check.ts';
 import { constantInputs } from './reference-type.ts';
 import { foldNeeds } from './step-graph.ts';
@@ -39,23 +39,29 @@ export function checkTimeouts(check: Check): void {
       });
     }
   }
-  if (check.deadlineSeconds !== null) checkDeadline(check, check.deadlineSeconds);
+  // With sub-pipelines it is checked when their steps stand in their places.
+  if (!variant.steps.some(({ type }) => type?.type === 'pipeline')) checkDeadline(check);
 }
 
-function checkDeadline(check: Check, deadline: number): void {
+/** Whether the longest chain of steps fits into the time that the promotion has. */
+export function checkDeadline(check: Check): void {
+  const deadline = check.deadlineSeconds;
+  if (deadline === null) return;
   const chains = [
     {
       code: 'deadline-cannot-hold',
       severity: undefined,
       secondsOf: (each: VariantStep) =>
-        each.type === undefined ? 0 : (durationOf(each.type, constantInputs(each.step)) ?? 0),
+        each.type === undefined ? 0 : (durationOf(each.type, knownInputs(check, each)) ?? 0),
       says: (id: string, sum: number) =>
         `The steps up to ${id} last ${sum} seconds at least; the promotion ends after ${deadline}.`,
     },
     {
       code: 'deadline-may-not-hold',
       severity: 'warning' as const,
-      secondsOf: (each: VariantStep) => timeoutOf(each) * roundsOf(each),
+      // What people take to decide is not counted.
+      secondsOf: (each: VariantStep) =>
+        each.type?.type === 'approval' ? 0 : timeoutOf(each) * roundsOf(each),
       says: (id: string, sum: number) =>
         `The timeouts of the steps up to ${id} come to ${sum} seconds; the promotion ends after ${deadline}.`,
     },
@@ -83,6 +89,22 @@ function checkDeadline(check: Check, deadline: number): void {
     }
     if (beyond.length > 0) return;
   }
+}
+
+/** Inputs that stand in the pipeline, and those that are a parameter whose value is settled. */
+function knownInputs(check: Check, { step }: VariantStep): Readonly<Record<string, unknown>> {
+  const { parameters: given, variant } = check;
+  if (given === null) return constantInputs(step);
+  const wired = Object.entries(step.inputs ?? {}).flatMap(([input, value]) => {
+    const form = inputForm(value);
+    const name = form.kind === 'ref' ? /^parameters\.([^.]+)$/.exec(form.text)?.[1] : undefined;
+    if (name === undefined) return [];
+    const settled = Object.hasOwn(given, name)
+      ? given[name]
+      : (variant.environmentValues.get(name) ?? variant.parameters.get(name)?.default);
+    return [[input, settled] as const];
+  });
+  return { ...constantInputs(step), ...Object.fromEntries(wired) };
 }
 
 function timeoutOf({ type, step }: VariantStep): number {

@@ -50,3 +50,23 @@ export function isNever({ step }: VariantStep): boolean {
 export function write(name: string | undefined): string | null {
   return name === undefined ? null : `Write ${name}.`;
 }
+
+/** Names that a suggestion lists at most. */
+const MAX_LISTED = 10;
+
+/** A suggestion that lists what there is, the first of it; `otherwise` where there is nothing. Looks at no more than it lists. */
+export function knownAre(names: Iterable<string>, otherwise: string): string {
+  const shown: string[] = [];
+  for (const name of names) {
+    if (shown.length === MAX_LISTED) return `Known are ${shown.join(', ')} and others.`;
+    shown.push(name);
+  }
+  const last = shown.pop();
+  if (last === undefined) return otherwise;
+  return shown.length === 0 ? `Known is ${last}.` : `Known are ${shown.join(', ')} and ${last}.`;
+}
+
+/** Ids of all steps but one, in the order of the pipeline. */
+export function* idsBut({ variant }: Pick<Check, 'variant'>, own: string): Iterable<string> {
+  for (const { id } of variant.steps) if (id !== own) yield id;
+}

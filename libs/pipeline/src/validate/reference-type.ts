@@ -14,10 +14,11 @@ import type { VariantStep } from './variant.ts';
 
 /** What facts are; a text of another length would never fit an input that is bounded. */
 const FACT_TYPES: Readonly<Record<string, ValueSchema>> = {
-  'promotion.id': { type: 'string', maxLength: 64 },
+  // `<environment>/<number>`.
+  'promotion.id': { type: 'string', maxLength: 74 },
   'promotion.environment': { type: 'string', format: 'name' },
   'promotion.kind': { type: 'string', enum: ['promote', 'rollback'] },
-  'release.id': { type: 'string', maxLength: 64 },
+  'release.id': { type: 'string', format: 'digest' },
   'release.name': { type: 'string', format: 'name' },
   'release.version': { type: 'string', minLength: 1, maxLength: 128 },
   'environment.name': { type: 'string', format: 'name' },

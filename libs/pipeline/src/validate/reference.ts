@@ -13,7 +13,7 @@ export type Reference =
 export interface ReferenceFault {
   readonly kind: 'fault';
   readonly message: string;
-  readonly suggestion: string | null;
+  readonly suggestion: string;
   /** UTF-16 units from the text's start. */
   readonly offset: number;
 }
@@ -46,7 +46,7 @@ function readPath(
   const [root = '', first = '', second = '', third = ''] = parts;
   const offsetOf = (index: number): number =>
     parts.slice(0, index).reduce((sum, part) => sum + part.length + 1, 0);
-  const fault = (index: number, message: string, suggestion: string | null): ReferenceFault => ({
+  const fault = (index: number, message: string, suggestion: string): ReferenceFault => ({
     kind: 'fault',
     message,
     suggestion,
@@ -58,9 +58,13 @@ function readPath(
     const where =
       index === 0 ? 'A reference begins with' : `Behind ${parts.slice(0, index).join('.')} stands`;
     const message = `${where} ${known.join(', ')}; ${found === '' ? 'nothing is there' : `${found} is none of them`}.`;
+    const before = parts.slice(0, index);
     const mended =
-      best === undefined ? null : [...parts.slice(0, index), best, ...parts.slice(index + 1)];
-    return fault(index, message, mended === null ? null : `Write ${mended.join('.')}.`);
+      best === undefined
+        ? known.map((name) => [...before, name].join('.')).join(' or ')
+        : [...before, best, ...parts.slice(index + 1)].join('.');
+    const verb = best === undefined && index === 0 ? 'Begin with' : 'Write';
+    return fault(index, message, `${verb} ${mended}.`);
   };
   const length = (wanted: number): ReferenceFault | null =>
     parts.length === wanted
@@ -71,15 +75,27 @@ function readPath(
           `Write ${parts.slice(0, wanted).join('.')}, or use cel.`,
         );
   if (root === 'steps') {
-    if (first === '') return fault(1, 'Behind steps stands the id of a step.', null);
+    if (first === '') {
+      const next = 'Write steps.<id>.outputs.<name>.';
+      return fault(1, 'Behind steps stands the id of a step.', next);
+    }
     if (second === 'outcome') return length(3) ?? { kind: 'outcome', step: first };
     if (second !== 'outputs') return among(2, ['outputs', 'outcome']);
-    if (third === '')
-      return fault(3, `Behind ${parts.slice(0, 3).join('.')} stands the name of an output.`, null);
+    if (third === '') {
+      const outputs = parts.slice(0, 3).join('.');
+      return fault(
+        3,
+        `Behind ${outputs} stands the name of an output.`,
+        `Write ${outputs}.<name>.`,
+      );
+    }
     return length(4) ?? { kind: 'output', step: first, name: third };
   }
   if (root === 'parameters') {
-    if (first === '') return fault(1, 'Behind parameters stands the name of a parameter.', null);
+    if (first === '') {
+      const next = 'Write parameters.<name>.';
+      return fault(1, 'Behind parameters stands the name of a parameter.', next);
+    }
     return length(2) ?? { kind: 'parameter', name: first };
   }
   if (root === 'matrix') {

@@ -8,7 +8,8 @@ export interface Said {
   readonly code: string;
   readonly path: ValuePath;
   readonly message: string;
-  readonly suggestion?: string | null | undefined;
+  /** What to write or to do instead. */
+  readonly suggestion: string;
   readonly severity?: 'warning';
   /** `key`: the place of the member's name. A number: UTF-16 units into the text value. */
   readonly where?: 'key' | number;
@@ -54,7 +55,7 @@ export function createReport(
         code,
         severity: severity ?? 'error',
         message: environment === null ? message : `In environment ${environment}: ${message}`,
-        suggestion: suggestion ?? null,
+        suggestion,
         at,
       });
     },

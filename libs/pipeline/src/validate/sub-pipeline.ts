@@ -7,8 +7,8 @@ import {
   type StepTemplate,
 } from '@sluice/domain';
 import { inherit } from '../render/inherit.ts';
-import { beginRendering, type Pipelines } from '../render/rendering.ts';
-import { type Check, write } from './check.ts';
+import { beginRendering, PIPELINE_UNKNOWN_ADVICE, type Pipelines } from '../render/rendering.ts';
+import { type Check, knownAre, write } from './check.ts';
 import type { VariantStep } from './variant.ts';
 
 /** The pipeline that a step runs, `name@version`; undefined for other steps, and where it isn't named. */
@@ -31,7 +31,7 @@ export function subPipelineName(step: StepTemplate): string | undefined {
 interface SubPipelineFault {
   readonly code: string;
   readonly message: string;
-  readonly suggestion?: string | null;
+  readonly suggestion: string;
 }
 
 /** Sizes of pipelines with all that they contain; found once for each. */
@@ -54,7 +54,8 @@ export function checkSubPipelines(check: Check): void {
     if (!pipelines.has(name) && name !== self) {
       const best = report.nearest(name, pipelines.keys());
       const message = `Step ${each.id} runs pipeline ${name}, and there is no such pipeline.`;
-      report.say({ code: 'pipeline-unknown', path, message, suggestion: best && `Name ${best}.` });
+      const suggestion = best === undefined ? PIPELINE_UNKNOWN_ADVICE : `Name ${best}.`;
+      report.say({ code: 'pipeline-unknown', path, message, suggestion });
       continue;
     }
     const size = sizeOf(name, [self], check, sizes);
@@ -97,7 +98,7 @@ function sizeOf(
   }
   if (!check.pipelines.has(name)) {
     const message = `${within.at(-1)} runs pipeline ${name}, and there is no such pipeline.`;
-    return { code: 'pipeline-unknown', message };
+    return { code: 'pipeline-unknown', message, suggestion: PIPELINE_UNKNOWN_ADVICE };
   }
   let steps = 0;
   let depth = 1;
@@ -172,7 +173,9 @@ function checkPassed(check: Check, each: VariantStep, target: PipelineTemplate |
       code: 'parameter-unknown',
       path: each.place('inputs', 'parameters', ...inLiteral, name),
       message: `Pipeline ${target?.name}@${target?.version} has no parameter ${name}.`,
-      suggestion: write(check.report.nearest(name, declared.parameters.keys())),
+      suggestion:
+        write(check.report.nearest(name, declared.parameters.keys())) ??
+        knownAre(declared.parameters.keys(), 'Take it out.'),
       where: 'key',
     });
   }

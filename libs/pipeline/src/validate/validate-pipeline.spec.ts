@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals';
+import type { StepType } from '@sluice/domain';
 import { FAULTY_FORMS } from '../testing/faulty-forms.ts';
 import { FAULTY_GRAPHS } from '../testing/faulty-graphs.ts';
 import { type FaultyPipeline, textOf } from '../testing/faulty-pipeline.ts';
@@ -28,6 +29,13 @@ test.each(cases.map((faulty) => [faulty.title, faulty] as const))('%s', (_title,
   expect(said(faulty)).toEqual(faulty.problems);
 });
 
+test('every problem of the table says what to write or to do', () => {
+  const silent = cases.flatMap(({ title, problems }) =>
+    problems.filter((problem) => !/ → \S.*\.$/.test(problem)).map((problem) => [title, problem]),
+  );
+  expect(silent).toEqual([]);
+});
+
 test('every text of the table is refused or warned of, but for the sound one', () => {
   const silent = cases.filter(({ problems }) => problems.length === 0);
   expect(silent.map(({ title }) => title)).toEqual(['nothing is wrong']);
@@ -39,9 +47,32 @@ test('a message names the step, the file and what is wrong', () => {
     code: 'step-need-unknown',
     severity: 'error',
     message: 'Step b needs a, and there is no such step.',
-    suggestion: null,
+    suggestion: 'Take it out of the needs.',
     at: { file: 'x.yaml', line: 5, column: 35, path: 'steps.b.needs.0' },
   });
+});
+
+test('a fact is as long as it can be: what takes less does not take it', () => {
+  const script = SAMPLE_STEP_TYPES.get('script@1') as StepType;
+  const codes = (inputs: string, maxLength = 4096): readonly string[] => {
+    const properties = {
+      ...script.inputs.properties,
+      label: { type: 'string' as const, maxLength },
+    };
+    const own = { ...script, inputs: { ...script.inputs, properties } };
+    const stepTypes = new Map([...SAMPLE_STEP_TYPES, ['script@1', own] as const]);
+    const text = textOf({
+      text: `steps:\n  - {id: a, type: script@1, inputs: {source: x, ${inputs}}}\n`,
+    });
+    return checkPipeline(text, { ...options, stepTypes }).problems.map(({ code }) => code);
+  };
+  const longest = `${'e'.repeat(63)}/${2 ** 31 - 1}`.length;
+  const id = 'label: {ref: promotion.id}';
+  const warned = codes('label: y');
+  expect(codes(id, longest)).toEqual(warned);
+  expect(codes(id, longest - 1)).toEqual(['input-type', ...warned]);
+  expect(codes('digest: {ref: release.id}')).toEqual(warned);
+  expect(codes('label: {ref: release.id}', 70)).toEqual(['input-type', ...warned]);
 });
 
 test('sub-pipelines deeper than eight are refused, eight are taken', () => {

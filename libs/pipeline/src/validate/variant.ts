@@ -8,7 +8,7 @@ import type {
 import type { ValuePath } from '../parse/positioned-node.ts';
 import { type Inherited, inherit } from '../render/inherit.ts';
 import { environmentOrigin, type Origin, pipelineOrigin } from '../render/origin.ts';
-import { beginRendering, type Pipelines } from '../render/rendering.ts';
+import { adviceOf, beginRendering, type Pipelines } from '../render/rendering.ts';
 import type { Report } from './report.ts';
 
 /** A step of a pipeline with all that it inherits, and where its members stand in the text. */
@@ -48,10 +48,11 @@ export function variantOf(
 ): Variant | null {
   const rendering = beginRendering(pipelines, environment ?? undefined);
   const inherited = inherit(rendering, template, '');
-  for (const { code, message, suggestion, at } of rendering.problems) {
+  for (const problem of rendering.problems) {
     // What is wrong with the lists themselves is said with its places by the check of overrides.
-    if (at.path !== 'extends') continue;
-    report.say({ code, path: ['extends'], message, suggestion: suggested(suggestion) });
+    if (problem.at.path !== 'extends') continue;
+    const { code, message } = problem;
+    report.say({ code, path: ['extends'], message, suggestion: adviceOf(problem) });
   }
   if (inherited === null) return null;
   const places = createPlaces(template, environment);
@@ -79,8 +80,6 @@ export function variantOf(
     ),
   };
 }
-
-const suggested = (name: string | null): string | null => (name === null ? null : `Write ${name}.`);
 
 function parametersOf(inherited: Inherited): Variant['parameters'] {
   return new Map([...inherited.parameters].map(([name, { template }]) => [name, template]));

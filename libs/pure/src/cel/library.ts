@@ -19,29 +19,35 @@ const OWN_METHODS: ReadonlySet<string> = new Set(['lowerAscii', 'upperAscii']);
 /** What the own function of a method is called, after the method's name. */
 const OWN_SUFFIX = 'Only';
 
+/** Made with the first expression: a workflow evaluates this module whenever it starts, and most have no conditions. */
+let environment: Environment | undefined;
+
 /**
  * The one environment of all expressions. Variables are not declared in it (the walk over the tree knows them), so that none has to be
  * made per pipeline.
  */
-const ENVIRONMENT = new Environment({
-  unlistedVariablesAreDyn: true,
-  homogeneousAggregateLiterals: false,
-  enableOptionalTypes: false,
-  limits: {
-    maxAstNodes: MAX_CEL_NODES,
-    maxDepth: MAX_CEL_DEPTH,
-    maxListElements: MAX_CEL_NODES,
-    maxMapEntries: MAX_CEL_NODES,
-    maxCallArguments: 8,
-  },
-})
-  // The library's own ones fold all of Unicode, by the tables of the JavaScript engine, which change with its version.
-  .registerFunction('string.lowerAsciiOnly(): string', lowerAscii, { async: false })
-  .registerFunction('string.upperAsciiOnly(): string', upperAscii, { async: false });
+function environmentOfAll(): Environment {
+  environment ??= new Environment({
+    unlistedVariablesAreDyn: true,
+    homogeneousAggregateLiterals: false,
+    enableOptionalTypes: false,
+    limits: {
+      maxAstNodes: MAX_CEL_NODES,
+      maxDepth: MAX_CEL_DEPTH,
+      maxListElements: MAX_CEL_NODES,
+      maxMapEntries: MAX_CEL_NODES,
+      maxCallArguments: 8,
+    },
+  })
+    // The library's own ones fold all of Unicode, by the tables of the JavaScript engine, which change with its version.
+    .registerFunction('string.lowerAsciiOnly(): string', lowerAscii, { async: false })
+    .registerFunction('string.upperAsciiOnly(): string', upperAscii, { async: false });
+  return environment;
+}
 
 /** Parses only. Throws the library's `ParseError`. */
 export function parseCel(source: string): ParseResult {
-  return ENVIRONMENT.parse(source);
+  return environmentOfAll().parse(source);
 }
 
 /** A method's name as the source has it, after {@link adaptCall} too. */

@@ -8,8 +8,8 @@ import { compileCel } from '../cel/compile.ts';
 import { PIPELINE_VARIABLES } from './pipeline-scope.ts';
 
 /**
- * Outputs that the interpreter itself must know, by step: those that conditions and matrices read, and inputs of control steps. Everything
- * else is read where a step executes, and never stands in a history. An expression that reads all of a step's outputs asks for `*`.
+ * Outputs that the interpreter itself must know, by step: those that conditions read, and inputs of control steps. Everything else is read
+ * where a step executes or its matrix is expanded, and never stands in a history. An expression that reads all of a step's outputs asks for `*`.
  * @param isControl of a step's type
  */
 export function findConditionReads(
@@ -29,12 +29,11 @@ export function findConditionReads(
 }
 
 function pathsOf(
-  { type, inputs, matrix, if: condition }: ResolvedStep,
+  { type, inputs, if: condition }: ResolvedStep,
   isControl: (type: string) => boolean,
 ): readonly (readonly string[])[] {
   const paths: (readonly string[])[] = [];
   if (condition !== undefined) paths.push(...pathsOfCel(condition));
-  if (matrix !== undefined && 'ref' in matrix.over) paths.push(matrix.over.ref.split('.'));
   if (isControl(type)) paths.push(...findInputReads(inputs));
   return paths;
 }

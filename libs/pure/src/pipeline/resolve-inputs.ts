@@ -1,6 +1,7 @@
 import { type InputValue, inputForm, type JsonValue } from '@sluice/domain';
 import { compileCel } from '../cel/compile.ts';
 import { evaluateCel, evaluateCondition } from '../cel/evaluate.ts';
+import type { CelProblemCode } from '../cel/problem.ts';
 import { PIPELINE_VARIABLES, type PipelineScope } from './pipeline-scope.ts';
 
 /** Why something that is wired cannot be found; `code` is stable, `message` names the input and what to do. */
@@ -47,7 +48,7 @@ function resolveInput(
       const compiled = compileCel(form.text, { variables: PIPELINE_VARIABLES });
       const result = compiled.ok ? evaluateCel(compiled, variablesOf(scope)) : compiled;
       if (result.ok) return result;
-      return problem(result.code, `Input ${name}: ${result.message}.`);
+      return problem(result.code, `Input ${name}: ${result.message}. ${adviceOf(result.code)}`);
     }
   }
 }
@@ -80,7 +81,14 @@ export function evaluateIf(
   const compiled = compileCel(expression, { variables: PIPELINE_VARIABLES, expects: 'boolean' });
   const result = compiled.ok ? evaluateCondition(compiled, variablesOf(scope)) : compiled;
   if (result.ok) return result;
-  return problem('condition-unevaluable', `\`${expression}\`: ${result.message}.`);
+  const message = `\`${expression}\`: ${result.message}. ${adviceOf(result.code)}`;
+  return problem('condition-unevaluable', message);
+}
+
+function adviceOf(code: CelProblemCode): string {
+  return code === 'cel-member-missing'
+    ? 'Read what may be missing behind has().'
+    : 'Mend the expression, or give it other values.';
 }
 
 /** `matrix` is declared for every expression; without a member it is null. */

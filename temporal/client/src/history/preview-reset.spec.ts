@@ -72,6 +72,9 @@ describe('a reset', () => {
     ]);
     expect(codesOf(await preview('promotion-cancelled', 4))).toContain('cancel-stands');
     expect(codesOf(await preview('promotion-cancelled-superseded', 4))).toContain('superseded');
+    expect(codesOf(await preview('promotion-reverted-course-resumed', 4))).toContain(
+      'put-back-stands',
+    );
     expect(codesOf(await preview('promotion-denied', 4))).not.toContain('targets-touched');
   });
 

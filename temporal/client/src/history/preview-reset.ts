@@ -185,6 +185,11 @@ function warningsOf(dropped: readonly HistoryEvent[], touchesTarget: boolean): r
       message:
         'Targets may have been changed after this event: they stay as they are until its step runs again.',
     },
+    dropped.some(isCompensation) && {
+      code: 'put-back-stands',
+      message:
+        'Steps were put back after this event: they stay so, and count as done in the new run. Promote again instead.',
+    },
     has((event) => event.timerStartedEventAttributes) && {
       code: 'deadlines-anew',
       message:
@@ -197,6 +202,10 @@ function warningsOf(dropped: readonly HistoryEvent[], touchesTarget: boolean): r
     },
   ];
   return found.filter((warning) => warning !== undefined && warning !== false);
+}
+
+function isCompensation({ activityTaskScheduledEventAttributes: one }: HistoryEvent): boolean {
+  return one?.activityType?.name === 'compensateStep';
 }
 
 function closeOf(event: HistoryEvent): unknown {

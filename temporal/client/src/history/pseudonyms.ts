@@ -8,6 +8,8 @@ export class Pseudonyms {
   readonly #people = new Map<string, string>();
   readonly #keys = new Map<string, string>();
   readonly #members = new Map<string, string>();
+  readonly #texts = new Map<string, string>();
+  #textCount = 0;
 
   /** `person-1`; a prefix that says what it is stays. */
   person(name: string): string {
@@ -19,6 +21,23 @@ export class Pseudonyms {
   /** `member-1`, for a name that somebody chose for a label, a setting or the like. */
   member(name: string): string {
     return renamed(this.#members, name, 'member');
+  }
+
+  /**
+   * `text-1`, for a text that conditions may compare: the same for the same, and none of those that stay.
+   * @param kept texts that are shown as they are
+   */
+  text(text: string, kept: ReadonlySet<string>): string {
+    if (text === '' || kept.has(text)) return text;
+    const found = this.#texts.get(text);
+    if (found !== undefined) return found;
+    let made: string;
+    do {
+      this.#textCount += 1;
+      made = `text-${this.#textCount}`;
+    } while (kept.has(made));
+    this.#texts.set(text, made);
+    return made;
   }
 
   /** Who or what something came from: promotions stay, people do not. */

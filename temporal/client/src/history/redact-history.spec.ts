@@ -252,6 +252,11 @@ describe('what is not known is not shown', () => {
       `"report":"sha256:${'a'.repeat(64)}","at":"2026-11-21T10:00:00.000Z"`,
     ],
     [
+      'where a step is executed, for a replay sends it there again',
+      signal({ steps: [{ queue: 'script' }] }),
+      '{"queue":"script"}',
+    ],
+    [
       'numbers and booleans',
       signal({ newField: 5, other: true, none: null }),
       '{"newField":5,"other":true,"none":null}',

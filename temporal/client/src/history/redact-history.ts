@@ -3,14 +3,18 @@ import { canonicalJson } from '@sluice/pure';
 import type { Payload } from '@temporalio/common';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import type { CodecKeys } from '../codec-keys.ts';
+import { gatherConditionTexts } from './condition-texts.ts';
 import { decodePayloads } from './decode-payloads.ts';
 import type { HistoryFileHead } from './history-head.ts';
 import type { History, HistoryEvent } from './history-message.ts';
 import { isPayload, isVisited, metadataText } from './history-message.ts';
 import { Pseudonyms } from './pseudonyms.ts';
 import {
+  COMPARED_HOLDERS,
+  FACT_HOLDERS,
   HIDDEN_HOLDERS,
   hasKeptForm,
+  isHidden,
   isKept,
   isMetadata,
   KEPT_FIELDS,
@@ -21,7 +25,6 @@ import {
   PERSON_FIELDS,
   PERSON_HOLDERS,
   UPDATE_ID_FIELDS,
-  WAIT_INPUTS,
 } from './redaction-rules.ts';
 
 /** A history that may be shown: readable JSON, without texts and people. It replays as the original does. */
@@ -40,8 +43,11 @@ const STICKY_QUEUE = 2;
 
 /**
  * Makes a history that may leave: free texts, failures' messages, stack traces, identities and hosts are blanked, people renamed
- * to `person-1` and so on, members of labels, settings, inputs and memo to `member-1`, without their values. What decides the code's way stays: ids, names, codes, states, types, digests, times. The
- * same history always gives the same document, and its own redaction changes nothing more.
+ * to `person-1` and so on, members of labels, settings, inputs and memo to `member-1`, without their values. What decides the code's way stays:
+ * ids, names, codes, states, types, digests, times. Texts that conditions read, and names of members in them, become `text-1` and so on, the
+ * same for the same, but for those that a condition itself names, and names of parameters and outputs: what is equal stays equal, and what is
+ * not stays so. A condition that orders texts, measures them or looks
+ * into them is answered otherwise than it was. The same history always gives the same document, and its own redaction changes nothing more.
  * @param keys may be left out for a history that has nothing encoded
  * @throws HistoryFileError `history-key-missing`, `history-tenant-mismatch`, `history-damaged`
  */
@@ -72,6 +78,8 @@ export function redactedHistoryText({ schema, head, history }: RedactedHistory):
 
 class Redaction {
   readonly #names = new Pseudonyms();
+  /** Texts and names that stay where conditions read them. */
+  readonly #kept = new Set<string>();
   /** Id of the event that scheduled an activity → its type. */
   readonly #activities = new Map<string, string>();
 
@@ -79,6 +87,17 @@ class Redaction {
     for (const { eventId, activityTaskScheduledEventAttributes: activity } of events ?? []) {
       const type = activity?.activityType?.name;
       if (type != null) this.#activities.set(String(eventId), type);
+    }
+    this.#gather(events ?? []);
+  }
+
+  /** Only a course has conditions, and a promotion gets that with its rules, or with what the run before it left. */
+  #gather(message: unknown): void {
+    if (!isVisited(message) || message instanceof Uint8Array) return;
+    if (Array.isArray(message)) for (const member of message) this.#gather(member);
+    else if (!isPayload(message)) for (const member of Object.values(message)) this.#gather(member);
+    else if (JSON_ENCODINGS.has(metadataText(message, 'encoding'))) {
+      gatherConditionTexts(parse(message), '', this.#kept);
     }
   }
 
@@ -139,7 +158,9 @@ class Redaction {
   }
 
   #value(value: unknown, name: string, holder: string): unknown {
-    if (HIDDEN_HOLDERS.has(name) && !isWait(value)) return this.#hidden(value);
+    if (isHidden(value, name)) return this.#hidden(value);
+    if (COMPARED_HOLDERS.has(name)) return this.#compared(value);
+    if (FACT_HOLDERS.has(name) && isVisited(value)) return this.#fact(value, '');
     if (typeof value === 'string') return this.#text(value, name, holder, KEPT_FIELDS);
     if (typeof value !== 'object' || value === null) return value;
     if (Array.isArray(value)) return value.map((member) => this.#value(member, name, holder));
@@ -159,6 +180,32 @@ class Redaction {
     );
   }
 
+  /** Names of members may be looked up by a text: they are renamed alike. Those that the pipeline declares are among what stays. */
+  #compared(value: unknown): unknown {
+    if (typeof value === 'string') return this.#comparedText(value);
+    if (typeof value !== 'object' || value === null) return value;
+    if (Array.isArray(value)) return value.map((one) => this.#compared(one));
+    const members = Object.entries(value);
+    return Object.fromEntries(
+      members.map(([name, member]) => [this.#comparedText(name), this.#compared(member)]),
+    );
+  }
+
+  #comparedText(text: string): string {
+    return hasKeptForm(text) ? text : this.#names.text(text, this.#kept);
+  }
+
+  /** What the promotion itself is called: its members are those that Sluice gives it. */
+  #fact(value: unknown, name: string): unknown {
+    if (typeof value === 'string') {
+      return isKept(value, name, KEPT_FIELDS) ? value : this.#comparedText(value);
+    }
+    if (typeof value !== 'object' || value === null) return value;
+    if (Array.isArray(value)) return value.map((one) => this.#fact(one, name));
+    const members = Object.entries(value);
+    return Object.fromEntries(members.map(([field, member]) => [field, this.#fact(member, field)]));
+  }
+
   #text(text: string, name: string, holder: string, keptFields: KeptFields): string {
     if (KEPT_TEXTS.has(text)) return text;
     if (UPDATE_ID_FIELDS.has(name)) return this.#names.updateId(text);
@@ -172,13 +219,6 @@ class Redaction {
 
 /** The name of a payload in a hidden holder: any of these. */
 const HIDDEN_ROOT = 'memo';
-
-/** Inputs of `wait@1`: times and numbers, or where they are found. */
-function isWait(inputs: unknown): boolean {
-  if (typeof inputs !== 'object' || inputs === null || Array.isArray(inputs)) return false;
-  const names = Object.keys(inputs);
-  return names.length > 0 && names.every((name) => WAIT_INPUTS.has(name));
-}
 
 /** Nothing, of the same type. */
 function blank(value: unknown): unknown {

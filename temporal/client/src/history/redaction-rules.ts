@@ -21,7 +21,7 @@ const REFERENCE = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 const WORKFLOW = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}(?:\/[A-Za-z0-9_.-]{1,64}){0,6}$/;
 const PROMOTION = /^(?:[a-z0-9-]{1,63}\/\d{1,10}|[0-9a-f-]{36}|[a-z0-9-]{1,63})$/;
 /** Of a pipeline: what an `if` asks. A value that it is compared with may stand in it, as in the pipeline that everybody can read. */
-const EXPRESSION = /^[\x20-\x7e]{1,200}$/;
+const EXPRESSION = /^[\n\t\x20-\x7e\u00a0-\uffff]{1,4096}$/;
 /** `steps.build.outputs.digest`, `*`, names of outputs. */
 const PATH = /^(?:\*|[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]{1,63}){0,3})$/;
 /** Where the steps of a course stand, a sign each. */
@@ -36,6 +36,15 @@ const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/
 /** Whatever its field allows: no address with its password, nothing long. */
 const ADDRESS = /:\/\//;
 const MAX_LENGTH = 200;
+
+/** Fields whose texts are conditions. */
+export const EXPRESSION_FIELDS: ReadonlySet<string> = new Set(['cel', 'if']);
+
+/** Fields whose texts name steps, outputs and parameters. */
+export const PATH_FIELDS: ReadonlySet<string> = new Set(['reads', 'ref', 'wants']);
+
+/** Fields that may be longer: their own forms say how long. */
+const LONG_FIELDS: ReadonlySet<string> = new Set([...EXPRESSION_FIELDS, 'standings']);
 
 /** What stays of one kind of texts: the names of fields, and what each may hold. */
 export type KeptFields = ReadonlyMap<string, RegExp>;
@@ -102,6 +111,7 @@ export const KEPT_FIELDS: KeptFields = new Map([
   ['policy', CODE],
   ['predecessors', PROMOTION],
   ['promotionId', PROMOTION],
+  ['queue', CODE],
   ['readMembers', WORD],
   ['reads', PATH],
   ['ref', PATH],
@@ -137,7 +147,7 @@ export const KEPT_FIELDS: KeptFields = new Map([
 ]);
 
 /** Inputs of a step that the interpreter itself waits by: they are no hidden holder. */
-export const WAIT_INPUTS: ReadonlySet<string> = new Set(['seconds', 'until']);
+const WAIT_INPUTS: ReadonlySet<string> = new Set(['seconds', 'until']);
 
 /** Who somebody is. Renamed, the same one to the same name, for code compares them. */
 export const PERSON_FIELDS: ReadonlySet<string> = new Set([
@@ -158,6 +168,18 @@ export const PERSON_HOLDERS: ReadonlySet<string> = new Set([
   'voter',
 ]);
 
+/** True of a value of which nothing but its shape stays. */
+export function isHidden(value: unknown, name: string): boolean {
+  return HIDDEN_HOLDERS.has(name) && !isWait(value);
+}
+
+/** Inputs of `wait@1`: times and numbers, or where they are found. */
+function isWait(inputs: unknown): boolean {
+  if (typeof inputs !== 'object' || inputs === null || Array.isArray(inputs)) return false;
+  const names = Object.keys(inputs);
+  return names.length > 0 && names.every((name) => WAIT_INPUTS.has(name));
+}
+
 /** Whatever stands inside of these is somebody's own: names of members are replaced, and all values blanked. */
 export const HIDDEN_HOLDERS: ReadonlySet<string> = new Set([
   'inputs',
@@ -166,6 +188,15 @@ export const HIDDEN_HOLDERS: ReadonlySet<string> = new Set([
   'settings',
   'upsertedMemo',
 ]);
+
+/**
+ * Whatever stands inside of these is read by conditions: a text keeps to which others it is equal, and nothing else, and so does the name of
+ * a member. The outermost names are those that a pipeline declares, and stay.
+ */
+export const COMPARED_HOLDERS: ReadonlySet<string> = new Set(['parameters', 'values']);
+
+/** Inside of these is what conditions read of the promotion itself: what stays of it stays in {@link COMPARED_HOLDERS}, too. */
+export const FACT_HOLDERS: ReadonlySet<string> = new Set(['facts', 'release']);
 
 /** Ids of Updates, `<principal>/<idempotency key>`; of their messages, `<id>/request`. */
 export const UPDATE_ID_FIELDS: ReadonlySet<string> = new Set([
@@ -189,7 +220,7 @@ const METADATA = /^[A-Za-z][A-Za-z0-9_./-]{0,99}$/;
 
 /** True for what a field of this name keeps. */
 export function isKept(text: string, name: string, fields: KeptFields): boolean {
-  const isLong = text.length > MAX_LENGTH && name !== 'standings';
+  const isLong = text.length > MAX_LENGTH && !LONG_FIELDS.has(name);
   if (isLong || ADDRESS.test(text)) return false;
   return fields.get(name)?.test(text) === true;
 }
@@ -197,6 +228,11 @@ export function isKept(text: string, name: string, fields: KeptFields): boolean 
 /** True for what may stand in the metadata of a payload. */
 export function isMetadata(text: string): boolean {
   return METADATA.test(text);
+}
+
+/** True for what a parameter or an output may be called, or a step. */
+export function isDeclaredName(name: string): boolean {
+  return WORD.test(name);
 }
 
 /** True for digests and times, which say nothing of anybody wherever they stand. */

@@ -12,10 +12,15 @@ const CONSEQUENCES: Readonly<Record<string, string>> = {
   closeApproval: 'Finds the request closed; what people decided stands.',
   recordPromotion: 'Writes the state again where it is another one; else nothing.',
   recordStep: "Writes the step's state again where it is another one; else nothing.",
+  recordSteps: 'Writes the states again where they are other ones; else nothing.',
+  expandMatrix: 'Answers with the members that were found; without them it finds them now.',
+  recordMembers: 'Finds what was recorded and changes nothing.',
+  listBegunSteps: 'Only reads.',
   listDeployments: 'Only reads.',
+  compensateStep: 'Answers with its record; without one it puts back what the step did.',
   revertTarget: "Finds its command and the agent's report; a target is not reverted twice.",
   sealPromotion:
-    'Finds the packet where it was sealed; else seals. An end that is no success puts deployed targets back first.',
+    'Finds the packet where it was sealed; else seals. An end that is no success first puts back what was done before.',
 };
 
 /** What a second run of a step does, by the type of the step. */

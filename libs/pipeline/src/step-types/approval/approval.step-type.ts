@@ -4,11 +4,13 @@ import { APPROVAL_EXAMPLES } from './approval.examples.ts';
 
 /** `approval@1`. */
 export const APPROVAL: StepTypeManifest = {
+  place: 40,
   stepType: {
     type: 'approval',
     version: 1,
     title: 'Waits until enough people have approved the plan.',
     kind: 'control',
+    queue: null,
     inputs: NONE,
     outputs: digests({ plan: 'The plan set that was approved.' }),
     timeoutSeconds: 86_400,

@@ -4,11 +4,13 @@ import { BUILD_EXAMPLES } from './build.examples.ts';
 
 /** `build@1`. */
 export const BUILD: StepTypeManifest = {
+  place: 90,
   stepType: {
     type: 'build',
     version: 1,
     title: 'Evaluates and builds with Nix, and gives the result as a component.',
     kind: 'activity',
+    queue: 'build',
     inputs: {
       type: 'object',
       properties: {
@@ -64,7 +66,12 @@ export const BUILD: StepTypeManifest = {
     retry: {
       attempts: 2,
       backoffSeconds: 10,
-      terminal: ['build-failed', 'build-evaluation-failed'],
+      terminal: [
+        'build-failed',
+        'build-evaluation-failed',
+        'build-memory-exceeded',
+        'build-processes-exceeded',
+      ],
     },
     capabilities: ['evidence', 'nix'],
     idempotencyKey: null,
@@ -75,7 +82,8 @@ export const BUILD: StepTypeManifest = {
   },
   text:
     'A real `nix build`: its log is streamed and kept, and cancelling ends its whole process group. What comes out is known by store path and NAR hash, and its ' +
-    'whole closure is kept; what is in the store already is not built again. Put `component` into `release@1`.',
+    'whole closure is kept; what is in the store already is not built again. Memory, processors and processes are bounded where the worker can: the first line of ' +
+    'its log says by what. Put `component` into `release@1`.',
   effectText: null,
   examples: BUILD_EXAMPLES,
 };

@@ -4,11 +4,13 @@ import { DEPLOY_EXAMPLES } from './deploy.examples.ts';
 
 /** `deploy@1`. */
 export const DEPLOY: StepTypeManifest = {
+  place: 50,
   stepType: {
     type: 'deploy',
     version: 1,
     title: 'Has the agent of each target activate the release as planned.',
     kind: 'activity',
+    queue: 'deploy',
     inputs: NONE,
     outputs: digests({
       plan: 'The plan that the target went by.',

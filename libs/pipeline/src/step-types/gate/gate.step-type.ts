@@ -4,11 +4,13 @@ import { GATE_EXAMPLES } from './gate.examples.ts';
 
 /** `gate@1`. */
 export const GATE: StepTypeManifest = {
+  place: 20,
   stepType: {
     type: 'gate',
     version: 1,
     title: 'Asks the policy whether the release may go on.',
     kind: 'activity',
+    queue: 'gate',
     inputs: NONE,
     outputs: digests({ decision: "The decision's determinism hash." }),
     timeoutSeconds: 60,

@@ -14,11 +14,13 @@ function headers(description: string, value: ValueSchema): ValueSchema {
 
 /** `http@1`. */
 export const HTTP: StepTypeManifest = {
+  place: 120,
   stepType: {
     type: 'http',
     version: 1,
     title: 'Makes one HTTP request and looks at its answer.',
     kind: 'activity',
+    queue: 'outbound',
     inputs: {
       type: 'object',
       properties: {
@@ -67,7 +69,7 @@ export const HTTP: StepTypeManifest = {
       attempts: 3,
       backoffSeconds: 2,
       maxBackoffSeconds: 30,
-      terminal: ['http-status-unexpected', 'http-answer-too-large'],
+      terminal: ['address-refused', 'http-status-unexpected', 'http-answer-too-large'],
     },
     capabilities: ['evidence', 'network', 'secrets'],
     idempotencyKey: 'promotion/step/member',

@@ -4,11 +4,13 @@ import { NOOP_EXAMPLES } from './noop.examples.ts';
 
 /** `noop@1`. */
 export const NOOP: StepTypeManifest = {
+  place: 150,
   stepType: {
     type: 'noop',
     version: 1,
     title: 'Does nothing and succeeds.',
     kind: 'activity',
+    queue: 'control',
     inputs: NONE,
     outputs: NONE,
     timeoutSeconds: 60,

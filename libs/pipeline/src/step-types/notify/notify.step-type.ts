@@ -4,11 +4,13 @@ import { NOTIFY_EXAMPLES } from './notify.examples.ts';
 
 /** `notify@1`. */
 export const NOTIFY: StepTypeManifest = {
+  place: 130,
   stepType: {
     type: 'notify',
     version: 1,
     title: 'Tells people through a channel.',
     kind: 'activity',
+    queue: 'outbound',
     inputs: {
       type: 'object',
       properties: {

@@ -4,11 +4,13 @@ import { PIPELINE_EXAMPLES } from './pipeline.examples.ts';
 
 /** `pipeline@1`. */
 export const PIPELINE: StepTypeManifest = {
+  place: 140,
   stepType: {
     type: 'pipeline',
     version: 1,
     title: 'Runs the steps of another pipeline in its place.',
     kind: 'control',
+    queue: null,
     inputs: {
       type: 'object',
       properties: {

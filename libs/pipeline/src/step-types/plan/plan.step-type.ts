@@ -4,11 +4,13 @@ import { PLAN_EXAMPLES } from './plan.examples.ts';
 
 /** `plan@1`. */
 export const PLAN: StepTypeManifest = {
+  place: 30,
   stepType: {
     type: 'plan',
     version: 1,
     title: 'Computes and stores what each target would change.',
     kind: 'activity',
+    queue: 'control',
     inputs: NONE,
     outputs: digests({ plan: 'The plan set over all targets.' }),
     timeoutSeconds: 60,

@@ -5,11 +5,13 @@ import { RELEASE_EXAMPLES } from './release.examples.ts';
 
 /** `release@1`. */
 export const RELEASE: StepTypeManifest = {
+  place: 100,
   stepType: {
     type: 'release',
     version: 1,
     title: 'Makes the release of this promotion.',
     kind: 'activity',
+    queue: 'control',
     inputs: {
       type: 'object',
       properties: {

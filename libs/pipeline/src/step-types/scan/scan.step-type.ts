@@ -4,11 +4,13 @@ import { SCAN_EXAMPLES } from './scan.examples.ts';
 
 /** `scan@1`. */
 export const SCAN: StepTypeManifest = {
+  place: 10,
   stepType: {
     type: 'scan',
     version: 1,
     title: 'Looks for secrets, misconfigurations and packages in every image of the release.',
     kind: 'activity',
+    queue: 'scan',
     inputs: NONE,
     outputs: digests({
       findings: 'Findings of all images in the normal form.',

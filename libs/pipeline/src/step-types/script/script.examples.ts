@@ -23,6 +23,7 @@ export const SCRIPT_EXAMPLES: StepTypeExamples = {
       inputs: {
         file: `sha256:${'b'.repeat(64)}`,
         files: { 'data/seed.json': `sha256:${'c'.repeat(64)}` },
+        input: { hosts: ['eu-1', 'eu-2'] },
       },
       outputs: { exitCode: 0, artifacts: {} },
     },

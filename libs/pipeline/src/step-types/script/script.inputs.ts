@@ -80,6 +80,11 @@ export const SCRIPT_INPUTS: ObjectSchema = {
       properties: {},
       additional: digestOf('Of the file.'),
     },
+    input: {
+      type: 'any',
+      description:
+        'Put into its folder before, as JSON in `inputs.json`: for what is too large for arguments and environment.',
+    },
     environment: {
       type: 'object',
       description:

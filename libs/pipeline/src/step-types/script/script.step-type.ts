@@ -5,11 +5,13 @@ import { SCRIPT_INPUTS } from './script.inputs.ts';
 
 /** `script@1`. */
 export const SCRIPT: StepTypeManifest = {
+  place: 110,
   stepType: {
     type: 'script',
     version: 1,
     title: 'Runs a script in a sandbox.',
     kind: 'activity',
+    queue: 'script',
     inputs: SCRIPT_INPUTS,
     outputs: {
       type: 'object',

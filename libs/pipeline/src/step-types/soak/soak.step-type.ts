@@ -3,11 +3,13 @@ import { SOAK_EXAMPLES } from './soak.examples.ts';
 
 /** `soak@1`. */
 export const SOAK: StepTypeManifest = {
+  place: 70,
   stepType: {
     type: 'soak',
     version: 1,
     title: 'Lets time pass, in which everything must stay healthy.',
     kind: 'activity',
+    queue: 'outbound',
     inputs: {
       type: 'object',
       properties: {
@@ -61,7 +63,7 @@ export const SOAK: StepTypeManifest = {
       attempts: 5,
       backoffSeconds: 1,
       maxBackoffSeconds: 10,
-      terminal: ['soak-unhealthy'],
+      terminal: ['address-refused', 'soak-unhealthy'],
     },
     capabilities: ['records', 'network'],
     idempotencyKey: null,

@@ -4,11 +4,13 @@ import { VERIFY_EXAMPLES } from './verify.examples.ts';
 
 /** `verify@1`. */
 export const VERIFY: StepTypeManifest = {
+  place: 60,
   stepType: {
     type: 'verify',
     version: 1,
     title: 'Asks the health of what runs on each target.',
     kind: 'activity',
+    queue: 'verify',
     inputs: NONE,
     outputs: NONE,
     timeoutSeconds: 120,

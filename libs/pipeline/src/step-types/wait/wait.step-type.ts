@@ -4,11 +4,13 @@ import { WAIT_EXAMPLES } from './wait.examples.ts';
 
 /** `wait@1`. */
 export const WAIT: StepTypeManifest = {
+  place: 80,
   stepType: {
     type: 'wait',
     version: 1,
     title: 'Waits for a while, or until a time.',
     kind: 'control',
+    queue: null,
     inputs: {
       type: 'object',
       properties: {
