@@ -25,8 +25,8 @@ export interface ActivityDependencies {
   readonly scope: () => ActivityScope;
   /** Builds; absent where this worker has none. */
   readonly nix?: Nix | undefined;
-  /** Told when Nix itself could not work, whatever was to be built: this machine has to be looked at again. */
-  readonly nixTrouble?: (() => void) | undefined;
+  /** Looks at this machine's Nix again, when it could not work whatever was to be built; comes to what it lacks, where it lacks what it had. */
+  readonly nixTrouble?: (() => Promise<string | undefined>) | undefined;
   /** Ask over HTTP; absent where this worker serves no step that does. */
   readonly outbound?: OutboundClients | undefined;
   /** Where notifications go; absent where there are none. */

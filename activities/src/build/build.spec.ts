@@ -42,7 +42,7 @@ async function run(
   inputs: Readonly<Record<string, string>>,
   scope: Partial<ActivityScope> = {},
   nix: NixBench['nix'] | null = bench.nix,
-  nixTrouble: () => unknown = () => undefined,
+  nixTrouble: () => Promise<string | undefined> = async () => undefined,
 ) {
   const lines: string[] = [];
   const step = createBuildStep({ evidence, nix: nix ?? undefined, nixTrouble });
@@ -131,7 +131,7 @@ test('limits are said in the log; where they cannot be had nothing is built, and
     createGroup: () => Promise.reject(new Error('no groups are left')),
   };
   let looks = 0;
-  const look = (): void => {
+  const look = async (): Promise<undefined> => {
     looks += 1;
   };
   const { result, text } = await run(packageInputs('app'), {}, { ...bench.nix, limits }, look);

@@ -51,10 +51,7 @@ const TROUBLE: ReadonlySet<string> = new Set(['nix-missing', 'nix-failed', 'nix-
 /** A machine that is looked at for longer is taken as it was. Milliseconds. */
 const LONGEST_LOOK_MS = 120_000;
 
-type BuildParts = Pick<ActivityDependencies, 'evidence' | 'nix'> & {
-  /** Has this machine looked at; comes to what builds lack here now, where it lacks what it had. */
-  readonly nixTrouble?: (() => unknown) | undefined;
-};
+type BuildParts = Pick<ActivityDependencies, 'evidence' | 'nix' | 'nixTrouble'>;
 
 /** As the type's schema has checked them. */
 type BuildInputs = {
@@ -114,9 +111,9 @@ async function assertStillThere(
   const signal = AbortSignal.any([scope.cancellation, over.signal]);
   const missing = await Promise.race([
     look?.(),
-    sleep(LONGEST_LOOK_MS, undefined, { signal }),
+    sleep<undefined>(LONGEST_LOOK_MS, undefined, { signal }),
   ]).finally(() => over.abort());
-  if (typeof missing !== 'string') return;
+  if (missing === undefined) return;
   throw activityFailure(
     FAILURES.unavailable,
     `Nothing was built: this worker has lost what it began with. It is tried again until the step's deadline, by any worker that serves the queue "build". ${missing} (${message})`,

@@ -27,10 +27,7 @@ export interface StepCapabilities extends QueueChoice {
   readonly parts: Pick<
     ActivityDependencies,
     'secrets' | 'channels' | 'outbound' | 'sandbox' | 'nix'
-  > & {
-    /** Looks at this machine's Nix; comes to what it lacks, where it lacks what it had. */
-    readonly nixTrouble: () => Promise<string | undefined>;
-  };
+  > & { readonly nixTrouble: NonNullable<ActivityDependencies['nixTrouble']> };
   /** How many of a queue may run here at a time, where a setting says so. */
   readonly atOnce: Readonly<Partial<Record<TaskQueue, number>>>;
   /**

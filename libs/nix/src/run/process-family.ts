@@ -93,8 +93,7 @@ export class ProcessFamily {
     const inside = `${this.#scratch}/`;
     const cwd = await readlink(`/proc/${pid}/cwd`).catch(() => '');
     if (`${cwd}/`.startsWith(inside)) return true;
-    const environment = await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '');
-    return environment.split('\0').some((line) => line.startsWith(`NIX_BUILD_TOP=${inside}`));
+    return hasEnvironment(pid, [`NIX_BUILD_TOP=${inside}`]);
   }
 }
 
@@ -106,10 +105,11 @@ export class ProcessFamily {
 export async function endForsaken(parent: string): Promise<void> {
   // Children of the first process of a container look like orphans, and are its own.
   if (process.pid === 1) return;
+  const ours = ['TMPDIR', 'NIX_BUILD_TOP'].map((name) => `${name}=${parent}/nix-`);
   for (let round = 0; round < FORSAKEN_ROUNDS; round += 1) {
     let ended = 0;
     for (const { pid, parent: parentPid, state } of await readTable()) {
-      if (state !== 'T' || parentPid !== 1 || !(await hasItsScratchIn(pid, parent))) continue;
+      if (state !== 'T' || parentPid !== 1 || !(await hasEnvironment(pid, ours))) continue;
       sendSignal(pid, 'SIGKILL');
       ended += 1;
     }
@@ -123,14 +123,10 @@ export async function endForsaken(parent: string): Promise<void> {
 const FORSAKEN_MS = 50;
 const FORSAKEN_ROUNDS = 20;
 
-async function hasItsScratchIn(pid: number, parent: string): Promise<boolean> {
+/** Whether a variable of its environment begins so; nothing of it can be read where it is somebody else's. */
+async function hasEnvironment(pid: number, beginnings: readonly string[]): Promise<boolean> {
   const environment = await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '');
-  const inside = `${parent}/nix-`;
-  return environment
-    .split('\0')
-    .some(
-      (line) => line.startsWith(`TMPDIR=${inside}`) || line.startsWith(`NIX_BUILD_TOP=${inside}`),
-    );
+  return environment.split('\0').some((line) => beginnings.some((begin) => line.startsWith(begin)));
 }
 
 function sendSignal(pid: number, signal: NodeJS.Signals): void {
