@@ -49,8 +49,9 @@ export function simulateCourse({
   repeat((step) => {
     const { id, needs, when = 'success' } = step;
     if (when === 'onCancel' || (when === 'onFailure' && needs.length === 0)) return;
-    if (when === 'success' && needs.some(isBad)) return skip(id, false);
+    // Also where one of them is bad already: what waits for the finale is decided there, with all that needs it.
     if (needs.some(isOpen)) return;
+    if (when === 'success' && needs.some(isBad)) return skip(id, false);
     if (when === 'onFailure' && !needs.some((need) => isBad(need) || hasFailed(need))) {
       return skip(id, true);
     }
