@@ -51,8 +51,9 @@ test('an empty answer, a cut one and a late one are told by their status and wha
     'it answered 502: "late"': (_request, response) => response.writeHead(502).write('late'),
   };
   for (const [why, listener] of Object.entries(answers)) {
+    const timeoutMs = why.includes('late') ? 1500 : undefined;
     await serving(listener, async (port) => {
-      expect(await probeOnce(probeOf(port))).toEqual({ healthy: false, why });
+      expect(await probeOnce(probeOf(port, timeoutMs))).toEqual({ healthy: false, why });
     });
   }
 });
@@ -66,8 +67,9 @@ test('a service that is well is not asked for more than its status', async () =>
   );
 });
 
-function probeOf(port: number) {
-  return { port, path: '/', intervalMs: 1, timeoutMs: 300, successes: 1, failures: 2 };
+/** Only an answer that never ends waits for the end of its time. */
+function probeOf(port: number, timeoutMs = 10_000) {
+  return { port, path: '/', intervalMs: 1, timeoutMs, successes: 1, failures: 2 };
 }
 
 async function serving(listener: RequestListener, work: (port: number) => Promise<void>) {
