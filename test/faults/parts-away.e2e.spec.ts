@@ -70,12 +70,20 @@ beforeAll(async () => {
   const { client, stack } = made;
   second = new StackClient({ graphqlUrl: stack.graphqlUrls[1] ?? '', tokens: stack.tokens });
   const { id } = await client.release('1.0.0');
-  for (const { state } of await Promise.all(
-    ['aside', 'short', 'silent'].map((environment) => client.promote(id, environment, 90)),
-  )) {
-    expect(state).toBe('SUCCEEDED');
-  }
-}, 240_000);
+  // Their short deadlines are meant for what comes later: a machine that is busy now gets another try.
+  const putThere = async (environment: string): Promise<string> => {
+    let ended = await client.promote(id, environment, 90);
+    for (let more = 4; more > 0 && ended.state !== 'SUCCEEDED'; more -= 1) {
+      ended = await client.promote(id, environment, 90);
+    }
+    return ended.state;
+  };
+  expect(await Promise.all(['aside', 'short', 'silent'].map(putThere))).toEqual([
+    'SUCCEEDED',
+    'SUCCEEDED',
+    'SUCCEEDED',
+  ]);
+}, 480_000);
 
 afterAll(async () => {
   await made?.remove();
