@@ -62,6 +62,30 @@ alter table sluice.agents force row level security;
 create policy key_lookup on sluice.agents as permissive for select to sluice_owner using (true);
 create policy tenant_isolation on sluice.agents as permissive for all to public using ((tenant_id = sluice.current_tenant()));
 
+create table sluice.analyses (
+  tenant_id text not null,
+  promotion_id text not null,
+  step_id text not null,
+  round integer not null,
+  stage integer not null,
+  outcome text not null,
+  score double precision,
+  reason_code text,
+  reason_message text,
+  document_digest text,
+  started_at timestamp with time zone not null,
+  ended_at timestamp with time zone not null,
+  constraint analyses_pkey PRIMARY KEY (tenant_id, promotion_id, step_id, round, stage),
+  constraint analyses_tenant_id_promotion_id_step_id_round_fkey FOREIGN KEY (tenant_id, promotion_id, step_id, round) REFERENCES sluice.rollouts(tenant_id, promotion_id, step_id, round),
+  constraint analyses_document_digest_check CHECK ((document_digest ~ '^sha256:[0-9a-f]{64}$'::text)),
+  constraint analyses_outcome_check CHECK ((outcome = ANY (ARRAY['pass'::text, 'fail'::text, 'inconclusive'::text]))),
+  constraint analyses_score_check CHECK (((score >= (0)::double precision) AND (score <= (100)::double precision))),
+  constraint analyses_stage_check CHECK (((stage >= 0) AND (stage <= 49)))
+);
+alter table sluice.analyses enable row level security;
+alter table sluice.analyses force row level security;
+create policy tenant_isolation on sluice.analyses as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
 create table sluice.approval_requests (
   tenant_id text not null,
   promotion_id text not null,
@@ -126,6 +150,22 @@ alter table sluice.approvals enable row level security;
 alter table sluice.approvals force row level security;
 create policy tenant_isolation on sluice.approvals as permissive for all to public using ((tenant_id = sluice.current_tenant()));
 
+create table sluice.budget_claims (
+  tenant_id text not null,
+  budget_id text not null,
+  target_id text not null,
+  promotion_id text not null,
+  claimed_at timestamp with time zone not null default now(),
+  constraint budget_claims_pkey PRIMARY KEY (tenant_id, budget_id, target_id),
+  constraint budget_claims_tenant_id_budget_id_fkey FOREIGN KEY (tenant_id, budget_id) REFERENCES sluice.disruption_budgets(tenant_id, budget_id),
+  constraint budget_claims_tenant_id_promotion_id_fkey FOREIGN KEY (tenant_id, promotion_id) REFERENCES sluice.promotions(tenant_id, promotion_id),
+  constraint budget_claims_tenant_id_target_id_fkey FOREIGN KEY (tenant_id, target_id) REFERENCES sluice.targets(tenant_id, target_id)
+);
+CREATE INDEX budget_claims_by_promotion ON sluice.budget_claims USING btree (tenant_id, promotion_id);
+alter table sluice.budget_claims enable row level security;
+alter table sluice.budget_claims force row level security;
+create policy tenant_isolation on sluice.budget_claims as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
 create table sluice.commands (
   tenant_id text not null,
   target_id text not null,
@@ -150,7 +190,7 @@ create table sluice.commands (
   constraint commands_tenant_id_promotion_id_fkey FOREIGN KEY (tenant_id, promotion_id) REFERENCES sluice.promotions(tenant_id, promotion_id),
   constraint commands_tenant_id_release_digest_fkey FOREIGN KEY (tenant_id, release_digest) REFERENCES sluice.releases(tenant_id, release_digest),
   constraint commands_tenant_id_target_id_fkey FOREIGN KEY (tenant_id, target_id) REFERENCES sluice.targets(tenant_id, target_id),
-  constraint commands_kind_check CHECK ((kind = ANY (ARRAY['deploy'::text, 'revert'::text])))
+  constraint commands_kind_check CHECK ((kind = ANY (ARRAY['deploy'::text, 'revert'::text, 'route'::text])))
 );
 CREATE INDEX commands_by_activity ON sluice.commands USING btree (tenant_id, run_id, activity_id);
 CREATE INDEX commands_by_promotion ON sluice.commands USING btree (tenant_id, promotion_id, target_id, sequence);
@@ -239,6 +279,26 @@ alter table sluice.discrepancies enable row level security;
 alter table sluice.discrepancies force row level security;
 create policy tenant_isolation on sluice.discrepancies as permissive for all to public using ((tenant_id = sluice.current_tenant()));
 
+create table sluice.disruption_budgets (
+  tenant_id text not null,
+  budget_id text not null,
+  selector jsonb not null,
+  max_unavailable integer,
+  max_unavailable_percent integer,
+  offline_seconds integer not null default 60,
+  removed_at timestamp with time zone,
+  constraint disruption_budgets_pkey PRIMARY KEY (tenant_id, budget_id),
+  constraint disruption_budgets_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES sluice.tenants(tenant_id),
+  constraint disruption_budgets_check CHECK ((num_nonnulls(max_unavailable, max_unavailable_percent) = 1)),
+  constraint disruption_budgets_max_unavailable_check CHECK ((max_unavailable >= 0)),
+  constraint disruption_budgets_max_unavailable_percent_check CHECK (((max_unavailable_percent >= 0) AND (max_unavailable_percent <= 100))),
+  constraint disruption_budgets_offline_seconds_check CHECK ((offline_seconds > 0)),
+  constraint disruption_budgets_selector_check CHECK ((jsonb_typeof(selector) = 'object'::text))
+);
+alter table sluice.disruption_budgets enable row level security;
+alter table sluice.disruption_budgets force row level security;
+create policy tenant_isolation on sluice.disruption_budgets as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
 create table sluice.effects (
   tenant_id text not null,
   idempotency_key text not null,
@@ -282,10 +342,12 @@ create table sluice.environments (
   rollback_roles text[] not null default '{admin}'::text[],
   pipeline_version integer,
   pipeline_parameters jsonb not null default '{}'::jsonb,
+  watch jsonb,
   constraint environments_pkey PRIMARY KEY (tenant_id, environment_id),
   constraint environments_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES sluice.tenants(tenant_id),
   constraint environments_pipeline_parameters_check CHECK ((jsonb_typeof(pipeline_parameters) = 'object'::text)),
-  constraint environments_pipeline_version_check CHECK ((pipeline_version > 0))
+  constraint environments_pipeline_version_check CHECK ((pipeline_version > 0)),
+  constraint environments_watch_check CHECK ((jsonb_typeof(watch) = 'object'::text))
 );
 alter table sluice.environments enable row level security;
 alter table sluice.environments force row level security;
@@ -513,6 +575,29 @@ alter table sluice.principals force row level security;
 create policy tenant_isolation on sluice.principals as permissive for all to public using ((tenant_id = sluice.current_tenant()));
 create policy token_lookup on sluice.principals as permissive for select to sluice_owner using (true);
 
+create table sluice.probe_samples (
+  tenant_id text not null,
+  target_id text not null,
+  sampled_at timestamp with time zone not null,
+  seconds integer not null,
+  requests integer not null,
+  errors integer not null,
+  p50_ms double precision,
+  p90_ms double precision,
+  p99_ms double precision,
+  active_release text,
+  received_at timestamp with time zone not null default now(),
+  constraint probe_samples_pkey PRIMARY KEY (tenant_id, target_id, sampled_at),
+  constraint probe_samples_tenant_id_target_id_fkey FOREIGN KEY (tenant_id, target_id) REFERENCES sluice.targets(tenant_id, target_id),
+  constraint probe_samples_check CHECK (((errors >= 0) AND (errors <= requests))),
+  constraint probe_samples_requests_check CHECK ((requests >= 0)),
+  constraint probe_samples_seconds_check CHECK (((seconds >= 1) AND (seconds <= 60)))
+);
+CREATE INDEX probe_samples_by_time ON sluice.probe_samples USING btree (tenant_id, sampled_at);
+alter table sluice.probe_samples enable row level security;
+alter table sluice.probe_samples force row level security;
+create policy tenant_isolation on sluice.probe_samples as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
 create table sluice.promotion_steps (
   tenant_id text not null,
   promotion_id text not null,
@@ -598,6 +683,7 @@ create policy watchdog_sees_ended on sluice.promotions as permissive for select 
   WHERE ((l.tenant_id = promotions.tenant_id) AND (l.holder = ('promotion:'::text || promotions.promotion_id))))) OR (EXISTS ( SELECT
    FROM sluice.lease_queue q
   WHERE ((q.tenant_id = promotions.tenant_id) AND (q.holder = ('promotion:'::text || promotions.promotion_id)))))));
+create policy worker_opens_watch_rollbacks on sluice.promotions as restrictive for insert to sluice_worker with check (((kind = 'rollback'::text) AND (requested_by = 'system:watch'::text)));
 CREATE TRIGGER promotions_keep_release BEFORE UPDATE OF release_digest ON sluice.promotions FOR EACH ROW EXECUTE FUNCTION sluice.keep_release();
 
 create table sluice.reconciliations (
@@ -633,6 +719,36 @@ alter table sluice.release_requests enable row level security;
 alter table sluice.release_requests force row level security;
 create policy tenant_isolation on sluice.release_requests as permissive for all to public using ((tenant_id = sluice.current_tenant()));
 
+create table sluice.release_watches (
+  tenant_id text not null,
+  promotion_id text not null,
+  rules jsonb not null,
+  state text not null default 'watching'::text,
+  reason_code text,
+  reason_message text,
+  rollback_id text,
+  since timestamp with time zone not null default now(),
+  until timestamp with time zone not null,
+  looked_at timestamp with time zone,
+  rounds integer not null default 0,
+  blind_seconds integer not null default 0,
+  blind_code text,
+  blind_message text,
+  progress jsonb not null default '{}'::jsonb,
+  ended_at timestamp with time zone,
+  constraint release_watches_pkey PRIMARY KEY (tenant_id, promotion_id),
+  constraint release_watches_tenant_id_promotion_id_fkey FOREIGN KEY (tenant_id, promotion_id) REFERENCES sluice.promotions(tenant_id, promotion_id),
+  constraint release_watches_tenant_id_rollback_id_fkey FOREIGN KEY (tenant_id, rollback_id) REFERENCES sluice.promotions(tenant_id, promotion_id),
+  constraint release_watches_blind_seconds_check CHECK ((blind_seconds >= 0)),
+  constraint release_watches_check CHECK (((state = 'watching'::text) = (ended_at IS NULL))),
+  constraint release_watches_progress_check CHECK ((jsonb_typeof(progress) = 'object'::text)),
+  constraint release_watches_rounds_check CHECK ((rounds >= 0)),
+  constraint release_watches_state_check CHECK ((state = ANY (ARRAY['watching'::text, 'held'::text, 'alarmed'::text, 'superseded'::text, 'failed'::text])))
+);
+alter table sluice.release_watches enable row level security;
+alter table sluice.release_watches force row level security;
+create policy tenant_isolation on sluice.release_watches as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
 create table sluice.releases (
   tenant_id text not null,
   release_digest text not null,
@@ -665,6 +781,115 @@ create table sluice.resolved_pipelines (
 alter table sluice.resolved_pipelines enable row level security;
 alter table sluice.resolved_pipelines force row level security;
 create policy tenant_isolation on sluice.resolved_pipelines as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
+create table sluice.rollout_steers (
+  tenant_id text not null,
+  steer_id text not null,
+  promotion_id text not null,
+  step_id text not null,
+  action text not null,
+  principal_id text not null,
+  person_id text not null,
+  comment text not null,
+  state text not null default 'asked'::text,
+  round integer,
+  stage integer,
+  refusal_code text,
+  refusal_message text,
+  asked_at timestamp with time zone not null default now(),
+  decided_at timestamp with time zone,
+  constraint rollout_steers_pkey PRIMARY KEY (tenant_id, steer_id),
+  constraint rollout_steers_tenant_id_promotion_id_step_id_fkey FOREIGN KEY (tenant_id, promotion_id, step_id) REFERENCES sluice.promotion_steps(tenant_id, promotion_id, step_id),
+  constraint rollout_steers_action_check CHECK ((action = ANY (ARRAY['pause'::text, 'resume'::text, 'skip'::text, 'abort'::text, 'promote'::text]))),
+  constraint rollout_steers_check CHECK (((state = 'asked'::text) = (decided_at IS NULL))),
+  constraint rollout_steers_check1 CHECK (((state = 'refused'::text) = (refusal_code IS NOT NULL))),
+  constraint rollout_steers_check2 CHECK (((state = 'recorded'::text) = ((round IS NOT NULL) AND (stage IS NOT NULL)))),
+  constraint rollout_steers_check3 CHECK (((round IS NULL) = (stage IS NULL))),
+  constraint rollout_steers_comment_check CHECK ((length(comment) <= 500)),
+  constraint rollout_steers_round_check CHECK ((round > 0)),
+  constraint rollout_steers_stage_check CHECK (((stage >= 0) AND (stage <= 49))),
+  constraint rollout_steers_state_check CHECK ((state = ANY (ARRAY['asked'::text, 'recorded'::text, 'refused'::text])))
+);
+CREATE INDEX rollout_steers_by_step ON sluice.rollout_steers USING btree (tenant_id, promotion_id, step_id, asked_at);
+alter table sluice.rollout_steers enable row level security;
+alter table sluice.rollout_steers force row level security;
+create policy tenant_isolation on sluice.rollout_steers as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
+create table sluice.rollouts (
+  tenant_id text not null,
+  promotion_id text not null,
+  step_id text not null,
+  round integer not null,
+  strategy text not null,
+  layout jsonb not null,
+  inputs jsonb not null,
+  state text not null default 'running'::text,
+  stage integer not null default 0,
+  phase text not null default 'gate'::text,
+  reason_code text,
+  reason_message text,
+  route_before jsonb,
+  started_at timestamp with time zone not null default now(),
+  changed_at timestamp with time zone not null default now(),
+  ended_at timestamp with time zone,
+  constraint rollouts_pkey PRIMARY KEY (tenant_id, promotion_id, step_id, round),
+  constraint rollouts_tenant_id_promotion_id_step_id_fkey FOREIGN KEY (tenant_id, promotion_id, step_id) REFERENCES sluice.promotion_steps(tenant_id, promotion_id, step_id),
+  constraint rollouts_check CHECK (((ended_at IS NULL) = (state = ANY (ARRAY['running'::text, 'paused'::text])))),
+  constraint rollouts_phase_check CHECK ((phase = ANY (ARRAY['gate'::text, 'deploy'::text, 'traffic'::text, 'soak'::text, 'held'::text]))),
+  constraint rollouts_round_check CHECK ((round > 0)),
+  constraint rollouts_stage_check CHECK (((stage >= 0) AND (stage <= 49))),
+  constraint rollouts_state_check CHECK ((state = ANY (ARRAY['running'::text, 'paused'::text, 'completed'::text, 'failed'::text, 'aborted'::text, 'cancelled'::text]))),
+  constraint rollouts_strategy_check CHECK ((strategy = ANY (ARRAY['all-at-once'::text, 'rolling'::text, 'waves'::text, 'canary'::text, 'blue-green'::text, 'ab'::text])))
+);
+CREATE INDEX rollouts_open ON sluice.rollouts USING btree (tenant_id, promotion_id) WHERE (ended_at IS NULL);
+alter table sluice.rollouts enable row level security;
+alter table sluice.rollouts force row level security;
+create policy tenant_isolation on sluice.rollouts as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
+create table sluice.route_changes (
+  tenant_id text not null,
+  command_digest text not null,
+  target_id text not null,
+  promotion_id text not null,
+  step_id text not null,
+  round integer not null,
+  stage integer,
+  canary_permille integer not null,
+  route_table jsonb not null,
+  state text not null default 'dispatched'::text,
+  failure_code text,
+  failure_message text,
+  dispatched_at timestamp with time zone not null default now(),
+  settled_at timestamp with time zone,
+  constraint route_changes_pkey PRIMARY KEY (tenant_id, command_digest),
+  constraint route_changes_tenant_id_promotion_id_step_id_fkey FOREIGN KEY (tenant_id, promotion_id, step_id) REFERENCES sluice.promotion_steps(tenant_id, promotion_id, step_id),
+  constraint route_changes_tenant_id_target_id_fkey FOREIGN KEY (tenant_id, target_id) REFERENCES sluice.targets(tenant_id, target_id),
+  constraint route_changes_canary_permille_check CHECK (((canary_permille >= 0) AND (canary_permille <= 1000))),
+  constraint route_changes_round_check CHECK ((round > 0)),
+  constraint route_changes_stage_check CHECK (((stage >= 0) AND (stage <= 49))),
+  constraint route_changes_state_check CHECK ((state = ANY (ARRAY['dispatched'::text, 'confirmed'::text, 'reverted'::text, 'refused'::text])))
+);
+CREATE INDEX route_changes_by_promotion ON sluice.route_changes USING btree (tenant_id, promotion_id, dispatched_at);
+alter table sluice.route_changes enable row level security;
+alter table sluice.route_changes force row level security;
+create policy tenant_isolation on sluice.route_changes as permissive for all to public using ((tenant_id = sluice.current_tenant()));
+
+create table sluice.routes (
+  tenant_id text not null,
+  target_id text not null,
+  route_table jsonb not null,
+  table_digest text not null,
+  promotion_id text not null,
+  command_digest text not null,
+  since timestamp with time zone not null default now(),
+  constraint routes_pkey PRIMARY KEY (tenant_id, target_id),
+  constraint routes_tenant_id_promotion_id_fkey FOREIGN KEY (tenant_id, promotion_id) REFERENCES sluice.promotions(tenant_id, promotion_id),
+  constraint routes_tenant_id_target_id_fkey FOREIGN KEY (tenant_id, target_id) REFERENCES sluice.targets(tenant_id, target_id),
+  constraint routes_table_digest_check CHECK ((table_digest ~ '^sha256:[0-9a-f]{64}$'::text))
+);
+alter table sluice.routes enable row level security;
+alter table sluice.routes force row level security;
+create policy tenant_isolation on sluice.routes as permissive for all to public using ((tenant_id = sluice.current_tenant()));
 
 create table sluice.schema_migrations (
   number integer not null,
@@ -811,7 +1036,7 @@ create table sluice.targets (
   removed_at timestamp with time zone,
   constraint targets_pkey PRIMARY KEY (tenant_id, target_id),
   constraint targets_tenant_id_environment_id_fkey FOREIGN KEY (tenant_id, environment_id) REFERENCES sluice.environments(tenant_id, environment_id),
-  constraint targets_kind_check CHECK ((kind = 'linux-host'::text))
+  constraint targets_kind_check CHECK ((kind = ANY (ARRAY['linux-host'::text, 'haproxy'::text, 'nginx'::text, 'caddy'::text, 'traefik'::text])))
 );
 CREATE INDEX targets_by_environment ON sluice.targets USING btree (tenant_id, environment_id, target_id);
 alter table sluice.targets enable row level security;
@@ -1009,12 +1234,16 @@ grant select on table sluice.agent_reports to sluice_worker;
 grant insert, select, update (active_release, active_reported_at, enrolled_at, key_id, last_heartbeat_at, public_key, revoked_at, version) on table sluice.agents to sluice_app;
 grant select on table sluice.agents to sluice_signer;
 grant select on table sluice.agents to sluice_worker;
+grant select on table sluice.analyses to sluice_app;
+grant insert, select, update (document_digest, ended_at, outcome, reason_code, reason_message, score, started_at) on table sluice.analyses to sluice_worker;
 grant select on table sluice.approval_requests to sluice_app;
 grant select on table sluice.approval_requests to sluice_signer;
 grant insert, select, update (closed_at, reason_code, reason_message, state) on table sluice.approval_requests to sluice_worker;
 grant insert (approval_id, comment, decision, kind, person_id, plan_set_digest, principal_id, promotion_id, release_digest, role, tenant_id), select, update (refusal_code, refusal_message, settled_at, state) on table sluice.approvals to sluice_app;
 grant select on table sluice.approvals to sluice_signer;
 grant select, update (refusal_code, refusal_message, round, settled_at, state, statement_digest, step_id) on table sluice.approvals to sluice_worker;
+grant select on table sluice.budget_claims to sluice_app;
+grant delete, insert, select on table sluice.budget_claims to sluice_worker;
 grant select, update (settled_at) on table sluice.commands to sluice_app;
 grant select on table sluice.commands to sluice_signer;
 grant insert, select, update (activity_id, run_id, workflow_id) on table sluice.commands to sluice_worker;
@@ -1029,11 +1258,14 @@ grant select on table sluice.deployments to sluice_signer;
 grant insert, select, update (failure_code, failure_message, plan_digest, settled_at, state) on table sluice.deployments to sluice_worker;
 grant select, update (repair_error, repair_requested_at, repair_requested_by) on table sluice.discrepancies to sluice_app;
 grant delete, insert, select, update (action, detail, last_seen_at, message, remedy, repair_error, repair_requested_at, repair_requested_by) on table sluice.discrepancies to sluice_worker;
+grant insert, select, update (max_unavailable, max_unavailable_percent, offline_seconds, removed_at, selector) on table sluice.disruption_budgets to sluice_app;
+grant select on table sluice.disruption_budgets to sluice_signer;
+grant select, update (max_unavailable) on table sluice.disruption_budgets to sluice_worker;
 grant insert, select on table sluice.effects to sluice_worker;
 grant insert, select on table sluice.enrolment_tokens to sluice_app;
-grant insert, select, update (approval, deadlines, last_promotion_number, pipeline_id, pipeline_parameters, pipeline_version, policy_id, position, predecessors, removed_at, rollback_roles, version) on table sluice.environments to sluice_app;
+grant insert, select, update (approval, deadlines, last_promotion_number, pipeline_id, pipeline_parameters, pipeline_version, policy_id, position, predecessors, removed_at, rollback_roles, version, watch) on table sluice.environments to sluice_app;
 grant select on table sluice.environments to sluice_signer;
-grant select on table sluice.environments to sluice_worker;
+grant select, update (last_promotion_number) on table sluice.environments to sluice_worker;
 grant insert, select, update (hash, position) on table sluice.event_chains to sluice_linker;
 grant insert, select on table sluice.events to sluice_app;
 grant select, update (hash, position, previous_hash) on table sluice.events to sluice_linker;
@@ -1067,21 +1299,37 @@ grant delete, insert, select on table sluice.principal_tokens to sluice_app;
 grant insert, select, update (disabled_at, kind, owner_id, role) on table sluice.principals to sluice_app;
 grant select on table sluice.principals to sluice_signer;
 grant select on table sluice.principals to sluice_worker;
+grant insert, select on table sluice.probe_samples to sluice_app;
+grant delete, select on table sluice.probe_samples to sluice_worker;
 grant insert, select on table sluice.promotion_steps to sluice_app;
 grant insert, select, update (attempts, begun_round, ended_at, failed_undos, log_bytes, output_references, output_values, outputs, reason_code, reason_message, started_at, state) on table sluice.promotion_steps to sluice_worker;
 grant insert, select, update (cancel_requested_at) on table sluice.promotions to sluice_app;
 grant select on table sluice.promotions to sluice_signer;
 grant select (ended_at, environment_id, kind, promotion_id, release_digest, requested_at, state, superseded_by, tenant_id, traceparent) on table sluice.promotions to sluice_watchdog;
-grant select, update (bundle_digest, ended_at, packet_digest, reason_code, reason_message, release_digest, rules, started_at, state, superseded_by, target_labels) on table sluice.promotions to sluice_worker;
+grant insert, select, update (bundle_digest, ended_at, packet_digest, reason_code, reason_message, release_digest, rules, started_at, state, superseded_by, target_labels) on table sluice.promotions to sluice_worker;
 grant select on table sluice.reconciliations to sluice_app;
 grant insert, select, update (looked_at) on table sluice.reconciliations to sluice_worker;
 grant insert, select on table sluice.release_requests to sluice_app;
 grant select, update (refusal_code, refusal_message, release_digest, settled_at, state) on table sluice.release_requests to sluice_worker;
+grant select on table sluice.release_watches to sluice_app;
+grant select on table sluice.release_watches to sluice_signer;
+grant insert, select, update (blind_code, blind_message, blind_seconds, ended_at, looked_at, progress, reason_code, reason_message, rollback_id, rounds, state) on table sluice.release_watches to sluice_worker;
 grant insert, select on table sluice.releases to sluice_app;
 grant select on table sluice.releases to sluice_signer;
 grant insert, select on table sluice.releases to sluice_worker;
 grant select on table sluice.resolved_pipelines to sluice_app;
 grant insert, select on table sluice.resolved_pipelines to sluice_worker;
+grant insert, select, update (decided_at, refusal_code, refusal_message, state) on table sluice.rollout_steers to sluice_app;
+grant select, update (decided_at, refusal_code, refusal_message, round, stage, state) on table sluice.rollout_steers to sluice_worker;
+grant select on table sluice.rollouts to sluice_app;
+grant select on table sluice.rollouts to sluice_signer;
+grant insert, select, update (changed_at, ended_at, phase, reason_code, reason_message, route_before, stage, state) on table sluice.rollouts to sluice_worker;
+grant select on table sluice.route_changes to sluice_app;
+grant select on table sluice.route_changes to sluice_signer;
+grant insert, select, update (failure_code, failure_message, settled_at, state) on table sluice.route_changes to sluice_worker;
+grant select on table sluice.routes to sluice_app;
+grant select on table sluice.routes to sluice_signer;
+grant insert, select, update (command_digest, promotion_id, route_table, since, table_digest) on table sluice.routes to sluice_worker;
 grant insert, select, update (kind, location, removed_at) on table sluice.sources to sluice_app;
 grant select on table sluice.sources to sluice_worker;
 grant select on table sluice.statements to sluice_app;

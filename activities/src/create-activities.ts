@@ -3,11 +3,14 @@ import {
   type InterpreterActivities,
   type ReleaseActivities,
   type RevertActivities,
+  type RolloutActivities,
   type ShardActivities,
   type StepActivities,
   TASK_QUEUES,
   type TaskQueue,
+  type WatchActivities,
 } from '@sluice/temporal-contract';
+import { createWatchStageActivities } from './analysis/watch-stage.activities.ts';
 import { createApprovalActivities } from './approval/approval.activities.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { createRevertActivities } from './deploy/revert.activities.ts';
@@ -19,12 +22,19 @@ import { createRulesActivities } from './records/rules.activities.ts';
 import { createStateActivities } from './records/state.activities.ts';
 import { createReleaseRecordActivities } from './release/record.activities.ts';
 import { createResolveActivities } from './release/resolve.activities.ts';
+import {
+  createRolloutActivities,
+  createStageGateActivities,
+} from './rollout/rollout.activities.ts';
+import { createRouteActivities } from './route/route-traffic.activities.ts';
 import { partsForStep } from './step/capability-parts.ts';
 import { createStepActivities } from './step/execute-step.ts';
 import { frozenCoursesOf } from './step/frozen-course.ts';
 import { createStepRegistry } from './step/step-registry.ts';
 import type { StepType } from './step/step-type.ts';
 import { STEP_CREATORS } from './steps.generated.ts';
+import { createCloseActivities } from './watch/close-watch.ts';
+import { createLookActivities } from './watch/look-at-release.ts';
 
 /**
  * The built-in step types, each built of what its manifest's capabilities name.
@@ -48,8 +58,10 @@ export type ActivitiesByQueue = Readonly<
       InterpreterActivities &
         ReleaseActivities &
         RevertActivities &
+        RolloutActivities &
         ShardActivities &
-        StepActivities
+        StepActivities &
+        WatchActivities
     >
   >
 >;
@@ -74,17 +86,27 @@ export function createActivities(
       ...createMatrixActivities(parts, courses),
       ...createStalePlanActivities(parts),
       ...createApprovalActivities(parts),
+      ...createRolloutActivities(parts),
       ...createSealActivities(parts),
       ...createResolveActivities(parts),
       ...createReleaseRecordActivities(parts),
+      ...createCloseActivities(parts),
       ...steps,
     },
     [TASK_QUEUES.scan]: steps,
-    [TASK_QUEUES.gate]: steps,
-    [TASK_QUEUES.deploy]: { ...steps, ...createRevertActivities(parts) },
+    [TASK_QUEUES.gate]: { ...steps, ...createStageGateActivities(parts, courses) },
+    [TASK_QUEUES.deploy]: {
+      ...steps,
+      ...createRevertActivities(parts),
+      ...createRouteActivities(parts),
+    },
     [TASK_QUEUES.verify]: steps,
     [TASK_QUEUES.build]: steps,
     [TASK_QUEUES.script]: steps,
-    [TASK_QUEUES.outbound]: steps,
+    [TASK_QUEUES.outbound]: {
+      ...steps,
+      ...createWatchStageActivities(parts),
+      ...createLookActivities(parts),
+    },
   };
 }

@@ -4,6 +4,7 @@ import type { Logger } from '@sluice/observability';
 import type { Pool } from '@sluice/persistence';
 import type { SignerClient } from '@sluice/signing';
 import type { ActivityScope } from './activity-scope.ts';
+import type { ConfiguredProviders } from './analysis/analysis-providers.ts';
 import type { DecisionEngine } from './gate/decision-engine.ts';
 import type { NotifyChannels } from './notify/notify-channels.ts';
 import type { OutboundClients } from './outbound/outbound-clients.ts';
@@ -31,6 +32,8 @@ export interface ActivityDependencies {
   readonly outbound?: OutboundClients | undefined;
   /** Where notifications go; absent where there are none. */
   readonly channels?: NotifyChannels | undefined;
+  /** Where analyses ask for metrics, beside the agents' own samples; absent where there are none. */
+  readonly analysisProviders?: ConfiguredProviders | undefined;
   /** Values of secrets; absent where this worker has none. */
   readonly secrets?: SecretSource | undefined;
   readonly fetchUrl?: Fetch;

@@ -1,4 +1,10 @@
 export { type ActivityScope, currentActivityScope, withHeartbeats } from './activity-scope.ts';
+export {
+  type ConfiguredProviders,
+  createConfiguredProviders,
+} from './analysis/analysis-providers.ts';
+export type { ConfiguredProvider } from './analysis/provider-access.ts';
+export { PROVIDERS_SCHEMA, readProviderFile } from './analysis/provider-file.ts';
 export { type ActivitiesByQueue, createActivities, listStepTypes } from './create-activities.ts';
 export type { ActivityDependencies } from './dependencies.ts';
 export { composeCommandPayload, composePlanPayload, sideOf } from './deploy/command-payload.ts';
@@ -18,6 +24,16 @@ export { createOutboundClients, type OutboundClients } from './outbound/outbound
 export { findDesiredSide } from './plan/target-sides.ts';
 export { type EndedHolder, releaseLeaseOfEnded } from './records/lease.activities.ts';
 export { DEFAULT_SUPERSEDE_GRACE_SECONDS } from './records/preempt-lease.ts';
+export {
+  type ComposedRoute,
+  composeRoute,
+  type RouteAnswer,
+  serversOf,
+  type WantedRoute,
+} from './route/compose-route.ts';
+export { composeRoutePayload } from './route/dispatch-route.ts';
+export { readSteadyRoute } from './route/route-facts.ts';
+export { isPuttingBack, parseRouteKey, type RouteKey, routeKey } from './route/route-key.ts';
 export {
   FINDINGS_SCHEMA,
   type Findings,

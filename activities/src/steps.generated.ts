@@ -7,6 +7,7 @@ import { createNoopStep } from './noop/noop.step.ts';
 import { createNotifyStep } from './notify/notify.step.ts';
 import { createPlanStep } from './plan/plan.step.ts';
 import { createReleaseStep } from './release/release.step.ts';
+import { createRolloutStep } from './rollout/rollout.step.ts';
 import { createScanStep } from './scan/scan.step.ts';
 import { createScriptStep } from './script/script.step.ts';
 import { createSoakStep } from './soak/soak.step.ts';
@@ -28,6 +29,7 @@ export const STEP_CREATORS: readonly (readonly [
   ['notify@1', createNotifyStep],
   ['plan@1', createPlanStep],
   ['release@1', createReleaseStep],
+  ['rollout@1', createRolloutStep],
   ['scan@1', createScanStep],
   ['script@1', createScriptStep],
   ['soak@1', createSoakStep],

@@ -1,6 +1,8 @@
 import type { Provider } from '@nestjs/common';
+import { AnalysisResolver } from './analysis/analysis.resolver.ts';
 import { ApprovalCommands } from './approval/approval.commands.ts';
 import { ApprovalResolver } from './approval/approval.resolver.ts';
+import { BudgetResolver } from './budget/budget.resolver.ts';
 import { DateTimeScalar, DigestScalar, JsonScalar } from './common/scalars.ts';
 import { DIFFERENCE_RESOLVERS } from './difference/index.ts';
 import { EnvironmentResolver } from './environment/environment.resolver.ts';
@@ -26,6 +28,9 @@ import { ReleaseResolver } from './release/release.resolver.ts';
 import { ReleaseRequestResolver } from './release/release-request.resolver.ts';
 import { RollbackCommands } from './rollback/rollback.commands.ts';
 import { RollbackResolver } from './rollback/rollback.resolver.ts';
+import { RolloutCommands } from './rollout/rollout.commands.ts';
+import { RolloutResolver, RolloutStageResolver } from './rollout/rollout.resolver.ts';
+import { RouterResolver } from './router/router.resolver.ts';
 import { PromotionPipelineResolver } from './step/promotion-pipeline.resolver.ts';
 import { StepMemberResolver, StepResolver } from './step/step.resolver.ts';
 import {
@@ -33,14 +38,17 @@ import {
   SubscriptionResolver,
 } from './subscription/subscription.resolver.ts';
 import { ViewerResolver } from './viewer/viewer.resolver.ts';
+import { PromotionWatchResolver, WatchResolver } from './watch/watch.resolver.ts';
 
 /** Everything that the API's Nest module provides for GraphQL; beside it, `GRAPHQL_PARTS` is needed. */
 export const GRAPHQL_PROVIDERS: readonly Provider[] = [
   DateTimeScalar,
   DigestScalar,
   JsonScalar,
+  AnalysisResolver,
   ApprovalCommands,
   ApprovalResolver,
+  BudgetResolver,
   ...DIFFERENCE_RESOLVERS,
   DeploymentResolver,
   EnvironmentResolver,
@@ -56,6 +64,7 @@ export const GRAPHQL_PROVIDERS: readonly Provider[] = [
   PromotionCommands,
   PromotionPipelineResolver,
   PromotionResolver,
+  PromotionWatchResolver,
   QueuePlaceResolver,
   ReconcileCommands,
   ReconcileResolver,
@@ -65,10 +74,15 @@ export const GRAPHQL_PROVIDERS: readonly Provider[] = [
   ResetCommands,
   RollbackCommands,
   RollbackResolver,
+  RolloutCommands,
+  RolloutResolver,
+  RolloutStageResolver,
+  RouterResolver,
   PromotionProgressResolver,
   SubscriptionResolver,
   StepMemberResolver,
   StepResolver,
   TargetResolver,
   ViewerResolver,
+  WatchResolver,
 ];

@@ -6,8 +6,8 @@ import type { RecordRefusal } from './common/guard-root-fields.ts';
  * that fails the client still gets its refusal, and the log tells of the missing record.
  */
 export const recordRefusal: RecordRefusal = async (context, principal, mutation, refusal) => {
-  // Recorded as `approval.refused` with the decision itself, in one transaction.
-  if (refusal.__typename === 'ApprovalRefused') return;
+  // Recorded as `approval.refused` or `rollout.steer-refused` with the decision itself, in one transaction.
+  if (refusal.__typename === 'ApprovalRefused' || refusal.__typename === 'SteerRefused') return;
   try {
     await context.inTenant((tx) =>
       insertEvent(tx, {

@@ -1,6 +1,7 @@
 export declare const DEMO_USAGE: string;
 
 export declare function readDemoArguments(args: readonly string[]): {
+  readonly canary: boolean;
   readonly once: boolean;
   readonly json: boolean;
   readonly reset: boolean;

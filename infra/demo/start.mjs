@@ -2,7 +2,7 @@
 // missing, then hands over to infra/src/demo. Plain Node without dependencies, for it runs before
 // anything is installed.
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -30,14 +30,39 @@ function checkNode() {
 async function checkArguments() {
   const { DEMO_USAGE, readDemoArguments } = await import('./options.mjs');
   try {
-    if (readDemoArguments(process.argv.slice(2)).help) {
+    const { help, canary } = readDemoArguments(process.argv.slice(2));
+    if (help) {
       process.stdout.write(`${DEMO_USAGE}\n`);
       process.exit(0);
     }
+    if (canary) checkProxy();
   } catch (error) {
     say(`${error.message}\n${DEMO_USAGE}`);
     process.exit(2);
   }
+}
+
+/** A proxy is the system's: it is not fetched. Whether its version will do is looked at later. */
+function checkProxy() {
+  const servers = ['/usr/sbin', '/usr/local/sbin'];
+  const isThere = ['haproxy', 'nginx', 'caddy'].some(
+    (name) => listOnPath(name, servers).length > 0 || isBuilt(name),
+  );
+  if (!isThere) {
+    fail(
+      'The canary needs a proxy in front of the service, and here is none: install HAProxy (Debian, Ubuntu: apt-get install haproxy), nginx or Caddy, and run this again.',
+    );
+  }
+}
+
+function isBuilt(name) {
+  const folder = join(cacheFolder(), 'tools');
+  return (
+    existsSync(folder) &&
+    readdirSync(folder).some(
+      (entry) => entry.startsWith(`${name}-`) && existsSync(join(folder, entry, name)),
+    )
+  );
 }
 
 // Python's pip fetches the wheels of two tools. Nobody needs it once they are in the cache or on

@@ -10,6 +10,7 @@ import { promotionWorkflowId, settlementWorkflowId } from '@sluice/temporal-cont
 import { abandonPromotion } from './abandon-promotion.ts';
 import type { Engine } from './engine.ts';
 import { goesOn, inLanes, type Round } from './in-lanes.ts';
+import { keepWatches } from './keep-watches.ts';
 import type { Relay } from './outbox-relay.ts';
 import { repeat } from './repeat.ts';
 
@@ -37,7 +38,7 @@ const PAGE = 200;
 /**
  * Finds what nobody works on any more. A promotion that has not ended although its workflow has (terminated, failed, or
  * forgotten by the engine) is ended by a settlement; a lease, or a place in its queue, of a promotion that has ended is
- * given back. What runs, or is about to start, is left alone. Several watchdogs at once do no harm.
+ * given back. What runs, or is about to start, is left alone. So are watches over releases kept going. Several watchdogs at once do no harm.
  */
 export function startWatchdog(options: WatchdogOptions): Relay {
   const { logger, periodSeconds } = options;
@@ -47,6 +48,7 @@ export function startWatchdog(options: WatchdogOptions): Relay {
       const round: Round = { stopping: stopping.signal, errors: [] };
       await settleAbandoned(options, round);
       await releaseHeldByEnded(options, round);
+      await keepWatches(options, round);
       if (round.errors.length > 0) throw round.errors[0];
       return periodSeconds * 1000;
     },

@@ -11,6 +11,7 @@ const BENCHES = {
   approval: () => import('./approval/approval.bench.mjs'),
   engine: () => import('./engine/engine.bench.mjs'),
   replay: () => import('./replay/replay.bench.mjs'),
+  rollout: () => import('./rollout/rollout.bench.mjs'),
 };
 
 const args = process.argv.slice(2);

@@ -31,7 +31,7 @@ const SCANNED_BADLY: Readonly<Record<string, ScannerMode>> = {
   '5.0.3': 'broken',
 };
 /** Of the environment whose agent stops. */
-const DEPLOY_SECONDS = 5;
+const DEPLOY_SECONDS = 12;
 const holdFile = join(tmpdir(), `sluice-e2e-away-${process.pid}`);
 
 let made: TestStack;

@@ -4,8 +4,9 @@ import type {
   RevertActivities,
   StepActivities,
   TaskQueue,
+  WatchActivities,
 } from '@sluice/temporal-contract';
-import { TASK_QUEUES, TERMINAL_FAILURES } from '@sluice/temporal-contract';
+import { TASK_QUEUES, TERMINAL_FAILURES, WATCH_SHIFT_SECONDS } from '@sluice/temporal-contract';
 import type { ActivityOptions, RetryPolicy } from '@temporalio/workflow';
 import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
 
@@ -124,3 +125,18 @@ export const resolution: Pick<ReleaseActivities, 'resolveComponent'> =
 /** Records of release resolution. */
 export const releaseRecords: Pick<ReleaseActivities, 'recordRelease' | 'refuseRelease'> =
   proxyActivities<ReleaseActivities>(control);
+
+/** `lookAtRelease`: a shift of looks with heartbeats; ended by the watch's own time. */
+export function watchingWithin(seconds: number): Pick<WatchActivities, 'lookAtRelease'> {
+  return proxyActivities<WatchActivities>({
+    taskQueue: TASK_QUEUES.outbound,
+    startToCloseTimeout: `${WATCH_SHIFT_SECONDS + 300}s`,
+    scheduleToCloseTimeout: `${seconds}s`,
+    heartbeatTimeout: HEARTBEAT,
+    retry: { ...retry, maximumInterval: '30s' },
+  });
+}
+
+/** The end of a watch; it has no deadline of its own, as records have none. */
+export const closingWatch: Pick<WatchActivities, 'closeWatch'> =
+  proxyActivities<WatchActivities>(control);

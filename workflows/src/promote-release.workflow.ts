@@ -19,12 +19,17 @@
  * dispatched to is reverted; what could not be reverted makes the promotion `failed` and is named in its reason. A rollback
  * takes the lease first, from whoever holds it, and is never reverted.
  * After a reset the records say at the seal what was deployed before it: that is reverted as well.
+ * Where the environment has routers, a rollback first takes requests off what an unfinished rollout has made new, and lets them go
+ * where they went before that once its targets are as they were.
  * Rules without `form` are of promotions that began before all this: they run as they did then.
  * Form 3: the pipeline is a team's data, and runs as a course (`course/`): conditions, matrices (over 100 members in shards: child
  * workflows), groups, waits. A promotion that does not go well puts back what was done, the last first, and then runs the steps that
  * wanted to run however it ended; both cannot be cancelled, and its deadline counts only until they begin. Superseded meanwhile it puts
  * nothing more back, and interrupts what touches targets; a step without targets that is just being put back comes to its end. When the history has become
  * long, nothing more begins, what runs comes to its end, and the run continues as new.
+ * A step of type `rollout` runs in stages (`rollout/`): people steer it (Update `steerRollout`), and while it is paused the promotion's own
+ * clock stands still. When it fails, is aborted, or the promotion is stopped, requests go off what is new before anything else; the targets
+ * are put back as of every step, those that had the new version last first, and then requests go where they went before.
  */
 import { assertPipeline, cutText, DEFAULT_DEADLINES, isCourse } from '@sluice/domain';
 import type {
@@ -56,6 +61,8 @@ import { type Ending, interpretPipeline } from './interpret-pipeline.ts';
 import { holdLease } from './lease-wait.ts';
 import { PromotionClock } from './promotion-clock.ts';
 import { PromotionRun } from './promotion-run.ts';
+import { rollBackRoutes } from './rollout/rollback-routes.ts';
+import { listenToSteering } from './rollout/steer-update.ts';
 import { sealEnding } from './seal-epilogue.ts';
 
 const promotionStatus = defineQuery<PromotionStatus>(PROMOTION_MESSAGES.promotionStatus);
@@ -103,6 +110,7 @@ function listenToMessages(run: PromotionRun): void {
   setHandler(shardFailed, ({ stepId }) => run.course?.shardFailures.get(stepId)?.());
   setHandler(supersedePromotion, ({ by }) => run.supersede(by));
   listenToDecisions(run);
+  listenToSteering(run);
   const stop = (message: string): void =>
     run.stop({ state: 'cancelled', reason: { code: 'promotion-cancelled', message } });
   setHandler(cancelPromotion, ({ requestedBy, reason }) =>
@@ -134,6 +142,7 @@ async function workToEnding(run: PromotionRun): Promise<Ending> {
         // It has the lease before it plans, from whoever holds it.
         const problem = await holdLease(run, rules.deadlines.queueSeconds, true);
         if (problem !== null) return { state: 'failed', reason: problem };
+        if (rules.routers !== undefined) return await rollBackRoutes(run, rules);
       }
       return await interpretPipeline(run, rules);
     });

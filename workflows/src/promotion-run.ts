@@ -6,6 +6,7 @@ import type {
   PromoteReleaseInput,
   PromotionStatus,
   Reason,
+  SteerRolloutResult,
   StepStatus,
 } from '@sluice/temporal-contract';
 import { SEARCH_ATTRIBUTES } from '@sluice/temporal-contract';
@@ -72,6 +73,8 @@ export class PromotionRun {
   updatedAt: number | undefined = undefined;
   /** Answers that people were given whose decisions are recorded, those of the runs before this one among them. By the Update's id. */
   readonly decided = new Map<string, DecideApprovalResult>();
+  /** The same of people who steered rollouts. */
+  readonly steered = new Map<string, SteerRolloutResult>();
   /** Name → digest of what each succeeded step made. */
   readonly outputs = new Map<string, Readonly<Record<string, string>>>();
   readonly #steps = new Map<string, StepStatus>();
@@ -132,6 +135,7 @@ export class PromotionRun {
     this.denial = resume.denial;
     this.#askedBefore = resume.asked;
     for (const answer of resume.decided ?? []) this.decided.set(answer.approvalId, answer);
+    for (const answer of resume.steered ?? []) this.steered.set(answer.steerId, answer);
   }
 
   setStep(id: string, state: StepState, reason: Reason | null): void {
@@ -169,11 +173,19 @@ export class PromotionRun {
   status(): PromotionStatus {
     const { state, fencingToken } = this;
     const approval = this.approval?.status() ?? this.#askedBefore;
+    const rollouts = [...(this.course?.rollouts ?? [])];
     return {
       state,
       steps: this.steps(),
       fencingToken,
       ...(approval === undefined ? {} : { approval }),
+      ...(rollouts.length === 0
+        ? {}
+        : {
+            rollouts: Object.fromEntries(
+              rollouts.map(([id, { rollout }]) => [id, rollout.position()]),
+            ),
+          }),
     };
   }
 

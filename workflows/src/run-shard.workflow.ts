@@ -7,6 +7,8 @@
  * Cancelling: the promotion passes its cancellation on and waits. Members that run end as cancelled, those that never began are recorded
  * as that, and the shard still gives its numbers. The signal `stopShard` says that no further member may begin; those that run come to
  * their end. A failure in a step that is to stop at the first one is told to the promotion at once, by the signal `shardFailed`.
+ * Of a rollout (`leavesRest`), what never began because of that signal is left for another shard, and not recorded: it may only be paused.
+ * Nor has begun what only waited for a disruption budget by then.
  * Putting targets back is interrupted by nothing but its cancellation, which comes when a rollback has taken the lease; what touches no
  * target is not interrupted.
  */
@@ -25,7 +27,12 @@ import type { MatrixTally } from './course/matrix-outcome.ts';
 import { execute, interruption } from './course/member-execution.ts';
 import { recordMembers, runMembers } from './course/run-members.ts';
 import { matrixStopped } from './course/skip-reason.ts';
-import { isRevertedByAgents, touchedMembers, undoMembers } from './course/undo-members.ts';
+import {
+  inOrderOfUndoing,
+  isRevertedByAgents,
+  touchedMembers,
+  undoMembers,
+} from './course/undo-members.ts';
 import { meaningOfFailure } from './failure-reason.ts';
 
 const stopShard = defineSignal(STOP_SHARD);
@@ -44,19 +51,21 @@ export async function runShard(input: RunShardInput): Promise<ShardResult> {
   if (input.work === 'compensate') return toResult(await putBack(input, members));
   const { stepId } = input;
   const what = `Step ${stepId}, members ${input.from} to ${input.to - 1},`;
+  const isHeld = input.leavesRest === true ? () => isStopped : undefined;
   const tally = await runMembers(members, {
     promotion: input.promotion,
     stepId,
     round: input.round,
     limit: input.maxParallel,
     failFast: input.failFast,
+    ...(input.leavesRest === undefined ? {} : { leavesRest: input.leavesRest }),
     skipReason: () => (isCancelled ? interruption(what) : matrixStopped(stepId)),
     isStopped: () => isStopped || isCancelled,
     onFailure: () => {
       if (!isStopped && input.failFast) tellFailure(stepId);
       isStopped ||= input.failFast;
     },
-    execute: (member) => execute({ ...input, isStopped: () => isCancelled }, member),
+    execute: (member) => execute({ ...input, isStopped: () => isCancelled }, member, isHeld),
   });
   return toResult(tally);
 }
@@ -74,7 +83,9 @@ async function readMembers(input: RunShardInput): Promise<readonly MatrixMember[
         to,
       }),
     );
-    return keys.map((key, at) => ({ index: from + at, key }));
+    return keys
+      .map((key, at) => ({ index: from + at, key }))
+      .filter(({ index }) => isOf(input, index));
   } catch (error) {
     const meaning = meaningOfFailure(error, 'members', `Members of step ${stepId}`, 0);
     if (meaning === undefined || meaning.kind === 'cancelled' || input.work === 'compensate') {
@@ -84,10 +95,16 @@ async function readMembers(input: RunShardInput): Promise<readonly MatrixMember[
     const all = Array.from({ length: to - from }, (_, at) => from + at);
     await recordMembers(
       input,
-      all.map((index) => ({ index, outcome: 'failed', reason })),
+      all
+        .filter((index) => isOf(input, index))
+        .map((index) => ({ index, outcome: 'failed', reason })),
     );
     throw error;
   }
+}
+
+function isOf({ only }: RunShardInput, index: number): boolean {
+  return only === undefined || only.includes(index);
 }
 
 async function putBack(
@@ -96,7 +113,8 @@ async function putBack(
 ): Promise<MatrixTally> {
   if (!isRevertedByAgents(input.type)) return undoMembers(input, members, input.maxParallel);
   const deployed = await records.listDeployments({ promotion: input.promotion });
-  return undoMembers(input, touchedMembers(members, deployed), input.maxParallel);
+  const touched = touchedMembers(members, deployed);
+  return undoMembers(input, inOrderOfUndoing(input.type, touched), input.maxParallel);
 }
 
 /** The promotion stops the other shards; should it be gone, they have been asked to end anyway. */

@@ -10,6 +10,7 @@ import {
 import { isCancellation } from '@temporalio/workflow';
 import { stepWithin } from './activity-classes.ts';
 import { awaitApproval } from './approval-wait.ts';
+import { waitsForBudget } from './budget-wait.ts';
 import { isActivityFailure, meaningOfFailure } from './failure-reason.ts';
 import { holdLease } from './lease-wait.ts';
 import { MAX_IN_FLIGHT, mapBounded } from './map-bounded.ts';
@@ -137,15 +138,19 @@ async function executeOnce(
     scheduledAt: new Date(Date.now()).toISOString(),
     traceparent: run.input.traceparent,
   };
-  try {
-    const result = await stepWithin(type, queue, seconds).executeStep(input);
-    return { ...result, thrown: false };
-  } catch (error) {
-    const what = `Step ${step.id}${target === undefined ? '' : ` on ${target}`}`;
-    const meaning = meaningOfFailure(error, type, what, seconds);
-    if (meaning === undefined || meaning.kind === 'cancelled') throw error;
-    if (run.stopCause !== undefined) throw error;
-    return { ...failed(meaning.reason), thrown: true };
+  const until = Date.now() + rules.deadlines.queueSeconds * 1000;
+  for (;;) {
+    try {
+      const result = await stepWithin(type, queue, seconds).executeStep(input);
+      return { ...result, thrown: false };
+    } catch (error) {
+      if (waitsForBudget(error, until, () => run.stopCause !== undefined)) continue;
+      const what = `Step ${step.id}${target === undefined ? '' : ` on ${target}`}`;
+      const meaning = meaningOfFailure(error, type, what, seconds);
+      if (meaning === undefined || meaning.kind === 'cancelled') throw error;
+      if (run.stopCause !== undefined) throw error;
+      return { ...failed(meaning.reason), thrown: true };
+    }
   }
 }
 

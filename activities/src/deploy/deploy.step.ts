@@ -9,7 +9,8 @@ import { failedResult, type StepOutcome, type StepRun, type StepType } from '../
 import { awaitReport, type DispatchOrder, dispatchCommand } from './dispatch-command.ts';
 import { readResult } from './settle-command.ts';
 
-type DeployParts = Pick<ActivityDependencies, 'pool' | 'signer' | 'now'>;
+/** What a deployment needs. */
+export type DeployParts = Pick<ActivityDependencies, 'pool' | 'signer' | 'now'>;
 
 /**
  * `deploy@1`: dispatches a signed command for the stored plan to the target's agent, and lets the agent's final
@@ -20,11 +21,12 @@ export function createDeployStep(parts: DeployParts): StepType {
   return {
     type: 'deploy',
     version: 1,
-    run: (run) => deploy(parts, run),
+    run: (run) => deployToTarget(parts, run),
   };
 }
 
-async function deploy(parts: DeployParts, run: StepRun): Promise<StepOutcome> {
+/** Brings the release to the execution's target by its stored plan; what `deploy@1` does, and `rollout@1` with each member. */
+export async function deployToTarget(parts: DeployParts, run: StepRun): Promise<StepOutcome> {
   const { input, promotion, rules, scope, log } = run;
   const { tenantId } = input.promotion;
   const target = input.target ?? '';

@@ -1,10 +1,8 @@
-import { type AgentCommand, type CommandKind, type Plan, traceIdOf } from '@sluice/domain';
+import type { CommandKind, Plan } from '@sluice/domain';
 import {
   type CommandRecord,
   findCommandByIdempotencyKey,
   holdStepState,
-  insertCommand,
-  insertEvent,
   moveCommand,
   nextCommandSequence,
   type PromotionRecord,
@@ -13,14 +11,17 @@ import {
   type Tx,
   withTenant,
 } from '@sluice/persistence';
-import { canonicalJson, digestOfBytes } from '@sluice/pure';
+import { canonicalJson } from '@sluice/pure';
 import { FAILURES } from '@sluice/temporal-contract';
 import type { ActivityScope } from '../activity-scope.ts';
+import { answerForBudgets } from '../budget/answer-for-budgets.ts';
+import { assertBudgetRoom, claimBudgets } from '../budget/claim-budgets.ts';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { activityFailure } from '../failures.ts';
-import { workflowActor } from '../records/promotion-event.ts';
+import { assertRolloutGoesOn } from '../rollout/assert-rollout-goes-on.ts';
 import { commandKey } from '../step/effect-key.ts';
 import { composePlanPayload, sideOf } from './command-payload.ts';
+import { storeSignedCommand } from './store-command.ts';
 
 /** What an agent shall be told. */
 export interface DispatchOrder {
@@ -38,9 +39,6 @@ export interface DispatchOrder {
   readonly validSeconds: number;
 }
 
-/** How far an agent's clock may be behind the worker's. Milliseconds. */
-const CLOCK_TOLERANCE_MS = 30_000;
-
 /**
  * Has the signer sign the command and stores it, once: a command that was stored before comes back as it is.
  * Sequence, signature and row belong to one transaction that holds the target's row, so that commands become
@@ -53,8 +51,7 @@ export async function dispatchCommand(
 ): Promise<CommandRecord> {
   const { promotion, stepId, round, target, kind, plan } = order;
   const key = commandKey(promotion.promotionId, stepId, target, kind, round);
-  const now = (parts.now ?? Date.now)();
-  return withTenant(parts.pool, order.tenantId, async (tx) => {
+  const dispatch = async (tx: Tx): Promise<CommandRecord> => {
     const payload = canonicalJson(await composePlanPayload(tx, promotion, kind, plan));
     const stored = await findCommandByIdempotencyKey(tx, key);
     if (stored !== undefined) return stored;
@@ -62,42 +59,23 @@ export async function dispatchCommand(
     const raced = await findCommandByIdempotencyKey(tx, key);
     if (raced !== undefined) return raced;
     await assertWanted(tx, order);
-    const expiresAt = new Date(now + order.validSeconds * 1000).toISOString();
-    const { envelope, commandDigest } = await parts.signer.signCommand({
-      tenantId: order.tenantId,
-      promotionId: promotion.promotionId,
-      target,
-      kind,
-      planDigest: order.planDigest,
-      payloadDigest: digestOfBytes(payload),
-      idempotencyKey: key,
-      sequence,
-      notBefore: new Date(now - CLOCK_TOLERANCE_MS).toISOString(),
-      expiresAt,
-    });
-    const command = JSON.parse(
-      Buffer.from(envelope.payload, 'base64').toString('utf8'),
-    ) as AgentCommand;
-    const record = {
-      target,
-      sequence,
-      commandDigest,
-      kind,
-      promotionId: promotion.promotionId,
-      releaseDigest: sideOf(kind, plan)?.release ?? null,
-      idempotencyKey: key,
-      envelope,
-      payload,
-      fencingToken: command.fencingToken,
-      expiresAt,
-      workflowId: scope.workflowId,
-      runId: scope.runId,
-      activityId: scope.activityId,
-    };
-    await insertCommand(tx, record);
-    await recordDispatch(tx, order, commandDigest, sequence);
-    return { ...record, createdAt: new Date(now).toISOString(), settledAt: null };
-  });
+    // The first attempt is what the interpreter wants just now; it cannot call back a later one.
+    if (kind === 'deploy' && scope.attempt > 1) await assertRolloutGoesOn(tx, order);
+    await assertBudgetRoom(tx, order);
+    const releaseDigest = sideOf(kind, plan)?.release ?? null;
+    const wanted = { ...order, idempotencyKey: key, sequence, payload, releaseDigest };
+    const command = await storeSignedCommand(tx, parts, wanted, scope);
+    // After the signature: what others wait for is held no longer than it takes to commit.
+    await claimBudgets(tx, order);
+    const { promotionId } = promotion;
+    if (kind === 'deploy') {
+      await setDeploymentState(tx, { promotionId, target, state: 'dispatched' });
+    }
+    return command;
+  };
+  return answerForBudgets(parts, order, scope, () =>
+    withTenant(parts.pool, order.tenantId, dispatch),
+  );
 }
 
 /**
@@ -143,22 +121,4 @@ async function assertWanted(tx: Tx, { promotion, stepId, kind }: DispatchOrder):
     FAILURES.illegalTransition,
     `Step ${stepId} of ${promotionId} is ${state}: nothing is sent to a target any more.`,
   );
-}
-
-async function recordDispatch(
-  tx: Tx,
-  { promotion, target, kind, planDigest, stepId }: DispatchOrder,
-  commandDigest: string,
-  sequence: number,
-): Promise<void> {
-  const { promotionId } = promotion;
-  if (kind === 'deploy') await setDeploymentState(tx, { promotionId, target, state: 'dispatched' });
-  await insertEvent(tx, {
-    type: 'command.dispatched',
-    actor: workflowActor(tx.tenantId, promotionId),
-    subject: `target:${target}`,
-    promotionId,
-    data: { kind, step: stepId, sequence, command: commandDigest, plan: planDigest },
-    traceId: traceIdOf(promotion.traceparent) ?? null,
-  });
 }

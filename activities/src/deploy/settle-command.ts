@@ -7,6 +7,7 @@ import {
 } from '@sluice/domain';
 import {
   type CommandRecord,
+  deleteClaimsOfTarget,
   findCommandOfActivity,
   findFinalReport,
   insertEffect,
@@ -21,6 +22,7 @@ import {
 } from '@sluice/persistence';
 import { statementDigest } from '@sluice/signing';
 import { promotionOfWorkflowId, type StepResult } from '@sluice/temporal-contract';
+import { settleRoute } from '../route/settle-route.ts';
 import { effectKey, REVERT_STEP, stepOfCommand } from '../step/effect-key.ts';
 import { type FrozenCourses, frozenCoursesOf } from '../step/frozen-course.ts';
 import { settleStep } from '../step/settle-step.ts';
@@ -35,7 +37,7 @@ export interface ReportedActivity {
 }
 
 /**
- * The result of a deploy or revert activity by the agent's stored final report, written as the effect record
+ * The result of a deploy, revert or route activity by the agent's stored final report, written as the effect record (of a route: its change)
  * with state and event. The relay calls it before it completes the activity. Undefined when no command of ours
  * belongs to the activity or no final report is stored.
  */
@@ -72,6 +74,7 @@ export async function settleByReport(
   if (stored === undefined) return undefined;
   const report = stored.body;
   const { promotion, rules } = await courses.read(tx, command.promotionId);
+  if (command.kind === 'route') return settleRoute(tx, promotion, command, stored);
   const { stepId, round } = stepOfCommand(command);
   const result = resultOfReport(command, stored);
   const record = (inner: Tx): Promise<void> => recordDeployment(inner, promotion, command, report);
@@ -145,6 +148,7 @@ async function recordDeployment(
   report: AgentReport,
 ): Promise<void> {
   const { promotionId, target, kind } = command;
+  await deleteClaimsOfTarget(tx, command);
   const state = deploymentStateAfter(kind, report.stage);
   if (state !== undefined) {
     try {

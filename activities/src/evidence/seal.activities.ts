@@ -6,6 +6,7 @@ import {
 } from '@sluice/domain';
 import {
   askedRollbackOf,
+  deleteBudgetClaims,
   findPromotion,
   lookNow,
   type PromotionRecord,
@@ -33,6 +34,7 @@ import { keepOpenStepLogs } from '../log/keep-step-log.ts';
 import { recordEventOf } from '../records/promotion-event.ts';
 import { recordPromotionEvent } from '../records/state.activities.ts';
 import { runActivity } from '../run-activity.ts';
+import { openWatch } from '../watch/open-watch.ts';
 import {
   closedApproval,
   closedStep,
@@ -240,6 +242,7 @@ async function recordSeal(
   await recordBlobs(tx, [sealed.packet, ...sealed.documents]);
   await settleDeployments(tx, promotion, facts.deployments, state === 'succeeded');
   await closeOpenParts(tx, facts, reason);
+  await deleteBudgetClaims(tx, promotionId);
   // A late `queued` of an attempt that was given up must not keep the end from being written.
   if (!isPromotionTransition(promotion.state, state)) {
     await setPromotionState(tx, { promotionId, state: 'running' });
@@ -250,6 +253,7 @@ async function recordSeal(
   const { packet, root } = sealed;
   const data = { packet: packet.digest, statement: root.digest, state };
   await recordEventOf(tx, 'promotion.sealed', promotion, data);
+  if (state === 'succeeded') await openWatch(tx, promotion, endedAt);
   // Its workflow closes next; the one that a settlement seals for has closed, and its history waits for the packet.
   const closing = [workflowId, promotionWorkflowId(tx.tenantId, promotionId)];
   for (const id of new Set(closing)) await lookNow(tx, id);

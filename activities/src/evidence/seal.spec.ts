@@ -8,6 +8,7 @@ import { createLogger } from '@sluice/observability';
 import {
   findCurrentRelease,
   getPromotion,
+  insertBudgetClaims,
   insertPlan,
   listDeployments,
   listEvents,
@@ -103,6 +104,38 @@ test('two attempts at once seal once', async () => {
     listStatements(tx, promotionId),
   );
   expect(statements).toHaveLength(2);
+});
+
+test('a seal ends the claims of its promotion, and a success watches what is out where the environment asks for it', async () => {
+  const rules = { seconds: 60, everySeconds: 10, probes: { failures: 1 }, onAlarm: 'notify' };
+  const watches = (promotionId: string) =>
+    scene.database.query(
+      `select w.until, o.workflow_id as "workflowId" from sluice.release_watches w
+         join sluice.outbox o on o.workflow_id = 'watch/acme/' || w.promotion_id
+        where w.promotion_id = $1`,
+      [promotionId],
+    );
+  const unwatched = await deployed();
+  await seal(inMemory)(unwatched.input('succeeded'));
+  expect(await watches(unwatched.promotionId)).toEqual([]);
+  await scene.database.query(`update sluice.environments set watch = $1`, [JSON.stringify(rules)]);
+  await scene.database.query(
+    `insert into sluice.disruption_budgets (tenant_id, budget_id, selector, max_unavailable) values ('acme', 'all', '{}', 1)`,
+  );
+  const { promotionId, input } = await deployed();
+  await withTenant(scene.worker, SCENE_TENANT, (tx) =>
+    insertBudgetClaims(tx, ['all'], { target: 'dev-1', promotionId }),
+  );
+  await seal(inMemory)(input('succeeded'));
+  await seal(inMemory)(input('succeeded'));
+  expect(await watches(promotionId)).toEqual([
+    { until: expect.anything(), workflowId: `watch/acme/${promotionId}` },
+  ]);
+  expect(await scene.database.query('select from sluice.budget_claims')).toEqual([]);
+  const failed = await deployed();
+  await seal(inMemory)(failed.input('failed'));
+  expect(await watches(failed.promotionId)).toEqual([]);
+  await scene.database.query(`update sluice.environments set watch = null`);
 });
 
 test('a silent agent is sealed as lost, and what was current stays', async () => {

@@ -1,4 +1,4 @@
-import type { Release } from '@sluice/domain';
+import type { Release, RolloutStrategy } from '@sluice/domain';
 import type { Findings } from '../scan/findings.ts';
 import { countComponents } from '../scan/sbom-normal-form.ts';
 
@@ -21,6 +21,23 @@ export interface GateInput {
   readonly sbom?: { readonly digest: string; readonly components: number };
   /** Of the release's store paths; absent where it has none. */
   readonly closures?: readonly HeldClosure[];
+  /** The stage of a rollout that is to begin; absent where the promotion itself is judged. */
+  readonly stage?: StageFacts;
+}
+
+/** What a policy is told of a stage. */
+export interface StageFacts {
+  /** Id of the rollout's step. */
+  readonly step: string;
+  /** From 0. */
+  readonly index: number;
+  readonly name: string;
+  readonly strategy: RolloutStrategy;
+  /** Targets that have the release once it is deployed, and all. */
+  readonly reach: number;
+  readonly targets: number;
+  /** Share of the requests that it is to have; null where none are moved. */
+  readonly permille: number | null;
 }
 
 /** The closure of a component of kind `nix`, as records and evidence store hold it. */
@@ -39,7 +56,7 @@ export interface HeldClosure {
 }
 
 /** Parts of a {@link GateInput} that come from the records. */
-export type GateFacts = Omit<GateInput, 'schema' | 'findings' | 'sbom' | 'closures'>;
+export type GateFacts = Omit<GateInput, 'schema' | 'findings' | 'sbom' | 'closures' | 'stage'>;
 
 /** A document that a scan made, with its digest. */
 export interface ScanDocument {
@@ -53,6 +70,7 @@ export function composeGateInput(
   findings: ScanDocument | undefined,
   sbom: ScanDocument | undefined,
   closures?: readonly HeldClosure[],
+  stage?: StageFacts,
 ): GateInput {
   return {
     schema: GATE_INPUT_SCHEMA,
@@ -64,6 +82,7 @@ export function composeGateInput(
       ? {}
       : { sbom: { digest: sbom.digest, components: countAll(sbom.document) } }),
     ...(closures === undefined ? {} : { closures }),
+    ...(stage === undefined ? {} : { stage }),
   };
 }
 

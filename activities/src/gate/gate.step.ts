@@ -31,6 +31,7 @@ import {
   findInputDigest,
   type GateInput,
   type ScanDocument,
+  type StageFacts,
 } from './gate-input.ts';
 import { listHeldClosures } from './held-closures.ts';
 
@@ -39,7 +40,8 @@ const INPUT_MEDIA_TYPE = 'application/vnd.sluice.gate-input+json';
 /** Longest that one evaluation may take, whatever the environment's deadline. */
 const MAX_EVALUATION_MS = 10_000;
 
-type GateParts = Pick<ActivityDependencies, 'pool' | 'evidence' | 'signer' | 'decisions'>;
+/** What asking a policy needs. */
+export type GateParts = Pick<ActivityDependencies, 'pool' | 'evidence' | 'signer' | 'decisions'>;
 
 /**
  * `gate@1`: asks the frozen policy. The decision is committed first and alone, because the signer reads it
@@ -54,7 +56,18 @@ export function createGateStep(parts: GateParts): StepType {
   };
 }
 
-async function decide(parts: GateParts, run: StepRun): Promise<StepOutcome> {
+/** Who asks, and what. `stepId` names the decision. */
+export interface GateRun extends Pick<StepRun, 'promotion' | 'rules' | 'log'> {
+  readonly input: Pick<
+    StepRun['input'],
+    'promotion' | 'stepId' | 'inputDigests' | 'scheduledAt' | 'traceparent'
+  >;
+  /** Of a rollout. */
+  readonly stage?: StageFacts;
+}
+
+/** Asks the policy that was frozen, once for each name of a decision; a repetition has the decision that is stored. */
+export async function decide(parts: GateParts, run: GateRun): Promise<StepOutcome> {
   const { input, promotion } = run;
   const { tenantId, promotionId } = input.promotion;
   const known = await withTenant(parts.pool, tenantId, async (tx) => ({
@@ -82,7 +95,7 @@ async function decide(parts: GateParts, run: StepRun): Promise<StepOutcome> {
 
 async function composeQuestion(
   { pool, evidence }: GateParts,
-  { input, promotion, rules }: StepRun,
+  { input, promotion, rules, stage }: GateRun,
   release: ReleaseRecord,
 ): Promise<GateInput> {
   const scans = rules.pipeline.steps.filter(({ type }) => parseStepType(type).type === 'scan');
@@ -102,12 +115,13 @@ async function composeQuestion(
     await read('findings'),
     await read('sbom'),
     await listHeldClosures({ pool, evidence }, input.promotion.tenantId, release.body.components),
+    stage,
   );
 }
 
 async function evaluate(
   { decisions }: GateParts,
-  { rules }: StepRun,
+  { rules }: GateRun,
   question: GateInput,
 ): Promise<Decision> {
   const deadlineMs = Math.min(MAX_EVALUATION_MS, rules.deadlines.gateSeconds * 1000);
@@ -134,7 +148,7 @@ const PASSING_CODES: ReadonlySet<string> = new Set([
 
 async function storeDecision(
   { pool }: GateParts,
-  { input, promotion }: StepRun,
+  { input, promotion }: GateRun,
   decision: Decision,
   question: StoredBlob,
 ): Promise<Decision> {

@@ -1,4 +1,4 @@
-import { type JsonValue, MAX_MATRIX_MEMBERS, type ResolvedMatrix } from '@sluice/domain';
+import { isRollout, type JsonValue, MAX_MATRIX_MEMBERS, type ResolvedMatrix } from '@sluice/domain';
 import type { EvidenceStore } from '@sluice/evidence-store';
 import {
   assertPromotionOpen,
@@ -27,6 +27,8 @@ import {
 import { ApplicationFailure } from '@temporalio/common';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { activityFailure } from '../failures.ts';
+import { addRollout } from '../rollout/expanded-rollout.ts';
+import { layOutMembers } from '../rollout/lay-out-members.ts';
 import { runActivity } from '../run-activity.ts';
 import type { FrozenCourses, FrozenPromotion } from '../step/frozen-course.ts';
 import { findLargeValueCode } from '../step/large-values.ts';
@@ -49,17 +51,25 @@ export function createMatrixActivities(
         withTenant(parts.pool, tenantId, async (tx) => {
           await assertPromotionOpen(tx, promotionId);
           const frozen = await courses.read(tx, promotionId);
-          const { course } = await courses.readStep(tx, frozen.rules, stepId);
+          const step = await courses.readStep(tx, frozen.rules, stepId);
+          const { course } = step;
           if (course.matrix === undefined) throw invalid(`Step ${stepId} has no matrix.`);
           const isOverTargets = 'targets' in course.matrix.over;
-          if (newestRound === true) return readNewest(tx, { promotionId, stepId }, isOverTargets);
+          const withLayout = isRollout(course.type) ? addRollout : addNothing;
+          if (newestRound === true) {
+            const newest = await readNewest(tx, { promotionId, stepId }, isOverTargets);
+            return withLayout(tx, newest, { promotionId, stepId, round: newest.round ?? round });
+          }
           const set = { promotionId, stepId, round };
           const all = { from: 0, to: MAX_MATRIX_MEMBERS };
           const known = await listMemberKeys(tx, set, all);
-          if (known.length > 0) return expandedOf(known, isOverTargets);
-          const members = await findMembers(tx, parts.evidence, frozen, stepId, course.matrix);
+          if (known.length > 0) return withLayout(tx, expandedOf(known, isOverTargets), set);
+          const found = await findMembers(tx, parts.evidence, frozen, stepId, course.matrix);
+          const members = isRollout(course.type)
+            ? await layOutMembers(tx, parts.evidence, frozen, step, set, found)
+            : found;
           await insertMembers(tx, set, members);
-          return expandedOf(await listMemberKeys(tx, set, all), isOverTargets);
+          return withLayout(tx, expandedOf(await listMemberKeys(tx, set, all), isOverTargets), set);
         }),
       ),
 
@@ -100,6 +110,10 @@ export function createMatrixActivities(
         }),
       ),
   };
+}
+
+function addNothing(_tx: Tx, expanded: ExpandedMatrix): Promise<ExpandedMatrix> {
+  return Promise.resolve(expanded);
 }
 
 /** Members of the newest round in which any has begun; where none has, of the newest. */

@@ -14,6 +14,7 @@ import {
   getPromotion,
   insertSteps,
   isVerified,
+  listRoutersOf,
   listTargetsOf,
   type PromotionRecord,
   recordBundle,
@@ -81,9 +82,11 @@ async function readRules(
   if (kind === 'promote') await assertVerifiedBefore(tx, promotion, environment);
   const course = await readPipeline(tx, promotion, environment);
   const policy = await getPolicy(tx, environment.policy);
+  const routers = (await listRoutersOf(tx, [environment.name])).map(({ name }) => name);
   return {
     releaseDigest,
     ...course,
+    ...(routers.length === 0 ? {} : { routers }),
     policyDigest: policy.policyDigest,
     targets: targets.map(({ name }) => name).sort(),
     deadlines: environment.deadlines,

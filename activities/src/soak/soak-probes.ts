@@ -1,5 +1,5 @@
 import { cutText } from '@sluice/domain';
-import { listTargetsByName, withTenant } from '@sluice/persistence';
+import { listTargetsByName, type TargetRecord, withTenant } from '@sluice/persistence';
 import type { ActivityDependencies } from '../dependencies.ts';
 import { drainBody } from '../outbound/answer-body.ts';
 import type { OutboundClient } from '../outbound/outbound-client.ts';
@@ -57,19 +57,20 @@ export async function listProbes(parts: SoakParts, run: StepRun): Promise<readon
   const targets = await withTenant(parts.pool, input.promotion.tenantId, (tx) =>
     listTargetsByName(tx, names),
   );
+  return healthProbesOf(targets, configured);
+}
+
+/** The health probes of targets that the configuration has, by name. */
+export function healthProbesOf(
+  targets: readonly TargetRecord[],
+  client: OutboundClient,
+): readonly SoakProbe[] {
   return targets
     .filter(({ removedAt }) => removedAt === null)
     .map(({ name, address, health }) => {
       const url = healthUrl(address, health);
       const timeoutMs = Math.min(health.timeoutMs, TIMEOUT_MS * 6);
-      return {
-        key: name,
-        shown: `${name} (${url})`,
-        url,
-        status: 200,
-        timeoutMs,
-        client: configured,
-      };
+      return { key: name, shown: `${name} (${url})`, url, status: 200, timeoutMs, client };
     })
     .sort((left, right) => (left.key < right.key ? -1 : 1));
 }

@@ -28,10 +28,14 @@ const ENDS_AT_ONCE: ReadonlySet<StepTypeRef> = new Set<StepTypeRef>([
   'noop@1',
   'plan@1',
   'release@1',
+  'rollout@1',
 ]);
 
 /** Put back by a command of its own that agents are given (`revertTarget`), and not by the type. */
-const PUT_BACK_BY_AGENTS: ReadonlySet<StepTypeRef> = new Set<StepTypeRef>(['deploy@1']);
+const PUT_BACK_BY_AGENTS: ReadonlySet<StepTypeRef> = new Set<StepTypeRef>([
+  'deploy@1',
+  'rollout@1',
+]);
 
 const kindsOf = (wanted: 'activity' | 'control'): readonly StepTypeRef[] =>
   [...BUILT_IN_STEP_TYPES.values()]

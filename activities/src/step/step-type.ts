@@ -50,7 +50,7 @@ export interface StepType {
   /** True where `run` calls `beginEffect`: an attempt that ends before, for the database or a store is away, takes none away. */
   readonly marksEffect?: true;
   run(run: StepRun): Promise<StepOutcome>;
-  /** Puts back what `run` did with the same inputs; idempotent. Present exactly where its manifest has a compensation, but for `deploy`. */
+  /** Puts back what `run` did with the same inputs; idempotent. Present exactly where its manifest has a compensation, but for deployments. */
   compensate?(run: StepRun): Promise<StepOutcome>;
 }
 

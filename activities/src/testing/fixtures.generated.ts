@@ -7,6 +7,7 @@ import { NOOP_FIXTURE } from '../noop/noop.fixture.ts';
 import { NOTIFY_FIXTURE } from '../notify/notify.fixture.ts';
 import { PLAN_FIXTURE } from '../plan/plan.fixture.ts';
 import { RELEASE_FIXTURE } from '../release/release.fixture.ts';
+import { ROLLOUT_FIXTURE } from '../rollout/rollout.fixture.ts';
 import { SCAN_FIXTURE } from '../scan/scan.fixture.ts';
 import { SCRIPT_FIXTURE } from '../script/script.fixture.ts';
 import { SOAK_FIXTURE } from '../soak/soak.fixture.ts';
@@ -23,6 +24,7 @@ export const STEP_FIXTURES: readonly StepFixture[] = [
   NOTIFY_FIXTURE,
   PLAN_FIXTURE,
   RELEASE_FIXTURE,
+  ROLLOUT_FIXTURE,
   SCAN_FIXTURE,
   SCRIPT_FIXTURE,
   SOAK_FIXTURE,

@@ -73,6 +73,8 @@ export interface PromotionScene {
 /** What a scene is configured with. */
 export interface SceneOptions {
   readonly targets?: readonly string[];
+  /** HAProxies with the backend `shop`, each with its agent. */
+  readonly routers?: readonly string[];
   /** What `dev` runs. */
   readonly pipeline?: Pipeline | PipelineTemplate;
   /** Others that are published. */
@@ -103,12 +105,12 @@ const SCENE_PRINCIPALS = [
 
 /** Makes a scene on a database of its own; drop it at the end. */
 export async function createPromotionScene(options: SceneOptions = {}): Promise<PromotionScene> {
-  const { targets = ['dev-1'], pipeline = STANDARD_PIPELINE } = options;
+  const { targets = ['dev-1'], routers = [], pipeline = STANDARD_PIPELINE } = options;
   const database = await createTestDatabase();
   await database.addTenant(SCENE_TENANT);
   const app = database.poolOf('sluice_app');
   const worker = database.poolOf('sluice_worker');
-  const agents = new Map(targets.map((name) => [name, generateKeyPair()]));
+  const agents = new Map([...targets, ...routers].map((name) => [name, generateKeyPair()]));
   await withTenant(app, SCENE_TENANT, async (tx) => {
     await applyConfiguration(tx, {
       sources: [{ name: 'samples', kind: 'oci-layout', location: options.layout ?? '/nowhere' }],
@@ -139,22 +141,25 @@ export async function createPromotionScene(options: SceneOptions = {}): Promise<
           rollbackRoles: DEFAULT_ROLLBACK_ROLES,
         })),
       ],
-      targets: targets.map((name) => ({
+      targets: [...targets, ...routers].map((name, index) => ({
         name,
         environment: 'dev',
-        kind: 'linux-host' as const,
+        kind: routers.includes(name) ? ('haproxy' as const) : ('linux-host' as const),
         address: '127.0.0.1',
         labels: options.labels?.[name] ?? {},
-        settings: { PORT: '8080' },
+        settings: (routers.includes(name)
+          ? { backend: 'shop' }
+          : { PORT: '8080' }) as Target['settings'],
         health: {
           path: '/healthz',
-          port: 8080,
+          // Behind a router each is a server of its own.
+          port: routers.length > 0 ? 8080 + index : 8080,
           intervalMs: 10,
           timeoutMs: 500,
           successes: 2,
           failures: 3,
         },
-        ...options.target,
+        ...(routers.includes(name) ? {} : options.target),
       })),
       principals: SCENE_PRINCIPALS,
     });

@@ -1,6 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { readTracesUrl } from '@sluice/observability';
+import type { RouterSettings } from '@sluice/router';
 import { DEFAULT_KEEP_RELEASES } from '@sluice/target-drivers';
+import type { ProbeSettings } from './prober.ts';
+import { PROBE_NAMES, readProbeSettings } from './prober-settings.ts';
+import { ROUTER_NAMES, readRouterSettings } from './router-settings.ts';
 
 /** Version of this agent; sent to the control plane and written into stickers. */
 export const AGENT_VERSION = '0.1.0';
@@ -26,6 +30,10 @@ export interface AgentSettings {
   readonly keepReleases: number;
   /** Folder of this agent alone for store paths of Nix; below the state folder when undefined. */
   readonly nixStore: string | undefined;
+  /** The proxy that this agent tells where requests go; undefined where it puts releases on its host. */
+  readonly router: RouterSettings | undefined;
+  /** How it measures its own service; undefined where it does not. */
+  readonly probe: ProbeSettings | undefined;
 }
 
 /** Names that the JSON file of `SLUICE_AGENT_CONFIG` may have, and the variable that wins over each. */
@@ -41,6 +49,8 @@ const NAMES = {
   graceMs: 'SLUICE_AGENT_GRACE_MS',
   keepReleases: 'SLUICE_AGENT_KEEP_RELEASES',
   nixStore: 'SLUICE_AGENT_NIX_STORE',
+  ...PROBE_NAMES,
+  ...ROUTER_NAMES,
 } as const;
 
 /** Settings, or one line per problem. */
@@ -107,6 +117,8 @@ export function readAgentSettings(env: NodeJS.ProcessEnv): SettingsOutcome {
     graceMs: number('graceMs', 10_000, { most: 600_000 }),
     keepReleases: number('keepReleases', DEFAULT_KEEP_RELEASES, { least: 1, most: 50 }),
     nixStore,
+    probe: readProbeSettings(read, problems),
+    router: readRouterSettings(read, problems),
   };
   return problems.length > 0 ? { ok: false, problems } : { ok: true, settings };
 }
@@ -125,7 +137,7 @@ function readConfigFile(path: string | undefined, problems: string[]): Record<st
             `SLUICE_AGENT_CONFIG ${path}: "${name}" is unknown; known: ${known.join(', ')}.`,
           );
         }
-        return [name, String(value)];
+        return [name, typeof value === 'object' ? JSON.stringify(value) : String(value)];
       }),
     );
   } catch (error) {

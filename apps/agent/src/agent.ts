@@ -2,10 +2,12 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AgentClient, CommandDelivery } from '@sluice/agent-protocol';
 import type { Logger } from '@sluice/observability';
+import type { Router } from '@sluice/router';
 import type { KeyPair } from '@sluice/signing';
 import type { TargetDriver } from '@sluice/target-drivers';
 import { AGENT_VERSION } from './agent-settings.ts';
 import { Backoff, pauseFor } from './backoff.ts';
+import type { CommandEffects } from './command-effects.ts';
 import { takeIn } from './command-intake.ts';
 import { CommandRunner } from './command-runner.ts';
 import { CommandStore } from './command-store.ts';
@@ -14,6 +16,11 @@ import type { FaultPoint } from './fault-point.ts';
 import type { Enrolment } from './identity.ts';
 import { Journal } from './journal.ts';
 import { ReportOutbox } from './report-outbox.ts';
+import { createRouterEffects } from './router-effects.ts';
+import { createTargetEffects } from './target-effects.ts';
+
+/** What an agent acts on: it puts releases on a target, or moves the requests of a router. */
+export type AgentHost = { readonly driver: TargetDriver } | { readonly router: Router };
 
 /** What an {@link Agent} is built from. */
 export interface AgentParts {
@@ -21,7 +28,7 @@ export interface AgentParts {
   readonly keyPair: KeyPair;
   readonly enrolment: Enrolment;
   readonly client: AgentClient;
-  readonly driver: TargetDriver;
+  readonly host: AgentHost;
   readonly log: Logger;
   readonly faultPoint: FaultPoint;
   readonly pollSeconds: number;
@@ -29,7 +36,7 @@ export interface AgentParts {
 }
 
 /**
- * One target's agent: takes signed commands in by long poll and carries them out one after the other; beats
+ * The agent of one target or router: takes signed commands in by long poll and carries them out one after the other; beats
  * its heart, sends its reports and goes on polling meanwhile, for a newer command may supersede the one that
  * runs. Without a control plane it keeps what is active running.
  */
@@ -39,6 +46,7 @@ export class Agent {
   readonly #outbox: ReportOutbox;
   readonly #commands: CommandStore;
   readonly #runner: CommandRunner;
+  readonly #effects: CommandEffects;
   readonly #now: () => Date;
   readonly #pollBackoff = new Backoff();
   readonly #reportBackoff = new Backoff(250, 10_000);
@@ -54,22 +62,21 @@ export class Agent {
     journal: Journal,
     outbox: ReportOutbox,
     commands: CommandStore,
-    content: ContentStore,
+    effects: CommandEffects,
   ) {
     this.#parts = parts;
+    this.#effects = effects;
     this.#journal = journal;
     this.#outbox = outbox;
     this.#commands = commands;
     this.#now = parts.now ?? (() => new Date());
     this.#cursor = journal.memory.lastSequence;
-    const { driver, log, faultPoint } = parts;
+    const { log, faultPoint } = parts;
     this.#runner = new CommandRunner({
-      target: parts.enrolment.target,
       journal,
       commands,
-      content,
       outbox,
-      driver,
+      effects,
       log,
       faultPoint,
       onReport: () => this.#wake(),
@@ -89,7 +96,12 @@ export class Agent {
     await commands.open(journal.listUnfinished());
     const content = new ContentStore(join(stateDir, 'blobs'), client);
     await content.open();
-    return new Agent(parts, journal, outbox, commands, content);
+    const { host, log, now = () => new Date() } = parts;
+    const effects =
+      'router' in host
+        ? createRouterEffects({ router: host.router, log, now })
+        : createTargetEffects({ target, driver: host.driver, content, now });
+    return new Agent(parts, journal, outbox, commands, effects);
   }
 
   /**
@@ -105,6 +117,7 @@ export class Agent {
       this.#poll(either),
       this.#beat(either),
       this.#sendReports(either),
+      this.#keep(either),
     ].map((loop) =>
       loop.catch((error: unknown) => {
         failure.abort();
@@ -118,7 +131,7 @@ export class Agent {
   }
 
   async #work(signal: AbortSignal): Promise<void> {
-    const { driver, log } = this.#parts;
+    const { log } = this.#parts;
     try {
       // Until a switch has begun the old version must serve; after that the command decides what runs.
       const [oldest] = this.#journal.listUnfinished();
@@ -128,7 +141,7 @@ export class Agent {
       if (oldest !== undefined) {
         log.info({ sequence: oldest.sequence }, 'An accepted command is taken up again.');
       }
-      if (!isSwitching) await driver.resume();
+      if (!isSwitching) await this.#effects.resume();
       while (!signal.aborted) await this.#runNext(signal);
     } catch (error) {
       if (!signal.aborted) throw error;
@@ -179,8 +192,9 @@ export class Agent {
   }
 
   async #take(delivery: CommandDelivery): Promise<void> {
-    const { enrolment, driver, log } = this.#parts;
-    const intake = takeIn(delivery, enrolment, this.#journal, this.#now().getTime());
+    const { enrolment, log } = this.#parts;
+    const now = this.#now().getTime();
+    const intake = takeIn(delivery, enrolment, this.#journal, this.#effects, now);
     this.#cursor = Math.max(this.#cursor, delivery.sequence);
     const digest = 'admitted' in intake ? intake.admitted.commandDigest : intake.commandDigest;
     // Refused is final; and a copy of what is not finished yet must not give it an end.
@@ -202,17 +216,17 @@ export class Agent {
       commandDigest,
       fencingToken: command?.fencingToken ?? 0,
       failure: { code: refusal.code, message: refusal.message.slice(0, 1000) },
-      activeRelease: (await driver.findActive())?.releaseDigest ?? null,
+      activeRelease: await this.#effects.findActiveRelease(),
     });
     await this.#outbox.add(entry);
     this.#wake();
   }
 
   async #beat(signal: AbortSignal): Promise<void> {
-    const { client, driver, enrolment, log } = this.#parts;
+    const { client, enrolment, log } = this.#parts;
     while (!signal.aborted) {
       try {
-        const activeRelease = (await driver.findActive())?.releaseDigest ?? null;
+        const activeRelease = await this.#effects.findActiveRelease();
         const { lastSequence } = this.#journal.memory;
         await client.heartbeat({ version: AGENT_VERSION, activeRelease, lastSequence }, signal);
         // It is there again: a control plane that comes and goes is not missed by a long pause.
@@ -222,6 +236,16 @@ export class Agent {
         if (!signal.aborted) log.warn({ err: error }, 'The heartbeat did not arrive.');
       }
       await pauseFor(enrolment.heartbeatSeconds * 1000, signal);
+    }
+  }
+
+  /** What is in force is seen to as often as the heart beats. */
+  async #keep(signal: AbortSignal): Promise<void> {
+    const { keep } = this.#effects;
+    const pauseMs = this.#parts.enrolment.heartbeatSeconds * 1000;
+    while (keep !== undefined && !signal.aborted) {
+      await pauseFor(pauseMs, signal);
+      if (!signal.aborted) await keep(signal);
     }
   }
 

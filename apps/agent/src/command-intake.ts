@@ -1,4 +1,9 @@
-import { type CommandDelivery, openCommand, openCommandPayload } from '@sluice/agent-protocol';
+import {
+  type CommandDelivery,
+  openCommand,
+  openCommandPayload,
+  openRoutePayload,
+} from '@sluice/agent-protocol';
 import {
   type AgentCommand,
   accepted,
@@ -8,6 +13,7 @@ import {
   refused,
 } from '@sluice/domain';
 import { statementDigest } from '@sluice/signing';
+import type { CommandEffects } from './command-effects.ts';
 import type { AdmittedCommand } from './command-store.ts';
 import type { Enrolment } from './identity.ts';
 import type { Journal } from './journal.ts';
@@ -28,12 +34,13 @@ export type Intake =
 
 /**
  * Decides whether a delivered command may be acted on: its signature by a command key of the pinned trust
- * root, its payload's digest, then target, sequence, fencing token and times by `admitCommand`.
+ * root, then target, sequence, fencing token and times by `admitCommand`, its kind, and what travels beside it.
  */
 export function takeIn(
   delivery: CommandDelivery,
   enrolment: Enrolment,
   journal: Journal,
+  effects: Pick<CommandEffects, 'kinds' | 'otherKind'>,
   now: number,
 ): Intake {
   const opened = openCommand(delivery.envelope, enrolment.trustRoot, now);
@@ -52,19 +59,29 @@ export function takeIn(
   const fresh = admitCommand(command, memory, now);
   const first = fresh.ok ? assertTakeable(command, journal) : fresh;
   if (!first.ok) return { refusal: first.refusal, commandDigest, sequence, command };
-  const payload = openCommandPayload(delivery.payload, command);
+  if (!effects.kinds.includes(command.kind)) {
+    const { code, message } = effects.otherKind;
+    const refusal = { code, message: `Command ${sequence} is a ${command.kind}. ${message}` };
+    return { refusal, commandDigest, sequence, command };
+  }
+  const payload = openPayload(delivery.payload, command);
   if (!payload.ok) return { refusal: payload.refusal, commandDigest, sequence, command };
+  return { admitted: { command, commandDigest, payload: payload.value } };
+}
+
+function openPayload(text: string, command: AgentCommand): Outcome<AdmittedCommand['payload']> {
+  if (command.kind === 'route') return openRoutePayload(text, command);
+  const payload = openCommandPayload(text, command);
+  if (!payload.ok) return payload;
   const mismatch = payload.value.desired?.components.find(
     ({ digest, manifest }) => digest !== manifest.digest,
   );
-  if (mismatch !== undefined) {
-    const refusal = {
-      code: 'payload-mismatch',
-      message: `Component ${mismatch.name} is ${mismatch.digest}, its manifest ${mismatch.manifest.digest}.`,
-    };
-    return { refusal, commandDigest, sequence, command };
-  }
-  return { admitted: { command, commandDigest, payload: payload.value } };
+  return mismatch === undefined
+    ? payload
+    : refused(
+        'payload-mismatch',
+        `Component ${mismatch.name} is ${mismatch.digest}, its manifest ${mismatch.manifest.digest}.`,
+      );
 }
 
 function addressOf({ tenantId, target, agentKeyId }: Enrolment) {

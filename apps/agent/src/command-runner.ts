@@ -1,24 +1,19 @@
 import { type Outcome, refused, traceIdOf } from '@sluice/domain';
 import type { Logger, OpenSpan } from '@sluice/observability';
-import type { Activation, TargetDriver } from '@sluice/target-drivers';
-import { fetchActivation } from './command-fetch.ts';
+import type { CommandEffects } from './command-effects.ts';
 import { inCommandSpan, inPartSpan } from './command-span.ts';
 import type { AdmittedCommand, CommandStore } from './command-store.ts';
-import type { ContentStore } from './content-store.ts';
-import { findStaleness } from './expected-state.ts';
 import { type Failure, failureOf, supersededBy } from './failure.ts';
 import type { FaultPoint } from './fault-point.ts';
-import type { Journal, JournalStage } from './journal.ts';
+import type { Journal, JournalEntry, JournalStage } from './journal.ts';
 import type { ReportOutbox } from './report-outbox.ts';
 
 /** The parts that a {@link CommandRunner} works with. */
 export interface RunnerParts {
-  readonly target: string;
   readonly journal: Journal;
   readonly commands: CommandStore;
-  readonly content: ContentStore;
   readonly outbox: ReportOutbox;
-  readonly driver: TargetDriver;
+  readonly effects: CommandEffects;
   readonly log: Logger;
   readonly faultPoint: FaultPoint;
   /** Called when a report was stored. */
@@ -32,9 +27,16 @@ interface Run extends AdmittedCommand {
   readonly span: OpenSpan;
   /** The agent ends: the command is taken up at its next start. */
   readonly stop: AbortSignal;
-  /** A newer command with a higher fencing token was accepted. */
+  /** A newer command that decides was accepted. */
   readonly superseded: AbortSignal;
   readonly either: AbortSignal;
+}
+
+/** Why a command is not carried out. */
+interface Setback {
+  readonly failure: Failure;
+  /** Nothing was changed, and nothing is to be put back. */
+  readonly isUntouched: boolean;
 }
 
 /**
@@ -50,7 +52,7 @@ export class CommandRunner {
     this.#parts = parts;
   }
 
-  /** Takes a command over for good; one with a higher fencing token interrupts the one that runs. */
+  /** Takes a command over for good; one with a higher fencing token, or that says everything anew, interrupts the one that runs. */
   async accept(admitted: AdmittedCommand): Promise<void> {
     const { command } = admitted;
     await this.#parts.commands.put(admitted);
@@ -58,20 +60,22 @@ export class CommandRunner {
     const { kind, releaseDigest: release } = command;
     this.#logOf(admitted).info({ kind, release }, 'The command was accepted.');
     const running = this.#running;
-    if (running !== undefined && running.fencingToken < command.fencingToken) {
+    if (running === undefined) return;
+    const { effects } = this.#parts;
+    if (effects.isLastDecisive || running.fencingToken < command.fencingToken) {
       running.interrupt.abort();
     }
   }
 
   /** @throws AbortError when the agent ends; the command is then taken up at the next start */
   async run(admitted: AdmittedCommand, stop: AbortSignal): Promise<void> {
-    const { journal, commands, content } = this.#parts;
+    const { commands, effects } = this.#parts;
     const { fencingToken } = admitted.command;
     const interrupt = new AbortController();
     // Set before the journal is asked: what is accepted from here on finds it.
     this.#running = { fencingToken, interrupt };
     try {
-      if (journal.findNewer(fencingToken) !== undefined) interrupt.abort();
+      if (this.#findNewer(admitted) !== undefined) interrupt.abort();
       const superseded = interrupt.signal;
       const either = AbortSignal.any([stop, superseded]);
       const log = this.#logOf(admitted);
@@ -82,72 +86,74 @@ export class CommandRunner {
       this.#running = undefined;
     }
     await commands.remove(admitted.commandDigest);
-    await content.clear();
+    await effects.clear();
   }
 
   async #carryOut(run: Run): Promise<void> {
-    const failure = await this.#bringThere(run);
+    const setback = await this.#bringThere(run);
     const { log, command, span } = run;
-    if (failure === undefined) {
+    if (setback === undefined) {
       await this.#note(run, 'confirmed');
       log.info({ release: command.releaseDigest }, 'The command was carried out.');
-    } else if (!this.#has(run, 'activating')) {
-      await this.#note(run, 'refused', failure);
-      log.warn(failure, 'The command could not be begun; nothing was changed.');
+    } else if (setback.isUntouched) {
+      await this.#note(run, 'refused', setback.failure);
+      log.warn(setback.failure, 'The command could not be begun; nothing was changed.');
     } else {
-      await this.#revert(run, failure);
+      await this.#revert(run, setback.failure);
     }
-    span.note({ outcome: failure?.code ?? 'confirmed' });
+    span.note({ outcome: setback?.failure.code ?? 'confirmed' });
   }
 
   /** @returns why it is not there and well; undefined when it is */
-  async #bringThere(run: Run): Promise<Failure | undefined> {
-    const { journal, driver } = this.#parts;
+  async #bringThere(run: Run): Promise<Setback | undefined> {
+    const { journal, effects } = this.#parts;
     const { commandDigest, span, stop, superseded, either } = run;
+    const changed = (failure: Failure): Setback => ({ failure, isUntouched: false });
     const reverting = journal.find(commandDigest, 'reverting');
-    if (reverting !== undefined) return reverting.failure ?? failureOf(undefined);
+    if (reverting !== undefined) return changed(reverting.failure ?? failureOf(undefined));
     if (!this.#has(run, 'activating')) {
-      const failure = (await this.#findUnfit(run)) ?? (await this.#fetch(run));
-      if (failure !== undefined) return failure;
+      const failure =
+        (await this.#findUnfit(run)) ??
+        (await this.#fetch(run)) ??
+        (superseded.aborted ? this.#whySuperseded(run) : undefined);
+      if (failure !== undefined) return { failure, isUntouched: true };
     }
     try {
-      if (superseded.aborted) return this.#whySuperseded(run);
+      if (superseded.aborted) return changed(this.#whySuperseded(run));
       await this.#note(run, 'activating');
-      await inPartSpan(span, 'activate', () => driver.activate(commandDigest));
+      const unbegun = await inPartSpan(span, 'activate', () => effects.activate(run, either));
+      if (unbegun !== undefined) return { failure: unbegun, isUntouched: true };
       await this.#note(run, 'activated');
-      const outcome = await inPartSpan(span, 'confirm', () =>
-        driver.confirm(commandDigest, either),
-      );
+      const outcome = await inPartSpan(span, 'confirm', () => effects.confirm(run, either));
       if (outcome.ok) return undefined;
-      return superseded.aborted ? this.#whySuperseded(run) : outcome.refusal;
+      return changed(superseded.aborted ? this.#whySuperseded(run) : outcome.refusal);
     } catch (error) {
       if (stop.aborted) throw error;
-      return superseded.aborted ? this.#whySuperseded(run) : failureOf(error);
+      return changed(superseded.aborted ? this.#whySuperseded(run) : failureOf(error));
     }
   }
 
   /** What forbids to begin; nothing was changed yet. */
   async #findUnfit(run: Run): Promise<Failure | undefined> {
-    const { driver, now } = this.#parts;
-    const { command, payload, superseded } = run;
+    const { effects, now } = this.#parts;
+    const { command, superseded } = run;
     if (superseded.aborted) return this.#whySuperseded(run);
     const expired = now().getTime() >= Date.parse(command.expiresAt);
     if (expired && !this.#has(run, 'fetching')) {
       const message = `The command expired at ${command.expiresAt}, before its turn came.`;
       return { code: 'command-expired', message };
     }
-    return findStaleness(payload, await driver.findActive());
+    return effects.findUnfit(run);
   }
 
   async #fetch(run: Run): Promise<Failure | undefined> {
-    if (this.#has(run, 'fetched')) return undefined;
+    const { effects } = this.#parts;
+    if (effects.fetch === undefined || this.#has(run, 'fetched')) return undefined;
     const { span, log, stop, superseded, either } = run;
     await this.#note(run, 'fetching');
-    const activation = activationOf(run, this.#parts.target);
-    const expiresAt = Date.parse(run.command.expiresAt);
     try {
-      const failure = await inPartSpan(span, 'fetch', () =>
-        fetchActivation(activation, { ...this.#parts, log, expiresAt }, either),
+      const failure = await inPartSpan(span, 'fetch', async () =>
+        effects.fetch?.(run, log, either),
       );
       if (failure !== undefined) return failure;
     } catch (error) {
@@ -160,11 +166,11 @@ export class CommandRunner {
 
   /** What was there is started again even for a newer command, which may fail; only its health is not waited for. */
   async #revert(run: Run, failure: Failure): Promise<void> {
-    const { commandDigest, log, span, stop, either } = run;
+    const { log, span, stop, either } = run;
     await this.#note(run, 'reverting', failure);
     log.warn(failure, 'The activation is given up; what was there before is put back.');
     const outcome = await inPartSpan(span, 'revert', () =>
-      this.#parts.driver.revert(commandDigest, either),
+      this.#parts.effects.revert(run, either),
     ).catch((error: unknown): Outcome<true> => {
       log.error({ err: error }, 'Putting back failed.');
       return refused('revert-failed', failureOf(error).message);
@@ -185,8 +191,16 @@ export class CommandRunner {
     return this.#parts.journal.find(commandDigest, stage) !== undefined;
   }
 
-  #whySuperseded({ command }: AdmittedCommand): Failure {
-    return supersededBy(this.#parts.journal.findNewer(command.fencingToken));
+  #whySuperseded(admitted: AdmittedCommand): Failure {
+    return supersededBy(this.#findNewer(admitted), admitted.command.fencingToken);
+  }
+
+  /** The command that decides in the place of this one; undefined where there is none. */
+  #findNewer({ command }: AdmittedCommand): JournalEntry | undefined {
+    const { journal, effects } = this.#parts;
+    return effects.isLastDecisive
+      ? journal.findLater(command.sequence)
+      : journal.findNewer(command.fencingToken);
   }
 
   #logOf({ command, payload }: AdmittedCommand): Logger {
@@ -202,7 +216,7 @@ export class CommandRunner {
     stage: JournalStage,
     failure: Failure | null = null,
   ): Promise<void> {
-    const { journal, outbox, driver, faultPoint, onReport, now } = this.#parts;
+    const { journal, outbox, effects, faultPoint, onReport, now } = this.#parts;
     const { sequence, idempotencyKey, releaseDigest, fencingToken } = command;
     const entry = await journal.append({
       sequence,
@@ -213,26 +227,10 @@ export class CommandRunner {
       commandDigest,
       fencingToken,
       failure,
-      activeRelease: (await driver.findActive())?.releaseDigest ?? null,
+      activeRelease: await effects.findActiveRelease(),
     });
     await faultPoint(stage, sequence);
     await outbox.add(entry);
     onReport();
   }
-}
-
-function activationOf(
-  { command, commandDigest, payload }: AdmittedCommand,
-  target: string,
-): Activation {
-  return {
-    id: commandDigest,
-    kind: command.kind,
-    target,
-    environment: payload.environment,
-    promotionId: command.promotionId,
-    planDigest: command.planDigest,
-    health: payload.health,
-    desired: payload.desired,
-  };
 }

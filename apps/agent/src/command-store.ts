@@ -1,13 +1,14 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { AgentCommand, CommandPayload } from '@sluice/domain';
+import type { AgentCommand, CommandPayload, RoutePayload } from '@sluice/domain';
 import { findJson, removeWhole, writeWhole } from '@sluice/target-drivers';
 
 /** A command that was verified and admitted, with all that is needed to go on with it after a crash. */
 export interface AdmittedCommand {
   readonly command: AgentCommand;
   readonly commandDigest: string;
-  readonly payload: CommandPayload;
+  /** A {@link RoutePayload} exactly of a command of kind `route`. */
+  readonly payload: CommandPayload | RoutePayload;
 }
 
 /** Admitted commands by digest; written before the journal says `accepted`, removed after it says how they ended. */

@@ -20,11 +20,13 @@ export function isDamage(code: string): boolean {
   return code === 'blob-corrupt' || /^(?:blob|layer)-(?:digest|size)-mismatch$/.test(code);
 }
 
-/** Of a command that was interrupted, or never begun, because of a newer one with a higher fencing token. */
-export function supersededBy(newer: JournalEntry | undefined): Failure {
+/** Of a command that was interrupted, or never begun, because of a newer one that decides. */
+export function supersededBy(newer: JournalEntry | undefined, fencingToken: number): Failure {
   const which =
     newer === undefined
-      ? 'A newer command with a higher fencing token'
-      : `Command ${newer.sequence} with the higher fencing token ${newer.fencingToken}`;
+      ? 'A newer command'
+      : newer.fencingToken > fencingToken
+        ? `Command ${newer.sequence} with the higher fencing token ${newer.fencingToken}`
+        : `Command ${newer.sequence}`;
   return { code: 'superseded', message: `${which} came and is carried out instead.` };
 }

@@ -19,6 +19,8 @@ import {
   COMMAND_SCHEMA,
   type CommandPayload,
   isFinalStage,
+  ROUTE_PAYLOAD_SCHEMA,
+  type RoutePayload,
   type TrustRoot,
 } from '@sluice/domain';
 import type { ImageLayout } from '@sluice/oci';
@@ -100,10 +102,12 @@ export class FakeControlPlane {
   }
 
   /** Puts a signed command into the queue. */
-  dispatch(payload: CommandPayload, changes: CommandChanges = {}): AgentCommand {
+  dispatch(payload: CommandPayload | RoutePayload, changes: CommandChanges = {}): AgentCommand {
     const { signWith, payloadSent, deliveredAs, ...fields } = changes;
     this.#sequence += 1;
     const text = canonicalJson(payload);
+    const isRoute = payload.schema === ROUTE_PAYLOAD_SCHEMA;
+    const release = isRoute ? undefined : payload.desired?.release.digest;
     const command: AgentCommand = {
       schema: COMMAND_SCHEMA,
       tenantId: 'acme',
@@ -111,10 +115,10 @@ export class FakeControlPlane {
       agentKeyId: this.agentKeyId,
       sequence: this.#sequence,
       fencingToken: 1,
-      kind: 'deploy',
+      kind: isRoute ? 'route' : 'deploy',
       promotionId: `dev/${this.#sequence}`,
-      releaseDigest: payload.desired?.release.digest ?? digestOf('nothing'),
-      planDigest: digestOf('plan'),
+      releaseDigest: release ?? digestOf('nothing'),
+      planDigest: digestOf(isRoute ? payload.table : 'plan'),
       payloadDigest: digestOfBytes(text),
       notBefore: new Date(Date.now() - 60_000).toISOString(),
       expiresAt: new Date(Date.now() + 300_000).toISOString(),

@@ -119,6 +119,13 @@ export class Journal {
     );
   }
 
+  /** The last command that was accepted after this one; undefined when there is none. */
+  findLater(sequence: number): JournalEntry | undefined {
+    return this.#entries.findLast(
+      (entry) => entry.stage === 'accepted' && entry.sequence > sequence,
+    );
+  }
+
   /** True when a command with this idempotency key was accepted before. */
   hasAccepted(idempotencyKey: string): boolean {
     return this.#entries.some(

@@ -1,12 +1,15 @@
+import { join } from 'node:path';
 import { type AgentClient, createAgentClient } from '@sluice/agent-protocol';
 import { createLogger, type Logger, startTracing } from '@sluice/observability';
+import { createRouter } from '@sluice/router';
 import type { KeyPair } from '@sluice/signing';
 import { createLinuxHostDriver } from '@sluice/target-drivers';
-import { Agent } from './agent.ts';
+import { Agent, type AgentHost } from './agent.ts';
 import { AGENT_VERSION, type AgentSettings, readAgentSettings } from './agent-settings.ts';
 import { Backoff } from './backoff.ts';
-import { createFaultPoint } from './fault-point.ts';
+import { createFaultPoint, type FaultPoint } from './fault-point.ts';
 import { type Enrolment, enrol, findEnrolment, openIdentity } from './identity.ts';
+import { startProber } from './prober.ts';
 import { lockStateFolder } from './state-lock.ts';
 
 const outcome = readAgentSettings(process.env);
@@ -38,6 +41,51 @@ async function runAgent(settings: AgentSettings, log: Logger, signal: AbortSigna
     (await enrolWithPatience(settings, keyPair, client, log, signal));
   if (enrolment === undefined) return;
   const faultPoint = createFaultPoint(stateDir, settings.pauseAt);
+  const { host, close } = await openHost(settings, log, faultPoint);
+  const { target, tenantId, agentKeyId } = enrolment;
+  const agentLog = log.child({ target });
+  const { pollSeconds } = settings;
+  const agent = await Agent.open({
+    stateDir,
+    keyPair,
+    enrolment,
+    client,
+    host,
+    log: agentLog,
+    faultPoint,
+    pollSeconds,
+  });
+  process.stdout.write(`${JSON.stringify({ ready: true, tenantId, target, agentKeyId })}\n`);
+  const findActive = async (): Promise<string | null> =>
+    'driver' in host ? ((await host.driver.findActive())?.releaseDigest ?? null) : null;
+  const prober = startProber(
+    { settings: settings.probe, client, findActive, log: agentLog },
+    signal,
+  );
+  try {
+    await agent.run(signal);
+  } finally {
+    await prober.stop();
+    const service = settings.stopService && signal.aborted ? 'stop' : 'keep';
+    await close(service);
+    agentLog.info({ service }, 'The agent ends.');
+  }
+}
+
+/** What the agent acts on: the proxy of this host where its settings name one, else the host itself. */
+async function openHost(
+  settings: AgentSettings,
+  log: Logger,
+  faultPoint: FaultPoint,
+): Promise<{
+  readonly host: AgentHost;
+  readonly close: (service: 'stop' | 'keep') => Promise<void>;
+}> {
+  const { stateDir } = settings;
+  if (settings.router !== undefined) {
+    const router = createRouter(settings.router, { stateFolder: join(stateDir, 'router') });
+    return { host: { router }, close: () => router.close() };
+  }
   const driver = await createLinuxHostDriver({
     stateDir,
     secretsDir: settings.secretsDir,
@@ -48,27 +96,7 @@ async function runAgent(settings: AgentSettings, log: Logger, signal: AbortSigna
     log: (level, message, fields) => log[level](fields ?? {}, message),
     onPoint: faultPoint,
   });
-  const { target, tenantId, agentKeyId } = enrolment;
-  const agentLog = log.child({ target });
-  const { pollSeconds } = settings;
-  const agent = await Agent.open({
-    stateDir,
-    keyPair,
-    enrolment,
-    client,
-    driver,
-    log: agentLog,
-    faultPoint,
-    pollSeconds,
-  });
-  process.stdout.write(`${JSON.stringify({ ready: true, tenantId, target, agentKeyId })}\n`);
-  try {
-    await agent.run(signal);
-  } finally {
-    const service = settings.stopService && signal.aborted ? 'stop' : 'keep';
-    await driver.close(service);
-    agentLog.info({ service }, 'The agent ends.');
-  }
+  return { host: { driver }, close: (service) => driver.close(service) };
 }
 
 /** A control plane that is away is waited for; undefined when the agent is stopped meanwhile. */

@@ -36,6 +36,7 @@ export class ProcessBench {
   errors = '';
   readonly #digests: ReadonlyMap<string, string>;
   readonly #manifestSizes: ReadonlyMap<string, number>;
+  readonly #env: Readonly<Record<string, string>>;
   #agent: ChildProcess | undefined;
 
   private constructor(options: {
@@ -44,6 +45,7 @@ export class ProcessBench {
     readonly port: number;
     readonly digests: ReadonlyMap<string, string>;
     readonly manifestSizes: ReadonlyMap<string, number>;
+    readonly env: Readonly<Record<string, string>>;
   }) {
     this.folder = options.folder;
     this.stateDir = join(options.folder, 'state');
@@ -51,10 +53,17 @@ export class ProcessBench {
     this.port = options.port;
     this.#digests = options.digests;
     this.#manifestSizes = options.manifestSizes;
+    this.#env = options.env;
   }
 
-  /** @param images how many there are; their tags are `1`, `2`, … */
-  static async make(images: number): Promise<ProcessBench> {
+  /**
+   * @param images how many there are; their tags are `1`, `2`, …
+   * @param env of every start
+   */
+  static async make(
+    images: number,
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<ProcessBench> {
     await buildPackages();
     const folder = await mkdtemp(join(tmpdir(), 'sluice agent-'));
     const directory = join(folder, 'layout');
@@ -63,7 +72,14 @@ export class ProcessBench {
     const layout = await openLayout(directory, { architecture: 'amd64' });
     const manifestSizes = await manifestSizesOf(layout, tags);
     const plane = await FakeControlPlane.start(layout);
-    return new ProcessBench({ folder, plane, port: await freePort(), digests, manifestSizes });
+    return new ProcessBench({
+      folder,
+      plane,
+      port: await freePort(),
+      digests,
+      manifestSizes,
+      env,
+    });
   }
 
   async remove(): Promise<void> {
@@ -85,6 +101,7 @@ export class ProcessBench {
         SLUICE_AGENT_TOKEN: 'good-token',
         SLUICE_AGENT_POLL_SECONDS: '2',
         SLUICE_AGENT_STOP_SERVICE: '1',
+        ...this.#env,
         ...env,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -197,7 +214,7 @@ async function manifestSizesOf(
 
 async function buildPackages(): Promise<void> {
   const libs = ['domain', 'pure', 'signing', 'observability', 'oci', 'agent-protocol', 'nix'];
-  const packages = [...libs, 'target-drivers'].map((name) => join(root, 'libs', name));
+  const packages = [...libs, 'target-drivers', 'router'].map((name) => join(root, 'libs', name));
   const run = promisify(execFile);
   for (const cwd of [...packages, join(root, 'apps/agent')]) {
     await run(process.execPath, [join(root, 'infra/build/build-package.mjs')], { cwd });

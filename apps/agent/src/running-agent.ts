@@ -3,41 +3,51 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createAgentClient } from '@sluice/agent-protocol';
-import { type CommandPayload, PAYLOAD_SCHEMA } from '@sluice/domain';
+import {
+  type CommandPayload,
+  composeRouteTable,
+  PAYLOAD_SCHEMA,
+  ROUTE_PAYLOAD_SCHEMA,
+  type RoutePayload,
+} from '@sluice/domain';
 import { createLogger } from '@sluice/observability';
 import { digestOf } from '@sluice/pure';
 import type { KeyPair } from '@sluice/signing';
 import { Agent } from './agent.ts';
 import { FakeControlPlane } from './fake-control-plane.ts';
+import { FakeRouter } from './fake-router.ts';
 import { FakeTargetDriver } from './fake-target-driver.ts';
 import type { FaultPoint } from './fault-point.ts';
 import { enrol, findEnrolment, openIdentity } from './identity.ts';
 import type { JournalEntry } from './journal.ts';
 
-/** For tests: an agent in this process, between a control plane and a driver that are fakes. */
+/** For tests: an agent in this process, between a control plane and a driver, or a router, that are fakes. */
 export class RunningAgent {
   readonly stateDir: string;
   readonly plane: FakeControlPlane;
   readonly driver = new FakeTargetDriver();
+  readonly router = new FakeRouter();
+  readonly #isRouter: boolean;
   readonly #keyPair: KeyPair;
   #stop = new AbortController();
   #running: Promise<void> = Promise.resolve();
 
-  private constructor(stateDir: string, plane: FakeControlPlane) {
+  private constructor(stateDir: string, plane: FakeControlPlane, isRouter: boolean) {
     this.stateDir = stateDir;
+    this.#isRouter = isRouter;
     this.plane = plane;
     this.#keyPair = openIdentity(stateDir);
   }
 
-  static async start(): Promise<RunningAgent> {
+  static async start(place: 'target' | 'router' = 'target'): Promise<RunningAgent> {
     const stateDir = await mkdtemp(join(tmpdir(), 'sluice-agent-'));
-    const made = new RunningAgent(stateDir, await FakeControlPlane.start());
+    const made = new RunningAgent(stateDir, await FakeControlPlane.start(), place === 'router');
     await made.start();
     return made;
   }
 
   async start(faultPoint: FaultPoint = async () => undefined): Promise<void> {
-    const { stateDir, plane, driver } = this;
+    const { stateDir, plane, driver, router } = this;
     const keyPair = this.#keyPair;
     const client = createAgentClient({ baseUrl: plane.url, keyPair });
     const enrolment =
@@ -48,7 +58,7 @@ export class RunningAgent {
       keyPair,
       enrolment,
       client,
-      driver,
+      host: this.#isRouter ? { router } : { driver },
       log: createLogger({ service: 'agent', level: 'silent' }),
       faultPoint,
       pollSeconds: 1,
@@ -100,6 +110,27 @@ export function payloadOf(version: string, changes: Partial<CommandPayload> = {}
       settings: {},
     },
     health: { path: '/', port: 1, intervalMs: 1, timeoutMs: 1, successes: 1, failures: 1 },
+    traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`,
+    ...changes,
+  };
+}
+
+/** A payload that sends a share of the requests to one of two servers. */
+export function routePayloadOf(
+  canaryPermille: number,
+  changes: Partial<RoutePayload> = {},
+): RoutePayload {
+  const server = (name: string, port: number) => ({ name, address: '127.0.0.1', port });
+  return {
+    schema: ROUTE_PAYLOAD_SCHEMA,
+    environment: 'dev',
+    router: 'host-1',
+    table: composeRouteTable({
+      backend: 'shop',
+      pools: { stable: [server('a', 8001)], canary: [server('b', 8002)] },
+      canaryPermille,
+      match: [],
+    }),
     traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`,
     ...changes,
   };

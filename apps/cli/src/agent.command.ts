@@ -31,7 +31,7 @@ export function addAgentCommands(
   const token = agent
     .command('enroll-token')
     .description('mint a one-time enrolment token, where the API configuration can be read')
-    .requiredOption('--target <name>', 'the target that the agent will act on')
+    .requiredOption('--target <name>', 'the target or router that the agent will act on')
     .option('--config <file>', 'the API configuration (default: SLUICE_CONFIG)')
     .option(
       '--key <file>',
@@ -100,11 +100,12 @@ function readConfiguration(path: string): ReadConfiguration {
     const message = `${resolve(path)} is no YAML: ${clause(problem)}.`;
     throw usage('configuration-invalid', message, 'Correct it.');
   }
-  const { tenant, enrolment, targets } = (root ?? {}) as Record<string, unknown>;
+  const { tenant, enrolment, targets, routers } = (root ?? {}) as Record<string, unknown>;
   const keyFile = (enrolment as { keyFile?: unknown } | null | undefined)?.keyFile;
-  const names = Array.isArray(targets)
-    ? targets.map((entry: { name?: unknown } | null) => String(entry?.name))
-    : undefined;
+  const namesIn = (list: unknown): readonly string[] =>
+    Array.isArray(list) ? list.map((entry: { name?: unknown } | null) => String(entry?.name)) : [];
+  // A router has an agent like any target.
+  const names = Array.isArray(targets) ? [...namesIn(targets), ...namesIn(routers)] : undefined;
   return {
     ...(typeof tenant === 'string' ? { tenant } : {}),
     ...(typeof keyFile === 'string' ? { keyFile: resolve(dirname(path), keyFile) } : {}),

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { renderProgress } from './live-view.ts';
+import { rollout } from './rollout.fixture.ts';
 import type { ProgressPromotionView } from './watch-operations.ts';
 
 type Step = ProgressPromotionView['steps'][number];
@@ -65,6 +66,27 @@ test('partial, skipped, cancelled and put back are told apart, with members and 
     '  - a-long-name-of-a-step skipped               if-false',
     '  ✗ america               cancelled',
     '  ↩ canary                reverted       2.0 s',
+  ]);
+});
+
+test('a rollout that goes on has a line, one that is paused also says what to do', () => {
+  const { router: _router, ...rest } = rollout();
+  const open = { ...rest, startedAt: at, router: { route: { canaryPermille: 255 } } };
+  const running = draw([step('roll', 'RUNNING')], { rollouts: [open] });
+  expect(running.slice(3)).toEqual([
+    '',
+    '  roll: canary running, stage half (2 of 3), being watched, canary 25.5 % of the request…',
+  ]);
+  const reason = { code: 'stage-pause', message: 'It has held.' };
+  const pausedUntil = '2030-01-02T00:00:00.000Z';
+  const paused = { ...open, state: 'PAUSED' as const, reason, pausedUntil };
+  const ended = { ...open, state: 'COMPLETED' as const, endedAt: at };
+  expect(draw([step('roll', 'RUNNING')], { rollouts: [paused, ended] }).slice(3)).toEqual([
+    '',
+    '  Rollout of roll is paused (stage-pause), until 2030-01-02 00:00 UTC',
+    '  Steer it: sluice rollout show prod/7',
+    '',
+    '  roll: canary paused, stage half (2 of 3), canary 25.5 % of the requests, 1:00',
   ]);
 });
 

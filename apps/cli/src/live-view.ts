@@ -3,6 +3,7 @@ import type { CliIo, Terminal } from './cli-io.ts';
 import { describeMove } from './difference-text.ts';
 import { problemLine, waysOut } from './problem-text.ts';
 import { describeEvent, describeWait, duration } from './progress-text.ts';
+import { lineOf } from './rollout-text.ts';
 import { membersText, stateText } from './step-text.ts';
 import { wrapped } from './text-layout.ts';
 import type { EventView, ProgressPromotionView } from './watch-operations.ts';
@@ -95,6 +96,7 @@ export function renderProgress(
   const head = [headOf(promotion, now), [], ...stepLines(promotion.steps, now, rows)];
   const waits: Line[] = describeWait(promotion).map((text) => [[`  ${text}`, 'yellow']]);
   const below: Line[] = waits.length === 0 ? [] : [[], ...waits];
+  below.push(...rolloutLines(promotion, now));
   below.push(...problemLines(promotion, columns - 1));
   below.push(...compensationLines(promotion, columns - 1));
   if (promotion.deployments.length > 0) below.push([], ...promotion.deployments.map(targetLine));
@@ -105,6 +107,17 @@ export function renderProgress(
   const latest: Line[] = shown.map((event) => [[`  ${describeEvent(event)}`, 'dim']]);
   const lines = [...head, ...below, ...(latest.length > 0 ? [[], ...latest] : []), ...tail];
   return lines.slice(0, Math.max(1, rows - 1)).map((line) => paint(line, columns - 1, coloured));
+}
+
+/** Where the rollouts stand that have not ended. */
+function rolloutLines({ rollouts = [] }: ProgressPromotionView, now: number): readonly Line[] {
+  const open = rollouts.filter(({ endedAt }) => endedAt === null);
+  if (open.length === 0) return [];
+  const colour = (state: string): Colour => (state === 'PAUSED' ? 'yellow' : 'cyan');
+  return [
+    [],
+    ...open.map((one): Line => [[`  ${one.step}: ${lineOf(one, now)}`, colour(one.state)]]),
+  ];
 }
 
 function problemLines({ id, problem }: ProgressPromotionView, width: number): readonly Line[] {

@@ -117,7 +117,7 @@ const key = Buffer.alloc(32, 7);
 const keyFile = file('enrolment.key', `${key.toString('base64')}\n`, 0o600);
 const config = file(
   'sluice.config.yaml',
-  'tenant: default\nenrolment:\n  keyFile: enrolment.key\ntargets:\n  - name: dev-1\n',
+  'tenant: default\nenrolment:\n  keyFile: enrolment.key\ntargets:\n  - name: dev-1\nrouters:\n  - name: dev-proxy\n',
 );
 
 test('a token is minted from what the configuration names, and the API takes it', async () => {
@@ -129,6 +129,13 @@ test('a token is minted from what the configuration names, and the API takes it'
     ok: true,
     value: { tenantId: 'default', target: 'dev-1', expiresAt: '2026-11-21T12:30:00.000Z' },
   });
+});
+
+test('a router is enrolled like a target', async () => {
+  const io = fakeIo({}, {});
+  const args = ['agent', 'enroll-token', '--target', 'dev-proxy', '--config', config, '--json'];
+  expect(await runCli(args, io)).toBe(0);
+  expect(JSON.parse(io.outText())).toMatchObject({ target: 'dev-proxy' });
 });
 
 test('a key and a tenant do without a configuration', async () => {

@@ -1,9 +1,12 @@
+import { ANALYSIS_OPERATIONS } from './analysis-operations.ts';
 import { APPROVAL_OPERATIONS, type ApprovalView, type SaidView } from './approval-operations.ts';
 import { ENVIRONMENT_OPERATIONS } from './environment-operations.ts';
 import { HISTORY_OPERATIONS, type ProblemView } from './history-operations.ts';
 import { LOG_OPERATIONS } from './log-operations.ts';
 import { OUTPUT_OPERATIONS } from './output-operations.ts';
 import { PIPELINE_OPERATIONS } from './pipeline-operations.ts';
+import { RELEASE_WATCH_OPERATIONS } from './release-watch-operations.ts';
+import { ROLLOUT_OPERATIONS } from './rollout-operations.ts';
 import { WATCH_OPERATIONS } from './watch-operations.ts';
 
 /** The GraphQL operations of the CLI; a test validates each against the schema. */
@@ -91,12 +94,15 @@ export const OPERATIONS = {
   }`,
   trustRoot: 'query TrustRoot { trustRoot { document } }',
   viewer: 'query Viewer { viewer { name tenant role } }',
+  ...ANALYSIS_OPERATIONS,
   ...APPROVAL_OPERATIONS,
   ...ENVIRONMENT_OPERATIONS,
   ...HISTORY_OPERATIONS,
   ...LOG_OPERATIONS,
   ...OUTPUT_OPERATIONS,
   ...PIPELINE_OPERATIONS,
+  ...RELEASE_WATCH_OPERATIONS,
+  ...ROLLOUT_OPERATIONS,
   ...WATCH_OPERATIONS,
 } as const;
 

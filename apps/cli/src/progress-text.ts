@@ -1,6 +1,6 @@
 import { printable } from '@sluice/pure';
 import { clause } from './text-layout.ts';
-import type { EventView, ProgressPromotionView } from './watch-operations.ts';
+import type { EventView, ProgressPromotionView, RolloutLineView } from './watch-operations.ts';
 
 const DIGEST = /^sha256:[0-9a-f]{64}$/;
 const MAX_VALUE = 60;
@@ -34,7 +34,7 @@ export function describeEvent({ type, subject, actor, data, occurredAt }: EventV
   if (type === 'step.state-changed') what.push(`${text(step)} ${text(state)}`);
   else if (step !== undefined) what.push(`${text(step)}`);
   if (type !== 'step.state-changed' && state !== undefined) what.push(text(state));
-  if (reason !== undefined && reason !== null) what.push(`(${text(reason)})`);
+  if (reason !== undefined && reason !== null) what.push(`(${text(codeOf(reason))})`);
   if (subject.startsWith('target:')) what.unshift(subject.slice('target:'.length));
   if (actor.startsWith('principal:')) what.push(`by ${actor.slice('principal:'.length)}`);
   for (const [name, value] of Object.entries(rest)) {
@@ -45,9 +45,13 @@ export function describeEvent({ type, subject, actor, data, occurredAt }: EventV
   return `${timeOfDay(occurredAt)}  ${type.padEnd(24)}  ${printable(what.join(' '))}`.trimEnd();
 }
 
-/** What an approval that is waited for still needs; empty when none is. */
-export function describeWait({ id, approval }: ProgressPromotionView): readonly string[] {
-  if (approval?.state !== 'WAITING') return [];
+/** What an approval that is waited for still needs, and which rollouts wait for somebody; empty when nothing does. */
+export function describeWait(promotion: ProgressPromotionView): readonly string[] {
+  const { id, approval, rollouts = [] } = promotion;
+  const paused = rollouts
+    .filter(({ state }) => state === 'PAUSED')
+    .flatMap((one) => pauseOf(id, one));
+  if (approval?.state !== 'WAITING') return paused;
   const { rule, decisions, deadline, blockedForMe } = approval;
   const yes = decisions.filter(({ recorded, decision }) => recorded && decision === 'APPROVE');
   const who = rule.roles.join(' or ');
@@ -56,7 +60,14 @@ export function describeWait({ id, approval }: ProgressPromotionView): readonly 
     blockedForMe === null
       ? `You can decide: sluice approve ${id}`
       : `You cannot decide: ${clause(blockedForMe.message)}`,
+    ...paused,
   ];
+}
+
+function pauseOf(id: string, { step, pausedUntil, reason }: RolloutLineView): readonly string[] {
+  const until = pausedUntil === null ? '' : `, until ${minuteOf(pausedUntil)} UTC`;
+  const why = reason === null ? '' : ` (${reason.code})`;
+  return [`Rollout of ${step} is paused${why}${until}`, `Steer it: sluice rollout show ${id}`];
 }
 
 type PromotionEnd = Pick<
@@ -78,6 +89,11 @@ export function describeEnd(promotion: PromotionEnd): string {
 /** An instant to the minute: `2026-11-21 12:00`. */
 export function minuteOf(instant: string): string {
   return instant.slice(0, 16).replace('T', ' ');
+}
+
+/** Some events carry the code alone, some the whole reason. */
+function codeOf(reason: unknown): unknown {
+  return (reason as { readonly code?: unknown }).code ?? reason;
 }
 
 function text(value: unknown): string {

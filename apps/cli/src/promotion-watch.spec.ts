@@ -47,6 +47,7 @@ function promotionAt(done: number, state = done === STEPS.length ? 'SUCCEEDED' :
     })),
     decision: null,
     deployments: [],
+    rollouts: [],
     approval: null,
     approvals: [],
     packet: ended ? { digest } : null,

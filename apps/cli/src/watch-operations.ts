@@ -1,6 +1,7 @@
 import type { ReleaseNameView } from './approval-operations.ts';
 import type { ProblemView } from './history-operations.ts';
 import type { CompensationView, MemberCountsView, ReasonView } from './operations.ts';
+import type { RolloutView } from './rollout-operations.ts';
 
 /** The GraphQL subscription of `promotion watch`, and what it selects. */
 export const WATCH_OPERATIONS = {
@@ -23,6 +24,12 @@ export const WATCH_OPERATIONS = {
         }
         deployments { state target { name } failure { code message } }
         problem { code message cause attempt event activity buildId since wayOut }
+        rollouts {
+          step strategy state stage phase startedAt changedAt endedAt pausedUntil
+          reason { code message }
+          router { route { canaryPermille } }
+          stages { name }
+        }
         approval {
           state deadline
           rule { count roles }
@@ -43,6 +50,24 @@ export interface EventView {
   readonly data: Readonly<Record<string, unknown>>;
   readonly occurredAt: string;
 }
+
+/** What one line says of a rollout. */
+export type RolloutLineView = Pick<
+  RolloutView,
+  | 'step'
+  | 'strategy'
+  | 'state'
+  | 'stage'
+  | 'phase'
+  | 'startedAt'
+  | 'changedAt'
+  | 'endedAt'
+  | 'pausedUntil'
+  | 'reason'
+> & {
+  readonly router: { readonly route: { readonly canaryPermille: number } | null } | null;
+  readonly stages: readonly { readonly name: string }[];
+};
 
 /** A promotion as the subscription selects it. */
 export interface ProgressPromotionView {
@@ -74,6 +99,8 @@ export interface ProgressPromotionView {
     readonly failure: ReasonView | null;
   }[];
   readonly problem: ProblemView | null;
+  /** Absent in answers of before there were any. */
+  readonly rollouts?: readonly RolloutLineView[];
   readonly approval: {
     readonly state: string;
     readonly deadline: string;

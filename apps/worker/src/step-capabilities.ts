@@ -4,6 +4,7 @@ import {
   createFolderSecrets,
   createOutboundClients,
   readChannelFile,
+  readProviderFile,
 } from '@sluice/activities';
 import type { Logger } from '@sluice/observability';
 import { TASK_QUEUES, type TaskQueue } from '@sluice/temporal-contract';
@@ -26,7 +27,7 @@ export interface QueueChoice {
 export interface StepCapabilities extends QueueChoice {
   readonly parts: Pick<
     ActivityDependencies,
-    'secrets' | 'channels' | 'outbound' | 'sandbox' | 'nix'
+    'secrets' | 'channels' | 'analysisProviders' | 'outbound' | 'sandbox' | 'nix'
   > & { readonly nixTrouble: NonNullable<ActivityDependencies['nixTrouble']> };
   /** How many of a queue may run here at a time, where a setting says so. */
   readonly atOnce: Readonly<Partial<Record<TaskQueue, number>>>;
@@ -52,10 +53,18 @@ export async function findStepCapabilities(
   if (settings.secretsDir !== null) await tellMisplacedSecrets(settings.secretsDir, logger);
   const channels =
     settings.notifyChannels === null ? undefined : await readChannelFile(settings.notifyChannels);
-  if (channels?.needSecrets === true && settings.secretsDir === null) {
-    throw new SettingsError([
-      'SLUICE_SECRETS_DIR is not set, and channels in SLUICE_NOTIFY_CHANNELS name secrets.',
-    ]);
+  const analysisProviders =
+    settings.analysisProviders === null
+      ? undefined
+      : await readProviderFile(settings.analysisProviders);
+  const naming = [
+    ...(channels?.needSecrets === true ? ['channels in SLUICE_NOTIFY_CHANNELS'] : []),
+    ...(analysisProviders?.needSecrets === true ? ['providers in SLUICE_ANALYSIS_PROVIDERS'] : []),
+  ];
+  if (naming.length > 0 && settings.secretsDir === null) {
+    throw new SettingsError(
+      naming.map((what) => `SLUICE_SECRETS_DIR is not set, and ${what} name secrets.`),
+    );
   }
   let watched: QueueWatch | undefined;
   const sandbox = await findScriptSandbox(settings, () => {
@@ -80,6 +89,7 @@ export async function findStepCapabilities(
     parts: {
       secrets: settings.secretsDir === null ? undefined : createFolderSecrets(settings.secretsDir),
       channels,
+      analysisProviders,
       outbound: createOutboundClients({
         allow: settings.outboundAllow,
         deny: settings.outboundDeny,

@@ -15,6 +15,7 @@ test('what is absent has a meaning', () => {
     queues: null,
     secretsDir: null,
     notifyChannels: null,
+    analysisProviders: null,
     outboundAllow: undefined,
     outboundDeny: undefined,
     bubblewrap: null,

@@ -19,6 +19,8 @@ export interface StepSettings extends NixBuildSettings {
   readonly secretsDir: string | null;
   /** File of the channels that notify@1 knows; null without channels. */
   readonly notifyChannels: string | null;
+  /** File of the providers that analyses of rollouts ask; null where there are the agents' own samples alone. */
+  readonly analysisProviders: string | null;
   /** Hosts that pipelines may have asked: these alone, where given. */
   readonly outboundAllow: HostRules | undefined;
   /** Hosts that they may not. */
@@ -51,6 +53,7 @@ export function readStepSettings(
     queues: readQueues(reader),
     secretsDir: readPath(reader, 'SLUICE_SECRETS_DIR'),
     notifyChannels: readPath(reader, 'SLUICE_NOTIFY_CHANNELS'),
+    analysisProviders: readPath(reader, 'SLUICE_ANALYSIS_PROVIDERS'),
     outboundAllow: readHosts(reader, 'SLUICE_OUTBOUND_ALLOW'),
     outboundDeny: readHosts(reader, 'SLUICE_OUTBOUND_DENY'),
     bubblewrap: readPath(reader, 'SLUICE_BUBBLEWRAP'),
@@ -63,6 +66,7 @@ export function readStepSettings(
   const named: readonly [string, string | null][] = [
     ['SLUICE_SECRETS_DIR', steps.secretsDir],
     ['SLUICE_NOTIFY_CHANNELS', steps.notifyChannels],
+    ['SLUICE_ANALYSIS_PROVIDERS', steps.analysisProviders],
     ['SLUICE_NIX_SCRATCH', steps.nixScratch],
   ];
   const ownOfSteps = named.flatMap(([variable, path]) =>

@@ -3,24 +3,34 @@ import type {
   DecideApprovalInput,
   DecideApprovalResult,
   PromotionRef,
+  SteerRolloutInput,
+  SteerRolloutResult,
 } from '@sluice/temporal-contract';
 
-/** What the engine made of a decision; none of these is an error of ours. */
-export type DecideAnswer =
-  /** It counts, and its record is written. */
-  | { readonly kind: 'decided'; readonly result: DecideApprovalResult }
+/** What the engine says to an Update that is not done; none of these is an error of ours. */
+export type UpdateRefusal<Unanswered extends string> =
   /** The workflow's validator refused it; nothing stands in its history. */
   | { readonly kind: 'refused'; readonly code: string; readonly message: string }
-  /** The promotion's run is closed: nothing can be decided any more. */
+  /** The promotion's run is closed: nothing can be decided or steered any more. */
   | { readonly kind: 'ended' }
   /** The promotion's run has not begun. */
   | { readonly kind: 'not-started' }
-  /** No answer in time: the decision may still come to count. Asking again under the same id counts once. */
+  /** No answer in time: it may still come to count. Asking again under the same id counts once. */
   | {
       readonly kind: 'unavailable';
-      /** `engine-unreachable` when nobody answers there; `approval-unanswered` when no worker took it. */
-      readonly code: 'engine-unreachable' | 'approval-unanswered';
+      /** `engine-unreachable` when nobody answers there; the other one when no worker took it. */
+      readonly code: 'engine-unreachable' | Unanswered;
     };
+
+/** What the engine made of a decision. `decided`: it counts, and its record is written. */
+export type DecideAnswer =
+  | { readonly kind: 'decided'; readonly result: DecideApprovalResult }
+  | UpdateRefusal<'approval-unanswered'>;
+
+/** What the engine made of somebody's steering. `steered`: the rollout took it, and its record is written. */
+export type SteerAnswer =
+  | { readonly kind: 'steered'; readonly result: SteerRolloutResult }
+  | UpdateRefusal<'steer-unanswered'>;
 
 /** What the engine says to a reset that somebody thinks of; none of these is an error of ours. */
 export type ResetPreviewAnswer =
@@ -54,6 +64,11 @@ export interface EngineClient {
    * @throws Error only for what is a fault of ours
    */
   decideApproval(promotion: PromotionRef, input: DecideApprovalInput): Promise<DecideAnswer>;
+  /**
+   * Hands what somebody does to a rollout to the promotion's workflow and waits until its record is written, 10 s at most. As
+   * {@link EngineClient.decideApproval}.
+   */
+  steerRollout(promotion: PromotionRef, input: SteerRolloutInput): Promise<SteerAnswer>;
   /**
    * Reads the history of the promotion's newest run, closed or not, and says what a reset would do; 10 s at most.
    * @param event number of an event; undefined: the last workflow task that ended well

@@ -19,6 +19,7 @@ export const MUTATION_PERMISSIONS: Readonly<Record<string, Permission>> = {
   cancelPromotion: 'promotion.cancel',
   decideApproval: 'promotion.decide',
   rollbackEnvironment: 'environment.rollback',
+  steerRollout: 'rollout.steer',
   exportHistories: 'history.read',
   resetPromotion: 'promotion.reset',
   resumePromotion: 'promotion.reset',

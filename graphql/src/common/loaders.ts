@@ -49,6 +49,8 @@ import {
   type TargetRecord,
   type WorkflowProblemRecord,
 } from '@sluice/persistence';
+import { createRolloutLoaders, type RolloutLoaders } from '../rollout/rollout-loaders.ts';
+import { createWatchLoaders, type WatchLoaders } from '../watch/watch-loaders.ts';
 import { loadMany, loadOne, loadPages } from './batches.ts';
 import type { InTenant } from './in-tenant.ts';
 import type { Page } from './page.ts';
@@ -73,7 +75,7 @@ export interface StepMemberCounts {
  * Reads by key. All keys that one step of the execution asks for are read with one statement, whatever
  * their number; what was read stays for the rest of the request.
  */
-export interface Loaders {
+export interface Loaders extends RolloutLoaders, WatchLoaders {
   release(digest: string): Promise<ReleaseRecord | undefined>;
   /** Throws for a digest that other records refer to and that is not there. */
   getRelease(digest: string): Promise<ReleaseRecord>;
@@ -148,6 +150,8 @@ export function createLoaders(inTenant: InTenant): Loaders {
     historiesOf: loadMany(inTenant, listHistoriesOf, (row) => row.promotionId ?? ''),
     problemsOf: loadMany(inTenant, listProblemsOf, (row) => row.promotionId ?? ''),
     ...createPipelineLoaders(inTenant),
+    ...createRolloutLoaders(inTenant),
+    ...createWatchLoaders(inTenant),
     memberCountsOf: loadMany(inTenant, listMemberCounts, (row) => row.promotionId),
     membersOf: loadPages(inTenant, (tx, keys, first) =>
       listMembersOf(

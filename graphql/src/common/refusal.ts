@@ -35,6 +35,7 @@ export type RefusalMember =
         | 'IdempotencyConflict'
         | 'StateConflict'
         | 'ApprovalRefused'
+        | 'SteerRefused'
         | 'EngineUnavailable';
       readonly code: string;
       readonly message: string;
@@ -85,6 +86,11 @@ export function stateConflict(code: string, message: string): RefusalException {
 /** The decision does not count; the code is one of the domain's `APPROVAL_REFUSALS`. */
 export function approvalRefused(code: string, message: string): RefusalException {
   return new RefusalException({ __typename: 'ApprovalRefused', code, message });
+}
+
+/** The rollout does not take it; the code is one of the domain's `admitSteer`. */
+export function steerRefused(code: string, message: string): RefusalException {
+  return new RefusalException({ __typename: 'SteerRefused', code, message });
 }
 
 /** The engine or its worker did not answer in time. */

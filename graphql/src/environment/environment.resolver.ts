@@ -7,6 +7,7 @@ import { NameArgs } from '../common/name.args.ts';
 import { connectionOf, type PageArgs, readPage } from '../common/page.ts';
 import { promotionView } from '../promotion/promotion.view.ts';
 import { releaseView } from '../release/release.view.ts';
+import { routerView } from '../router/router.view.ts';
 import {
   type EnvironmentView,
   environmentView,
@@ -34,6 +35,11 @@ export class EnvironmentResolver {
   @ResolveField('targets')
   async targets(@Parent() { name }: EnvironmentView, @Context() { loaders }: GraphqlContext) {
     return (await loaders.targetsOf(name)).map(targetView);
+  }
+
+  @ResolveField('routers')
+  async routers(@Parent() { name }: EnvironmentView, @Context() { loaders }: GraphqlContext) {
+    return (await loaders.routersOf(name)).map(routerView);
   }
 
   @ResolveField('promotions')

@@ -1,5 +1,6 @@
 import { Inject } from '@nestjs/common';
 import { Args, Context, Parent, Query, ResolveField, Resolver } from '@nestjs/graphql';
+import { isRouter } from '@sluice/domain';
 import { listTargets } from '@sluice/persistence';
 import { agentView } from '../agent/agent.view.ts';
 import type { GraphqlContext } from '../common/graphql-context.ts';
@@ -29,7 +30,8 @@ export class TargetResolver {
     @Context() { loaders }: GraphqlContext,
   ) {
     const record = await loaders.target(name);
-    return record === undefined || record.removedAt !== null ? null : targetView(record);
+    const isThere = record !== undefined && record.removedAt === null && !isRouter(record);
+    return isThere ? targetView(record) : null;
   }
 
   @ResolveField('environment')

@@ -10,6 +10,7 @@ import { environmentView } from '../environment/environment.view.ts';
 import { eventView } from '../event/event.view.ts';
 import { statementView } from '../evidence/statement.view.ts';
 import { releaseView } from '../release/release.view.ts';
+import { rolloutView } from '../rollout/rollout.view.ts';
 import { CancelPromotionInput } from './cancel-promotion.input.ts';
 import { PromotionCommands } from './promotion.commands.ts';
 import {
@@ -112,6 +113,12 @@ export class PromotionResolver {
   @ResolveField('approvals')
   async approvals(@Parent() { id }: PromotionView, @Context() { loaders }: GraphqlContext) {
     return (await loaders.approvalRequestsOf(id)).map(approvalRequestView);
+  }
+
+  @ResolveField('rollouts')
+  async rollouts(@Parent() promotion: PromotionView, @Context() { loaders }: GraphqlContext) {
+    const rollouts = await loaders.rolloutsOf(promotion.id);
+    return rollouts.map((record) => rolloutView(record, promotion));
   }
 
   @ResolveField('difference')

@@ -1,17 +1,6 @@
 import type { JsonValue, PipelineStep, PromotionKind } from '@sluice/domain';
-import {
-  type AskedRollback,
-  enqueueOutbox,
-  insertEvent,
-  insertPromotion,
-  type Tx,
-} from '@sluice/persistence';
-import {
-  type PromoteReleaseInput,
-  promotionWorkflowId,
-  TASK_QUEUES,
-  WORKFLOWS,
-} from '@sluice/temporal-contract';
+import { type AskedRollback, insertRequestedPromotion, type Tx } from '@sluice/persistence';
+import { startOfPromotion } from '@sluice/temporal-contract';
 import { type GraphqlContext, principalOf } from '../common/graphql-context.ts';
 
 /** Stores a promotion with its steps, its event and the engine's call; gives its id. */
@@ -32,44 +21,25 @@ export async function storePromotion(
     readonly data?: Readonly<Record<string, unknown>>;
   },
 ): Promise<string> {
-  const { environment, releaseDigest, kind, steps, parameters, rollback } = asked;
+  const { environment, releaseDigest, kind, steps } = asked;
   const { tenantId, principalId, personId } = principalOf(context);
   const { traceId, traceparent } = context;
-  const { promotionId } = await insertPromotion(tx, {
-    environment,
-    releaseDigest,
-    kind,
+  const requested = {
+    ...asked,
+    steps: steps.map(({ id, type }) => ({ id, type })),
     requestedBy: principalId,
     requestedPerson: personId,
-    rollback,
-    parameters,
-    traceparent,
-    steps: steps.map(({ id, type }) => ({ id, type })),
-  });
-  await insertEvent(tx, {
-    type: 'promotion.requested',
     actor: `principal:${principalId}`,
-    subject: `promotion:${promotionId}`,
-    promotionId,
-    data: { release: releaseDigest, environment, kind, ...asked.data },
     traceId,
-  });
-  const input: PromoteReleaseInput = {
-    promotion: { tenantId, promotionId },
-    environment,
-    releaseDigest,
-    kind,
     traceparent,
   };
-  await enqueueOutbox(tx, {
-    kind: 'start-workflow',
-    body: {
-      workflowId: promotionWorkflowId(tenantId, promotionId),
-      workflowType: WORKFLOWS.promoteRelease,
-      taskQueue: TASK_QUEUES.control,
-      input,
-      searchAttributes: { tenant: tenantId, environment, release: releaseDigest },
-    },
-  });
-  return promotionId;
+  return insertRequestedPromotion(tx, requested, (promotionId) =>
+    startOfPromotion({
+      promotion: { tenantId, promotionId },
+      environment,
+      releaseDigest,
+      kind,
+      traceparent,
+    }),
+  );
 }

@@ -1,11 +1,12 @@
 import { Args, Context, Parent, ResolveField, Resolver } from '@nestjs/graphql';
-import type { MemberCounts, MemberRecord } from '@sluice/persistence';
+import type { MemberRecord } from '@sluice/persistence';
 import { enumName } from '../common/enum-name.ts';
 import type { GraphqlContext } from '../common/graphql-context.ts';
 import { connectionOf, type PageArgs, readPage } from '../common/page.ts';
 import { targetView } from '../environment/environment.view.ts';
 import type { StepView } from '../promotion/promotion.view.ts';
 import { frozenPipelineOf } from './frozen-pipeline.ts';
+import { memberCountsView } from './member-counts.view.ts';
 
 /** What its pipeline says of a step, and the members that it ran for. */
 @Resolver('Step')
@@ -53,21 +54,6 @@ export class StepMemberResolver {
 async function stepOf({ loaders }: GraphqlContext, { promotionId, id }: StepView) {
   const pipeline = await frozenPipelineOf(loaders, promotionId);
   return pipeline?.steps.find((step) => step.id === id);
-}
-
-function memberCountsView(counts: MemberCounts) {
-  const {
-    pending = 0,
-    running = 0,
-    succeeded = 0,
-    denied = 0,
-    failed = 0,
-    skipped = 0,
-    cancelled = 0,
-    reverted = 0,
-  } = counts;
-  const all = { pending, running, succeeded, denied, failed, skipped, cancelled, reverted };
-  return { total: Object.values(all).reduce((sum, count) => sum + count, 0), ...all };
 }
 
 function memberView(record: MemberRecord) {

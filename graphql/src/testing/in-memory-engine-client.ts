@@ -1,16 +1,27 @@
-import { type ApprovalFacts, admitApproval, tallyVotes } from '@sluice/domain';
+import {
+  type ApprovalFacts,
+  admitApproval,
+  admitSteer,
+  type RolloutAction,
+  type RolloutState,
+  type SteerFacts,
+  tallyVotes,
+} from '@sluice/domain';
 import { type History, previewReset, type ResettableHistory } from '@sluice/temporal-client';
 import {
   type DecideApprovalInput,
   type DecideApprovalResult,
   type PromotionRef,
   promotionWorkflowId,
+  type SteerRolloutInput,
+  type SteerRolloutResult,
 } from '@sluice/temporal-contract';
 import type {
   DecideAnswer,
   EngineClient,
   HistoriesAnswer,
   ResetPreviewAnswer,
+  SteerAnswer,
 } from '../common/engine-client.ts';
 
 /** One promotion's run as the fake holds it. */
@@ -19,6 +30,9 @@ interface Run {
   isClosed: boolean;
   history: ResettableHistory;
   readonly results: Map<string, Promise<DecideApprovalResult>>;
+  /** By step. */
+  readonly rollouts: Map<string, SteerFacts>;
+  readonly steered: Map<string, Promise<SteerRolloutResult>>;
 }
 
 /** Of a run whose first workflow task has ended well, and which waits. */
@@ -29,6 +43,14 @@ const BEGUN: ResettableHistory = {
   })) as never,
 };
 
+const STATE_AFTER: Readonly<Record<RolloutAction, RolloutState>> = {
+  pause: 'paused',
+  resume: 'running',
+  skip: 'running',
+  abort: 'aborted',
+  promote: 'running',
+};
+
 /** How the fake behaves towards what it stands in for. */
 export interface InMemoryEngineOptions {
   /** Writes what the workflow's activity would write, once for each admitted decision. */
@@ -37,6 +59,8 @@ export interface InMemoryEngineOptions {
     input: DecideApprovalInput,
     state: DecideApprovalResult['state'],
   ) => Promise<void>;
+  /** As `record`, of each steer that was admitted. */
+  readonly recordSteer?: (promotion: PromotionRef, input: SteerRolloutInput) => Promise<void>;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
 }
@@ -48,13 +72,19 @@ export interface InMemoryEngineOptions {
 export class InMemoryEngineClient implements EngineClient {
   readonly #runs = new Map<string, Run>();
   readonly #record: NonNullable<InMemoryEngineOptions['record']>;
+  readonly #recordSteer: NonNullable<InMemoryEngineOptions['recordSteer']>;
   readonly #now: () => number;
   #missing: 'engine-unreachable' | 'approval-unanswered' | undefined;
   /** Decisions that were handed over, refused ones and repeated ones too. */
   readonly asked: DecideApprovalInput[] = [];
 
-  constructor({ record = async () => undefined, now = Date.now }: InMemoryEngineOptions = {}) {
+  constructor({
+    record = async () => undefined,
+    recordSteer = async () => undefined,
+    now = Date.now,
+  }: InMemoryEngineOptions = {}) {
     this.#record = record;
+    this.#recordSteer = recordSteer;
     this.#now = now;
   }
 
@@ -67,8 +97,16 @@ export class InMemoryEngineClient implements EngineClient {
         isClosed: false,
         history: BEGUN,
         results: new Map(),
+        rollouts: new Map(),
+        steered: new Map(),
       });
     } else run.facts = facts;
+  }
+
+  /** Lets a step of a run roll out, or changes where that stands. */
+  rollOut(promotion: PromotionRef, facts: SteerFacts): void {
+    this.run(promotion, this.#runs.get(keyOf(promotion))?.facts);
+    this.#runs.get(keyOf(promotion))?.rollouts.set(facts.stepId, facts);
   }
 
   /** Gives a run a history; before, it has one in which the first workflow task ended well, at event 4. */
@@ -101,6 +139,28 @@ export class InMemoryEngineClient implements EngineClient {
     const result = this.#take(run, promotion, input);
     run.results.set(input.approvalId, result);
     return { kind: 'decided', result: await result };
+  }
+
+  async steerRollout(promotion: PromotionRef, input: SteerRolloutInput): Promise<SteerAnswer> {
+    if (this.#missing !== undefined) {
+      const code = this.#missing === 'approval-unanswered' ? 'steer-unanswered' : this.#missing;
+      return { kind: 'unavailable', code };
+    }
+    const run = this.#runs.get(keyOf(promotion));
+    if (run === undefined) return { kind: 'not-started' };
+    const before = run.steered.get(input.steerId);
+    if (before !== undefined) return { kind: 'steered', result: await before };
+    if (run.isClosed) return { kind: 'ended' };
+    const facts = run.rollouts.get(input.stepId);
+    const admitted = admitSteer(facts, input);
+    if (!admitted.ok) return { kind: 'refused', code: admitted.code, message: admitted.message };
+    if (facts === undefined) throw new Error('An admitted steer has facts.');
+    const state = STATE_AFTER[input.action];
+    run.rollouts.set(input.stepId, { ...facts, state });
+    const { steerId } = input;
+    const result = this.#recordSteer(promotion, input).then(() => ({ steerId, state, stage: 0 }));
+    run.steered.set(input.steerId, result);
+    return { kind: 'steered', result: await result };
   }
 
   async previewReset(

@@ -9,6 +9,7 @@ const SUITES = [
   'test/src/workflows/workflow-faults',
   'test/faults/processes-killed',
   'test/faults/parts-away',
+  'test/e2e/rollouts',
 ];
 
 /**

@@ -1,11 +1,11 @@
-import { relative } from 'node:path';
 import { tokenFileOf } from '../stack/stack-secrets.ts';
 import type { Stack } from '../stack/stack-types.ts';
 import type { Story } from './demo-story.ts';
+import { createShown } from './shown-path.ts';
 
 /** Where to look and what to type next; `from` is the folder in which the reader stands. */
 export function toGuide(stack: Stack, story: Story, from: string): string {
-  const shown = (path: string): string => quote(shorter(path, relative(from, path)));
+  const shown = createShown(from);
   const tokenOf = (principal: string): string => shown(tokenFileOf(stack.layout, principal));
   const ofProduction = story.promotions.find(
     ({ promotion }) => promotion.environment.name === 'production',
@@ -46,12 +46,4 @@ function nextId(story: Story, environment: string): string {
     .filter(({ promotion }) => promotion.environment.name === environment)
     .map(({ promotion }) => Number(promotion.id.split('/')[1]));
   return `${environment}/${Math.max(0, ...numbers) + 1}`;
-}
-
-function shorter(path: string, relativePath: string): string {
-  return relativePath !== '' && relativePath.length < path.length ? relativePath : path;
-}
-
-function quote(path: string): string {
-  return /^[\w./@:-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
 }

@@ -7,6 +7,7 @@ import { parseDemoOptions } from './demo-options.ts';
 
 test('without arguments it stays up, on the data in the checkout', () => {
   expect(parseDemoOptions([])).toEqual({
+    canary: false,
     once: false,
     json: false,
     reset: false,
@@ -15,12 +16,18 @@ test('without arguments it stays up, on the data in the checkout', () => {
 });
 
 test('all arguments', () => {
-  expect(parseDemoOptions(['--once', '--json', '--reset', '--data', '/a b'])).toEqual({
+  const args = ['--canary', '--once', '--json', '--reset', '--data', '/a b'];
+  expect(parseDemoOptions(args)).toEqual({
+    canary: true,
     once: true,
     json: true,
     reset: true,
     dataDir: '/a b',
   });
+});
+
+test('the canary has data of its own, for its environment is another one', () => {
+  expect(parseDemoOptions(['--canary']).dataDir).toMatch(/\.sluice\/demo-canary$/);
 });
 
 test('an argument that is not known is refused', () => {

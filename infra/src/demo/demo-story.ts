@@ -1,19 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { SAMPLE_VERSIONS } from '../samples/pack-samples.ts';
 import type { Stack } from '../stack/stack-types.ts';
+import { askService, expectState, untilAgentsOnline } from './demo-checks.ts';
 import { describeDifference, shortDigest } from './demo-difference.ts';
 import { PLACES } from './demo-stage.ts';
 import type { GraphqlClient } from './graphql-client.ts';
 import { createGraphqlClient } from './graphql-client.ts';
 import type { PromotionAnswer } from './operations.ts';
-import { AGENTS } from './operations.ts';
 import {
   approve,
   createRelease,
-  DemoError,
   followPromotion,
   getApproval,
   getPacket,
@@ -210,24 +208,11 @@ class Teller {
     return getTrustRoot(this.#as('viewer'));
   }
 
-  async untilAgentsOnline(): Promise<void> {
-    const deadline = Date.now() + 60_000;
-    for (;;) {
-      const { targets } = await this.#as('viewer')<{
-        targets: readonly { name: string; agent: { state: string } | null }[];
-      }>(AGENTS);
-      const away = PLACES.filter(
-        ({ target }) => targets.find(({ name }) => name === target)?.agent?.state !== 'ONLINE',
-      );
-      if (away.length === 0) {
-        return;
-      }
-      if (Date.now() > deadline) {
-        const names = away.map(({ target }) => target).join(', ');
-        throw new DemoError('demo-timeout', `Not online within 60 s: the agents of ${names}.`);
-      }
-      await sleep(250);
-    }
+  untilAgentsOnline(): Promise<void> {
+    return untilAgentsOnline(
+      this.#as('viewer'),
+      PLACES.map(({ target }) => target),
+    );
   }
 
   #as(principal: string): GraphqlClient {
@@ -238,19 +223,4 @@ class Teller {
     const { target } = PLACES.find((place) => place.environment === environment) ?? { target: '' };
     return `http://127.0.0.1:${this.#stage.getServicePort(target)}/`;
   }
-}
-
-function expectState(promotion: PromotionAnswer, state: string): string[] {
-  if (promotion.state === state) {
-    return [];
-  }
-  const { code, message } = promotion.reason ?? { code: 'no reason', message: '' };
-  return [
-    `it is ${promotion.state.toLowerCase()}, not ${state.toLowerCase()} (${code}: ${message})`,
-  ];
-}
-
-async function askService(url: string): Promise<{ version?: string }> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(5_000) });
-  return (await response.json()) as { version?: string };
 }

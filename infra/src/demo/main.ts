@@ -1,18 +1,15 @@
 /**
- * The demo: brings a stack up, takes three releases through its environments, shows what happened, and stays up
- * until Ctrl-C. Started by infra/demo/start.mjs.
+ * The demo: brings a stack up, tells a story on it (releases that go through environments, or a canary behind a proxy), shows what happened,
+ * and stays up until Ctrl-C. Started by infra/demo/start.mjs.
  */
 
 import { DEMO_USAGE } from '../../demo/options.mjs';
 import type { Stack } from '../stack/stack-types.ts';
 import { removeStackData, startStack } from '../stack/start-stack.ts';
-import { toGuide } from './demo-guide.ts';
 import type { DemoOptions } from './demo-options.ts';
 import { parseDemoOptions } from './demo-options.ts';
-import { toDocument, toTable } from './demo-report.ts';
-import { getDemoStack } from './demo-stage.ts';
-import type { Story } from './demo-story.ts';
-import { tellStory } from './demo-story.ts';
+import type { Told } from './demo-plays.ts';
+import { FIRST_PLAY, prepareCanary } from './demo-plays.ts';
 import { untilInterrupted } from './interruption.ts';
 
 const say = (line: string): void => {
@@ -38,15 +35,16 @@ async function main(args: readonly string[]): Promise<number> {
       say(`deleting ${options.dataDir}`);
       await removeStackData(options.dataDir);
     }
+    const play = options.canary ? await prepareCanary() : FIRST_PLAY;
     // Not raced: an interrupted start ends what it had started before it fails.
     stack = await startStack({
-      ...getDemoStack(options.dataDir),
+      ...play.stackOf(options.dataDir),
       dataDir: options.dataDir,
       progress: say,
       signal: interruption.signal,
     });
-    const story = await interruption.orElse(tellStory(stack, say));
-    status = show(options, stack, story);
+    const told = await interruption.orElse(play.tell(stack, say));
+    status = show(options, stack, told);
     if (!options.once) {
       say('\nIt stays up until Ctrl-C.');
       await interruption.happened;
@@ -67,17 +65,17 @@ async function main(args: readonly string[]): Promise<number> {
   return status;
 }
 
-function show(options: DemoOptions, stack: Stack, story: Story): number {
-  const problems = story.promotions.flatMap(({ promotion, problems: found }) =>
+function show(options: DemoOptions, stack: Stack, told: Told): number {
+  const problems = told.promotions.flatMap(({ promotion, problems: found }) =>
     found.map((problem) => `promotion ${promotion.id}: ${problem}`),
   );
   const print = options.json ? say : (text: string) => process.stdout.write(`${text}\n`);
-  print(`\n${toTable(story)}`);
+  print(`\n${told.text}`);
   if (!options.once) {
-    print(toGuide(stack, story, process.cwd()));
+    print(told.guide(process.cwd()));
   }
   if (options.json) {
-    process.stdout.write(`${JSON.stringify(toDocument(story), null, 2)}\n`);
+    process.stdout.write(`${JSON.stringify(told.document, null, 2)}\n`);
   }
   for (const problem of problems) {
     say(problem);

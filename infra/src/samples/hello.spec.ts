@@ -6,7 +6,38 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { findFreePort } from '@sluice/temporal-server';
 
-type Answer = { readonly status: number; readonly body: Record<string, unknown> };
+type Answer = {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Record<string, unknown>;
+};
+
+/** What a version answers to these paths, one after the other, and what it says on standard error. */
+async function askVersion(
+  version: string,
+  sample: string,
+  env: Record<string, string>,
+  paths: readonly string[],
+): Promise<{ readonly answers: readonly Answer[]; readonly stderr: string }> {
+  const port = await findFreePort(0, new Set());
+  const script = fileURLToPath(new URL(`../../samples/${sample}/server.mjs`, import.meta.url));
+  const child = spawn(process.execPath, [script], {
+    env: { PORT: String(port), VERSION: version, ...env },
+  });
+  let stderr = '';
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  await new Promise((resolve) => child.stdout.once('data', resolve));
+  const answers: Answer[] = [];
+  for (const path of paths) {
+    const response = await fetch(`http://127.0.0.1:${port}${path}`);
+    const body = (await response.json()) as Record<string, unknown>;
+    answers.push({ status: response.status, headers: response.headers, body });
+  }
+  const closed = new Promise((resolve) => child.once('close', resolve));
+  child.kill();
+  await closed;
+  return { answers, stderr };
+}
 
 describe('the sample service from 1.2.0 on', () => {
   let folder: string;
@@ -17,30 +48,8 @@ describe('the sample service from 1.2.0 on', () => {
 
   afterEach(() => rm(folder, { recursive: true }));
 
-  /** What it answers to these paths, and what it says on standard error. */
-  async function ask(
-    env: Record<string, string>,
-    paths: readonly string[],
-  ): Promise<{ readonly answers: readonly Answer[]; readonly stderr: string }> {
-    const port = await findFreePort(0, new Set());
-    const script = fileURLToPath(new URL('../../samples/hello-1.2/server.mjs', import.meta.url));
-    const child = spawn(process.execPath, [script], {
-      env: { PORT: String(port), VERSION: '1.2.0', ...env },
-    });
-    let stderr = '';
-    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-    await new Promise((resolve) => child.stdout.once('data', resolve));
-    const answers: Answer[] = [];
-    for (const path of paths) {
-      const response = await fetch(`http://127.0.0.1:${port}${path}`);
-      const body = (await response.json()) as Record<string, unknown>;
-      answers.push({ status: response.status, body });
-    }
-    const closed = new Promise((resolve) => child.once('close', resolve));
-    child.kill();
-    await closed;
-    return { answers, stderr };
-  }
+  const ask = (env: Record<string, string>, paths: readonly string[]) =>
+    askVersion('1.2.0', 'hello-1.2', env, paths);
 
   test('counts its greetings in the folder that it is told', async () => {
     const env = { GREETING_STORE: join(folder, 'new store') };
@@ -68,5 +77,25 @@ describe('the sample service from 1.2.0 on', () => {
       status: 503,
       body: { problem: expect.stringMatching(/cannot be counted in GREETING_STORE .*EEXIST/) },
     });
+  });
+});
+
+describe('the sample service in 1.3.0', () => {
+  test('is well, says who it is, and fails one greeting of twenty', async () => {
+    const paths = ['/healthz', '/nowhere', ...Array<string>(60).fill('/')];
+    const env = { TARGET: 'web-1', GREETING_DELAY_MS: '1' };
+    const { answers } = await askVersion('1.3.0', 'hello-1.3', env, paths);
+    expect(answers.slice(0, 2).map(({ status }) => status)).toEqual([200, 404]);
+    expect(answers.filter(({ status }) => status === 500)).toHaveLength(3);
+    for (const { headers } of answers) {
+      expect([headers.get('x-version'), headers.get('x-target')]).toEqual(['1.3.0', 'web-1']);
+    }
+  });
+
+  test('is as bad as it is told, and says which setting it does not understand', async () => {
+    const env = { GREETING_ERROR_PERCENT: '100', GREETING_DELAY_MS: 'long' };
+    const { answers, stderr } = await askVersion('1.3.0', 'hello-1.3', env, ['/']);
+    expect(answers[0]).toMatchObject({ status: 500, body: { error: expect.any(String) } });
+    expect(stderr).toMatch(/GREETING_DELAY_MS is no number from 0 to 10000/);
   });
 });

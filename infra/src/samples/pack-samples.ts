@@ -8,9 +8,16 @@ const LEFT_BEHIND_PATH = 'app/deploy-key.pem';
 
 /**
  * The sample service's versions: 1.0.0 is clean, in 1.1.0 somebody left a private key in a layer,
- * 1.2.0 is clean and counts its greetings, for which it needs the setting `GREETING_STORE`.
+ * 1.2.0 is clean and counts its greetings, for which it needs the setting `GREETING_STORE`; 1.3.0 is clean and healthy, answers slowly,
+ * and one greeting of twenty with an error (settings `GREETING_ERROR_PERCENT`, `GREETING_DELAY_MS`); 1.3.1 answers as 1.0.0 does again.
  */
-export const SAMPLE_VERSIONS = { clean: '1.0.0', leaking: '1.1.0', counting: '1.2.0' } as const;
+export const SAMPLE_VERSIONS = {
+  clean: '1.0.0',
+  leaking: '1.1.0',
+  counting: '1.2.0',
+  failing: '1.3.0',
+  mended: '1.3.1',
+} as const;
 
 /**
  * Packs all versions of the sample service `hello` into one OCI image layout, deterministically.
@@ -21,6 +28,7 @@ export const SAMPLE_VERSIONS = { clean: '1.0.0', leaking: '1.1.0', counting: '1.
 export async function packSamples(folder: string): Promise<PackedImage[]> {
   const server = await readFile(new URL('hello/server.mjs', SAMPLES_URL));
   const countingServer = await readFile(new URL('hello-1.2/server.mjs', SAMPLES_URL));
+  const failingServer = await readFile(new URL('hello-1.3/server.mjs', SAMPLES_URL));
   const clean = sampleImage(SAMPLE_VERSIONS.clean, server);
   const leaking = sampleImage(SAMPLE_VERSIONS.leaking, server);
   const keyLayer = [{ path: LEFT_BEHIND_PATH, content: leftBehindKey(), mode: 0o600 }];
@@ -28,6 +36,8 @@ export async function packSamples(folder: string): Promise<PackedImage[]> {
     clean,
     { ...leaking, layers: [...leaking.layers, keyLayer] },
     sampleImage(SAMPLE_VERSIONS.counting, countingServer),
+    sampleImage(SAMPLE_VERSIONS.failing, failingServer),
+    sampleImage(SAMPLE_VERSIONS.mended, server),
   ]);
 }
 

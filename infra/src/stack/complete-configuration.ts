@@ -33,6 +33,7 @@ export async function completeConfiguration(
     sources: options.sources ?? [{ name: 'samples', path: layout.samplesDir }],
     environments: options.environments ?? [{ name: 'dev', position: 1 }],
     targets: options.targets ?? [{ name: 'dev-host-1', environment: 'dev' }],
+    ...(options.routers === undefined ? {} : { routers: options.routers }),
     principals: options.principals ?? DEFAULT_PRINCIPALS,
     ...(options.pipelines === undefined ? {} : { pipelines: options.pipelines }),
     ...(options.agents === undefined ? {} : { agents: options.agents }),

@@ -5,6 +5,7 @@ import { mintEnrolmentToken } from '@sluice/pure';
 import type { AppLaunch, AppProcess } from './app-process.ts';
 import { startApp } from './app-process.ts';
 import type { StackTarget } from './stack-configuration.ts';
+import { servicePort } from './stack-configuration.ts';
 import { StackError } from './stack-error.ts';
 import type { StackLayout } from './stack-layout.ts';
 import { getAppScript, logFileOf } from './stack-layout.ts';
@@ -107,12 +108,35 @@ export function planApp(plan: AppPlan, part: string): PlannedApp {
   }
 }
 
+/** Whom an agent is for: a target, or a router. */
+export type AgentPlace = Pick<StackTarget, 'name' | 'api'> & {
+  /** Added to the agent's environment. */
+  readonly agentEnv?: Readonly<Record<string, string>>;
+};
+
+/** What the agent of a target is told of its service. */
+export function toAgentPlace({ name, api, probe }: StackTarget, ports: StackPorts): AgentPlace {
+  return {
+    name,
+    ...(api === undefined ? {} : { api }),
+    ...(probe === undefined
+      ? {}
+      : {
+          agentEnv: {
+            SLUICE_AGENT_PROBE_PORT: String(ports[servicePort(name)]),
+            SLUICE_AGENT_PROBE_PATH: probe.path,
+            SLUICE_AGENT_PROBE_EVERY_MS: String(probe.everyMs),
+          },
+        }),
+  };
+}
+
 /**
- * One agent per target; each has a folder of its own and gets a one-time token before its first
+ * One agent per place; each has a folder of its own and gets a one-time token before its first
  * start.
  */
-export function planAgents(plan: AppPlan, targets: readonly StackTarget[]): PlannedApp[] {
-  return targets.map((target) => {
+export function planAgents(plan: AppPlan, places: readonly AgentPlace[]): PlannedApp[] {
+  return places.map((target) => {
     const folder = join(plan.layout.agentsDir, target.name);
     const name = `agent-${target.name}`;
     return {
@@ -125,6 +149,7 @@ export function planAgents(plan: AppPlan, targets: readonly StackTarget[]): Plan
         SLUICE_AGENT_STATE_DIR: folder,
         SLUICE_AGENT_STOP_SERVICE: '1',
         ...told('SLUICE_AGENT_KEEP_RELEASES', plan.options.keepReleases),
+        ...target.agentEnv,
         ...plan.env[name],
       },
       prepare: () => prepareAgent(plan, target, folder),
@@ -145,7 +170,7 @@ export async function startPlanned(
 
 async function prepareAgent(
   plan: AppPlan,
-  target: StackTarget,
+  target: AgentPlace,
   folder: string,
 ): Promise<Record<string, string>> {
   await mkdir(folder, { recursive: true });
@@ -159,7 +184,7 @@ async function prepareAgent(
 }
 
 /** What `sluice agent enroll-token` does where the API's configuration is readable. */
-async function mintToken(plan: AppPlan, target: StackTarget): Promise<string> {
+async function mintToken(plan: AppPlan, target: AgentPlace): Promise<string> {
   const key = Buffer.from((await readFile(plan.layout.enrolmentKey, 'utf8')).trim(), 'base64');
   const claim = {
     tenantId: plan.tenant,

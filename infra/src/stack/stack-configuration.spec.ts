@@ -105,7 +105,7 @@ describe('what a stack is configured with', () => {
     });
     expect(second.env['SLUICE_CODEC_KEYS']).toBe(plan.layout.codecKeys);
     expect(second.env).not.toHaveProperty('SLUICE_ENROLLMENT_KEY');
-    const [agent] = planAgents(plan, [{ name: 'host', environment: 'dev', api: 'api-2' }]);
+    const [agent] = planAgents(plan, [{ name: 'host', api: 'api-2' }]);
     expect(agent?.env['SLUICE_AGENT_CONTROL_PLANE']).toBe('http://127.0.0.1:7071');
   });
 
@@ -119,7 +119,7 @@ describe('what a stack is configured with', () => {
         SLUICE_SUPERSEDE_GRACE_SECONDS: '3',
         SLUICE_WATCHDOG_DATABASE_URL: 'postgres://watchdog',
       });
-      const [agent] = planAgents(plan, [{ name: 'host', environment: 'dev' }]);
+      const [agent] = planAgents(plan, [{ name: 'host' }]);
       expect(agent?.env['SLUICE_AGENT_KEEP_RELEASES']).toBe('4');
       const parts = [worker, agent?.env, planApp(plan, 'api').env, planApp(plan, 'signer').env];
       for (const env of parts) {

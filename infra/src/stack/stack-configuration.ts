@@ -10,6 +10,7 @@ import type {
 import { stringify } from 'yaml';
 import type { StackLayout } from './stack-layout.ts';
 import type { StackPorts } from './stack-ports.ts';
+import type { StackRouter } from './stack-routers.ts';
 import type { StackPrincipal, StackSecrets } from './stack-secrets.ts';
 import { hashToken, tokenNamesOf } from './stack-secrets.ts';
 
@@ -43,6 +44,8 @@ export type StackTarget = {
   readonly settings?: Readonly<Record<string, SettingValue>>;
   /** What differs from how the stack's targets are probed. */
   readonly health?: Partial<Omit<HealthProbe, 'port'>>;
+  /** What its agent asks of the service itself, to measure it; it measures nothing when absent. */
+  readonly probe?: { readonly path: string; readonly everyMs: number };
   /** Starts its agent with the stack; true when absent. */
   readonly agent?: boolean;
   /** The API that its agent talks to; `api` when absent. */
@@ -58,6 +61,7 @@ export type StackConfiguration = {
   readonly sources: readonly StackSource[];
   readonly environments: readonly StackEnvironment[];
   readonly targets: readonly StackTarget[];
+  readonly routers?: readonly StackRouter[];
   readonly principals: readonly StackPrincipal[];
   /** Paths of pipelines. */
   readonly pipelines?: readonly string[];
@@ -75,6 +79,7 @@ export async function writeConfiguration(
   secrets: StackSecrets,
 ): Promise<void> {
   const { tenant, sources, environments, targets, principals, pipelines, agents } = configuration;
+  const routers = configuration.routers ?? [];
   const document = {
     schema: 'sluice.config/v1',
     tenant,
@@ -85,6 +90,7 @@ export async function writeConfiguration(
       ...environment,
     })),
     targets: targets.map((target) => toTarget(target, ports[servicePort(target.name)] ?? 0)),
+    ...(routers.length === 0 ? {} : { routers: routers.map(toRouter) }),
     principals: principals.map((principal) => toPrincipal(principal, secrets)),
     enrolment: { keyFile: layout.enrolmentKey },
     ...(agents === undefined ? {} : { agents }),
@@ -122,4 +128,8 @@ function toTarget(target: StackTarget, port: number): Record<string, unknown> {
       ...target.health,
     },
   };
+}
+
+function toRouter({ name, environment, kind, backend }: StackRouter): Record<string, unknown> {
+  return { name, environment, kind, backend };
 }

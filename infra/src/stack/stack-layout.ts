@@ -19,6 +19,8 @@ export type StackLayout = {
   readonly trustRoot: string;
   readonly samplesDir: string;
   readonly agentsDir: string;
+  /** Configurations of proxies, one folder each. */
+  readonly proxiesDir: string;
   readonly configFile: string;
   readonly runRecord: string;
   readonly portsFile: string;
@@ -43,6 +45,7 @@ export function getStackLayout(dataDir: string): StackLayout {
     trustRoot: join(root, 'trust-root.json'),
     samplesDir: join(root, 'sources', 'samples'),
     agentsDir: join(root, 'agents'),
+    proxiesDir: join(root, 'proxies'),
     configFile: join(root, 'sluice.config.yaml'),
     runRecord: join(root, 'run', 'processes.json'),
     portsFile: join(root, 'run', 'ports.json'),

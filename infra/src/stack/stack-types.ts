@@ -1,6 +1,7 @@
 import type { StackEnvironment, StackSource, StackTarget } from './stack-configuration.ts';
 import type { StackLayout } from './stack-layout.ts';
 import type { StackPorts } from './stack-ports.ts';
+import type { StackRouter } from './stack-routers.ts';
 import type { StackPrincipal } from './stack-secrets.ts';
 
 /** What a stack is made of; everything but the folder has a default that gives the demo's stack. */
@@ -11,6 +12,8 @@ export type StackOptions = {
   readonly ports?: StackPorts | 'any';
   readonly environments?: readonly StackEnvironment[];
   readonly targets?: readonly StackTarget[];
+  /** Proxies before the services, each with an agent. */
+  readonly routers?: readonly StackRouter[];
   /** Image layouts; absent: the samples are packed and named `samples`. */
   readonly sources?: readonly StackSource[];
   readonly principals?: readonly StackPrincipal[];
@@ -43,6 +46,8 @@ export type StackOptions = {
   /** Executables; absent: from the tool lock. */
   readonly temporalExecutable?: string;
   readonly trivyExecutable?: string;
+  /** Starts a Prometheus that measures the stack's HAProxies, and tells the worker of it; none when absent. */
+  readonly prometheusExecutable?: string;
   /** Runs agents as another user; only root can. */
   readonly agentIdentity?: { readonly uid: number; readonly gid: number };
   /** Parts that are declared but not started. */
@@ -79,10 +84,12 @@ export type Stack = {
   readonly tokens: Readonly<Record<string, string>>;
   readonly trustRootFile: string;
   readonly configFile: string;
-  /** Names of the parts: `postgres`, `temporal`, `signer`, `api`, `api-2`, `worker`, `agent-<target>`. */
+  /** Names of the parts: `postgres`, `temporal`, `signer`, `api`, `api-2`, `worker`, `agent-<target>`; of a router `proxy-<router>`, `agent-<router>`. */
   readonly names: readonly string[];
   /** Port of a target's service. */
   getServicePort(target: string): number;
+  /** Port on which a router's proxy takes requests. */
+  getRouterPort(router: string): number;
   getLogFile(name: string): string;
   isRunning(name: string): boolean;
   getPid(name: string): number;

@@ -5,7 +5,14 @@ import { completeConfiguration } from './complete-configuration.ts';
 import { endOrphanedServices } from './orphaned-services.ts';
 import { RunRecord } from './run-record.ts';
 import type { AppPlan } from './stack-apps.ts';
-import { listApiNames, listAppNames, planAgents, planApp, startPlanned } from './stack-apps.ts';
+import {
+  listApiNames,
+  listAppNames,
+  planAgents,
+  planApp,
+  startPlanned,
+  toAgentPlace,
+} from './stack-apps.ts';
 import { servicePort, writeConfiguration } from './stack-configuration.ts';
 import { prepareDatabase } from './stack-database.ts';
 import type { Engines } from './stack-engines.ts';
@@ -16,6 +23,8 @@ import { getStackLayout, logFileOf } from './stack-layout.ts';
 import { StackParts } from './stack-parts.ts';
 import type { StackPorts } from './stack-ports.ts';
 import { chooseStackPorts, rememberStackPorts, startOnFreePort } from './stack-ports.ts';
+import { declarePrometheus, PROMETHEUS, prometheusEnv } from './stack-prometheus.ts';
+import { declareRouters, routerAdminPort, routerPort } from './stack-routers.ts';
 import type { StackSecrets } from './stack-secrets.ts';
 import { ensureSecrets } from './stack-secrets.ts';
 import type { Stack, StackOptions } from './stack-types.ts';
@@ -75,8 +84,9 @@ async function startParts(
   progress: (line: string) => void,
 ): Promise<Stack> {
   const configuration = await completeConfiguration(options, layout);
-  const { tenant, targets } = configuration;
+  const { tenant, targets, routers = [] } = configuration;
   const hasUi = options.temporalUi ?? true;
+  const hasPrometheus = options.prometheusExecutable !== undefined;
   const apiNames = listApiNames(options.apis);
   const onMoved = (name: string, wanted: number, chosen: number): void =>
     progress(`port ${wanted} (${name}) is taken; using ${chosen}`);
@@ -84,6 +94,8 @@ async function startParts(
     layout.portsFile,
     [
       ...[...apiNames, 'postgres', 'temporal', ...(hasUi ? ['temporalUi'] : [])],
+      ...(hasPrometheus ? [PROMETHEUS] : []),
+      ...routers.flatMap(({ name }) => [routerPort(name), routerAdminPort(name)]),
       ...targets.map(({ name }) => servicePort(name)),
     ],
     options.ports ?? {},
@@ -134,9 +146,16 @@ async function startParts(
     configFile: options.configFile ?? layout.configFile,
     enrolmentKey: options.configFile === undefined ? layout.enrolmentKey : undefined,
     options,
-    env: options.env ?? {},
+    env: hasPrometheus
+      ? { ...options.env, worker: { ...prometheusEnv(layout), ...options.env?.['worker'] } }
+      : (options.env ?? {}),
     agentIdentity: options.agentIdentity,
   };
+  if (options.prometheusExecutable !== undefined) {
+    const place = { layout, parts, ports, tenant, routers };
+    await declarePrometheus(options.prometheusExecutable, place);
+    await started(PROMETHEUS);
+  }
   for (const name of listAppNames(options.apis)) {
     // Planned at each start: the API's port may move.
     parts.add(name, (onSpawn) => startPlanned(planApp(plan, name), onSpawn));
@@ -151,10 +170,13 @@ async function startParts(
     );
   }
   await rememberStackPorts(layout.portsFile, ports);
-  for (const agent of planAgents(plan, targets)) {
+  const routed = declareRouters(routers, layout, parts, ports, hasPrometheus);
+  await allOf(routers.map(({ name }) => started(`proxy-${name}`)));
+  const places = [...targets.map((target) => toAgentPlace(target, ports)), ...routed];
+  for (const agent of planAgents(plan, places)) {
     parts.add(agent.name, (onSpawn) => startPlanned(agent, onSpawn));
   }
-  const agents = targets.filter(({ agent }) => agent !== false);
+  const agents = [...targets.filter(({ agent }) => agent !== false), ...routers];
   await allOf(agents.map(({ name }) => started(`agent-${name}`)));
   return toStack({ apiNames, layout, parts, ports, secrets, databaseUrls, tenant, engines }, plan);
 }
@@ -207,6 +229,7 @@ function toStack(
     configFile,
     names: parts.names,
     getServicePort: (target) => ports[servicePort(target)] ?? 0,
+    getRouterPort: (router) => ports[routerPort(router)] ?? 0,
     getLogFile: (name) => logFileOf(layout, name),
     isRunning: (name) => parts.isRunning(name),
     getPid: (name) => parts.getPid(name),

@@ -3,7 +3,7 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { getTool } from './get-tool.ts';
+import { findTool, getInstallLine, getTool } from './get-tool.ts';
 import type { ToolRoom } from './tool-room.ts';
 import type { LockedTool, ToolsLock } from './tools-lock.ts';
 
@@ -34,6 +34,7 @@ describe('getTool', () => {
       platform: 'linux-x64',
       cacheFolder: join(folder, 'cache'),
       systemFolders: [],
+      servicePolicyFile: join(folder, 'policy-rc.d'),
       progress: (line) => lines.push(line),
       ...overrides,
     };
@@ -215,6 +216,39 @@ esac`,
       ]);
     });
 
+    test('comes without its service', async () => {
+      await writeFile(join(folder, 'wheel'), BINARY);
+      await script(
+        'bin/apt-get',
+        `/bin/cat "${folder}/policy-rc.d" >> "$LOG"
+/bin/cp "$FAKE_WHEEL" "$PATH/fake"; /bin/chmod +x "$PATH/fake"`,
+      );
+      await script('bin/systemctl', 'echo "$*" >> "$LOG"');
+      const origin = { kind: 'debian', package: 'fake-pkg', service: 'faked' } as const;
+      await getTool('fake', { lock: lockOf({ origin }), room: room({ isRoot: true }) });
+      expect(await readFile(join(folder, 'log'), 'utf8')).toBe(
+        '#!/bin/sh\nexit 101\ndisable faked\n',
+      );
+      expect(await readdir(folder)).not.toContain('policy-rc.d');
+    });
+
+    test('is found where only root looks', async () => {
+      await script('system/fake', 'echo fake 1.4.2');
+      const found = await findTool('fake', {
+        lock: lockOf(debianTool),
+        room: room({ systemFolders: [join(folder, 'system')] }),
+      });
+      expect(found?.path).toBe(join(folder, 'system/fake'));
+    });
+
+    test('is not got by looking for it, and the line that installs it can be told', async () => {
+      await script('bin/apt-get', 'echo called >> "$LOG"');
+      const options = { lock: lockOf(debianTool), room: room({ isRoot: true }) };
+      expect(await findTool('fake', options)).toBeUndefined();
+      expect(await getInstallLine('fake', options)).toBe('apt-get install fake-pkg');
+      expect(await readdir(folder)).not.toContain('log');
+    });
+
     test('is asked for where nobody may install it', async () => {
       await script('bin/apt-get', 'exit 0');
       await expect(
@@ -248,7 +282,9 @@ esac`,
 echo "$*" >> "$LOG"; /bin/mkdir -p "$GOBIN"; /bin/cp "$FAKE_WHEEL" "$GOBIN/fake"; /bin/chmod +x "$GOBIN/fake"`,
       );
       await writeFile(join(folder, 'wheel'), BINARY);
+      expect(await findTool('fake', { lock: lockOf(goTool), room: room() })).toBeUndefined();
       const first = await getTool('fake', { lock: lockOf(goTool), room: room() });
+      expect(await findTool('fake', { lock: lockOf(goTool), room: room() })).toEqual(first);
       expect(await getTool('fake', { lock: lockOf(goTool), room: room() })).toEqual(first);
       expect(await readFile(join(folder, 'log'), 'utf8')).toBe(
         'install example.com/x/fake@v1.5.0\n',

@@ -1,5 +1,5 @@
 import { getDebianTool } from './debian-tool.ts';
-import { getGoTool } from './go-tool.ts';
+import { findGoTool, getGoTool } from './go-tool.ts';
 import { findToolOnPath } from './tool-on-path.ts';
 import type { ToolRoom } from './tool-room.ts';
 import { getToolRoom } from './tool-room.ts';
@@ -22,6 +22,35 @@ export type Tool = {
 
 /** What a caller may replace; absent means the real lock and this machine. */
 export type GetToolOptions = { readonly lock?: ToolsLock; readonly room?: Partial<ToolRoom> };
+
+/** A tool of the lock where it is already: on PATH, or built into the cache. Nothing is got. */
+export async function findTool(
+  name: string,
+  options: GetToolOptions = {},
+): Promise<Tool | undefined> {
+  const room = getToolRoom(options.room);
+  const tool = getLockedTool(options.lock ?? (await loadToolsLock()), name);
+  const onPath = await findToolOnPath(tool, room);
+  if (onPath !== undefined) {
+    return { name, path: onPath.path, version: onPath.version, from: 'path' };
+  }
+  if (tool.origin.kind !== 'go') return undefined;
+  const path = await findGoTool(tool, tool.origin, room);
+  return path === undefined ? undefined : { name, path, version: tool.version, from: 'cache' };
+}
+
+/** The line that installs a tool: what to say where it is missing. */
+export async function getInstallLine(name: string, options: GetToolOptions = {}): Promise<string> {
+  const tool = getLockedTool(options.lock ?? (await loadToolsLock()), name);
+  switch (tool.origin.kind) {
+    case 'debian':
+      return `apt-get install ${tool.origin.package}`;
+    case 'go':
+      return `go install ${tool.origin.module}@${tool.origin.version}`;
+    default:
+      return `node infra/dist/tools/main.js --for ${tool.for[0]}`;
+  }
+}
 
 /**
  * Gives a tool of the lock: one on PATH in a supported version, else the locked version from the

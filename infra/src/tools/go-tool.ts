@@ -9,6 +9,16 @@ import { placeFolder } from './wheel-tool.ts';
 
 const BUILD_TIMEOUT_MS = 20 * 60_000;
 
+/** The executable when it was built into the cache. */
+export async function findGoTool(
+  tool: LockedTool,
+  origin: GoOrigin,
+  room: ToolRoom,
+): Promise<string | undefined> {
+  const cached = join(folderOf(tool, room), basename(origin.module));
+  return (await exists(cached)) ? cached : undefined;
+}
+
 /**
  * The executable of a tool that is built with `go install`: from the cache, else built into it. The
  * module and all it depends on are checked by Go itself against the Go checksum database; that is
@@ -22,11 +32,7 @@ export async function getGoTool(
   room: ToolRoom,
 ): Promise<string> {
   const name = basename(origin.module);
-  const folder = join(
-    room.cacheFolder,
-    'tools',
-    `${tool.name}-${tool.version}-go-${room.platform}`,
-  );
+  const folder = folderOf(tool, room);
   const cached = join(folder, name);
   if (await exists(cached)) {
     return cached;
@@ -66,11 +72,17 @@ async function build(
 ): Promise<void> {
   const started = Date.now();
   room.progress(
-    `${tool.name} ${tool.version}: building ${origin.module}@${origin.version} with go install (2–3 minutes the first time) …`,
+    `${tool.name} ${tool.version}: building ${origin.module}@${origin.version} with go install (minutes the first time) …`,
   );
   const { status, output } = await runCommand(
     go,
-    ['install', `${origin.module}@${origin.version}`],
+    [
+      'install',
+      ...(origin.versionVariable === undefined
+        ? []
+        : ['-ldflags', `-X ${origin.versionVariable}=${origin.version}`]),
+      `${origin.module}@${origin.version}`,
+    ],
     {
       env: { ...room.env, GOBIN: bin, GOFLAGS: '-mod=mod', GOOS: undefined, GOARCH: undefined },
       timeoutMs: BUILD_TIMEOUT_MS,
@@ -95,6 +107,10 @@ async function build(
   room.progress(
     `${tool.name} ${tool.version}: built in ${((Date.now() - started) / 1000).toFixed(0)} s, ${trust}`,
   );
+}
+
+function folderOf(tool: LockedTool, room: ToolRoom): string {
+  return join(room.cacheFolder, 'tools', `${tool.name}-${tool.version}-go-${room.platform}`);
 }
 
 async function exists(file: string): Promise<boolean> {

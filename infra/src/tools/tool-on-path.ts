@@ -17,7 +17,9 @@ export async function findToolOnPath(
   tool: LockedTool,
   room: ToolRoom,
 ): Promise<ToolOnPath | undefined> {
-  for (const path of await listExecutables(tool.name, room.env)) {
+  // Daemons stand in a folder that is not on everybody's PATH.
+  const folders = tool.origin.kind === 'debian' ? room.systemFolders : [];
+  for (const path of await listExecutables(tool.name, room.env, folders)) {
     const version = await findVersion(path, tool.versionArguments, room);
     if (version !== undefined && isVersionInRange(version, tool.onPath)) {
       return { path, version };

@@ -7,10 +7,12 @@ export type ToolRoom = {
   /** `<process.platform>-<process.arch>`. */
   readonly platform: string;
   readonly cacheFolder: string;
-  /** Folders that are searched for Python after those of PATH. */
+  /** Folders that are searched after those of PATH for what belongs to the system. */
   readonly systemFolders: readonly string[];
   /** True when packages of the system may be installed. */
   readonly isRoot: boolean;
+  /** What Debian's packages ask before they start a service. */
+  readonly servicePolicyFile: string;
   /** Where progress lines go. */
   readonly progress: (line: string) => void;
 };
@@ -22,8 +24,9 @@ export function getToolRoom(overrides: Partial<ToolRoom> = {}): ToolRoom {
     env,
     platform: `${process.platform}-${process.arch}`,
     cacheFolder: getCacheFolder(env),
-    systemFolders: ['/usr/bin', '/usr/local/bin'],
+    systemFolders: ['/usr/bin', '/usr/local/bin', '/usr/sbin'],
     isRoot: process.getuid?.() === 0,
+    servicePolicyFile: '/usr/sbin/policy-rc.d',
     progress: (line) => process.stderr.write(`${line}\n`),
     ...overrides,
   };

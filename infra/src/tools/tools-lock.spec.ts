@@ -11,8 +11,12 @@ test('the checked-in lock is whole and every locked version is in its own range'
   const lock = await loadToolsLock();
   expect(lock.tools.map((tool) => tool.name).sort()).toEqual([
     'bwrap',
+    'caddy',
+    'haproxy',
+    'nginx',
     'nix',
     'opa',
+    'prometheus',
     'temporal',
     'trivy',
   ]);

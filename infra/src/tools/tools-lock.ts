@@ -27,10 +27,21 @@ export type WheelOrigin = {
 };
 
 /** A Go module that is built; the Go checksum database is what is trusted. */
-export type GoOrigin = { readonly kind: 'go'; readonly module: string; readonly version: string };
+export type GoOrigin = {
+  readonly kind: 'go';
+  readonly module: string;
+  readonly version: string;
+  /** The variable that holds the version where the program does not know it from its build. */
+  readonly versionVariable?: string;
+};
 
 /** A package of Debian that apt installs; the distribution's signatures are what is trusted. */
-export type DebianOrigin = { readonly kind: 'debian'; readonly package: string };
+export type DebianOrigin = {
+  readonly kind: 'debian';
+  readonly package: string;
+  /** The service that comes with it; it is neither started nor enabled. */
+  readonly service?: string;
+};
 
 /** One tool of the lock. */
 export type LockedTool = {
@@ -41,6 +52,8 @@ export type LockedTool = {
   readonly versionArguments: readonly string[];
   readonly purpose: string;
   readonly for: readonly ToolUse[];
+  /** Used for these where it is there, and never got for them. */
+  readonly offeredFor?: readonly ToolUse[];
   readonly licence: string;
   readonly originNote: string;
   readonly origin: WheelOrigin | GoOrigin | DebianOrigin;

@@ -9,6 +9,7 @@ import {
   type HeartbeatRequest,
   MAX_RESPONSE_BYTES,
   MAX_WAIT_SECONDS,
+  type ProbeSample,
   parseCommandsResponse,
   parseEnrolResponse,
   parseErrorResponse,
@@ -29,6 +30,8 @@ export interface AgentClient {
   ): Promise<readonly CommandDelivery[]>;
   /** Idempotent: sending a report again is no change. */
   sendReport(envelope: Envelope, signal?: AbortSignal): Promise<void>;
+  /** Idempotent, as {@link AgentClient.sendReport}. At most 100 samples at a time. */
+  sendProbes(samples: readonly ProbeSample[], signal?: AbortSignal): Promise<void>;
   /**
    * A blob's bytes, bounded and verified while they are read: the iteration ends well only when the digest
    * matched, and throws `blob-corrupt` otherwise (after the last byte: use nothing before the end).
@@ -156,6 +159,9 @@ export function createAgentClient(options: {
     },
     sendReport: async (envelope, signal) => {
       await call('POST', AGENT_PATHS.reports, { envelope }, parseOkResponse, signal);
+    },
+    sendProbes: async (samples, signal) => {
+      await call('POST', AGENT_PATHS.probes, { samples }, parseOkResponse, signal);
     },
     fetchBlob,
   };

@@ -4,9 +4,12 @@ import {
   type AgentReport,
   COMMAND_SCHEMA,
   type CommandPayload,
+  composeRouteTable,
   type Outcome,
   PAYLOAD_SCHEMA,
   REPORT_SCHEMA,
+  ROUTE_PAYLOAD_SCHEMA,
+  type RoutePayload,
 } from '@sluice/domain';
 import { canonicalJson, digestOf } from '@sluice/pure';
 import { createEnvelope, createTrustRoot, generateKeyPair, statementDigest } from '@sluice/signing';
@@ -17,6 +20,7 @@ import {
   openCommand,
   openCommandPayload,
   openReport,
+  openRoutePayload,
   REPORT_PAYLOAD_TYPE,
 } from './command.ts';
 
@@ -206,6 +210,68 @@ describe('what travels beside a command', () => {
     ]) {
       const forIt = { ...command, payloadDigest: digestOf(odd) };
       expect(codeOf(openCommandPayload(canonicalJson(odd), forIt))).toBe('payload-malformed');
+    }
+  });
+});
+
+describe('a payload of a change of routes', () => {
+  const route: RoutePayload = {
+    schema: ROUTE_PAYLOAD_SCHEMA,
+    environment: 'dev',
+    router: 'edge',
+    table: composeRouteTable({
+      backend: 'shop',
+      pools: {
+        stable: [{ name: 'web-1', address: '10.0.0.1', port: 8080 }],
+        canary: [{ name: 'web-2', address: '10.0.0.2', port: 8080 }],
+      },
+      canaryPermille: 50,
+      match: [{ header: { name: 'x-beta', value: '1' } }],
+    }),
+    expects: digest('e'),
+    traceparent: '',
+  };
+  const commandFor = (body: RoutePayload): AgentCommand => ({
+    ...command,
+    target: 'edge',
+    kind: 'route',
+    planDigest: digestOf(body.table),
+    payloadDigest: digestOf(body),
+  });
+  const openAs = (body: RoutePayload, changed: Partial<AgentCommand> = {}) =>
+    openRoutePayload(canonicalJson(body), { ...commandFor(body), ...changed });
+
+  test('opens as it was sent, expecting a table, none or anything', () => {
+    const { expects: _expects, ...anything } = route;
+    for (const body of [route, { ...route, expects: null }, anything]) {
+      expect(openAs(body)).toEqual({ ok: true, value: body });
+    }
+    expect(openCommand(createCommandEnvelope(commandFor(route), signer), trustRoot, now).ok).toBe(
+      true,
+    );
+  });
+
+  test('is refused when it is another one, for another router, or of another table', () => {
+    expect(codeOf(openAs(route, { payloadDigest: digest('f') }))).toBe('payload-mismatch');
+    expect(codeOf(openAs(route, { target: 'side' }))).toBe('payload-mismatch');
+    expect(codeOf(openAs(route, { planDigest: digest('f') }))).toBe('payload-mismatch');
+  });
+
+  test('is refused when it is none, or its table is none', () => {
+    const odd = (more: object): RoutePayload => ({ ...route, ...more }) as RoutePayload;
+    expect(codeOf(openAs(odd({ more: 1 })))).toBe('payload-malformed');
+    expect(codeOf(openAs(odd({ expects: 'shop' })))).toBe('payload-malformed');
+    expect(codeOf(openAs(odd({ schema: PAYLOAD_SCHEMA })))).toBe('payload-malformed');
+    const { table } = route;
+    for (const bad of [
+      { ...table, canaryPermille: 1001 },
+      { ...table, backend: 'a; b' },
+      { ...table, pools: { ...table.pools, stable: [] } },
+    ]) {
+      expect(openAs(odd({ table: bad }))).toMatchObject({
+        ok: false,
+        refusal: { code: 'route-invalid' },
+      });
     }
   });
 });

@@ -2,20 +2,24 @@ import {
   type AgentCommand,
   type AgentReport,
   accepted,
+  COMMAND_KINDS,
   COMMAND_SCHEMA,
   COMPONENT_KINDS,
   type CommandPayload,
   type Envelope,
+  findRouteTableProblem,
   isName,
   isVersion,
   type Outcome,
   PAYLOAD_SCHEMA,
   REPORT_SCHEMA,
   REPORT_STAGES,
+  ROUTE_PAYLOAD_SCHEMA,
+  type RoutePayload,
   refused,
   type TrustRoot,
 } from '@sluice/domain';
-import { canonicalJson, digestOfBytes } from '@sluice/pure';
+import { canonicalJson, digestOf, digestOfBytes } from '@sluice/pure';
 import {
   createEnvelope,
   type KeyPair,
@@ -26,6 +30,7 @@ import {
   verifyEnvelope,
 } from '@sluice/signing';
 import {
+  anyObject,
   type Check,
   digest,
   firstWrongField,
@@ -61,7 +66,7 @@ const COMMAND_SHAPE: Readonly<Record<keyof AgentCommand, Check>> = {
   agentKeyId: digest,
   sequence: integer(1),
   fencingToken: integer(0),
-  kind: oneOf('deploy', 'revert'),
+  kind: oneOf(...COMMAND_KINDS),
   promotionId,
   releaseDigest: digest,
   planDigest: digest,
@@ -114,6 +119,16 @@ const PAYLOAD_SHAPE: Readonly<Record<keyof CommandPayload, Check>> = {
     successes: integer(1),
     failures: integer(1),
   }),
+  traceparent: text(64, 0),
+};
+
+const ROUTE_PAYLOAD_SHAPE: Readonly<Record<keyof RoutePayload, Check>> = {
+  schema: oneOf(ROUTE_PAYLOAD_SCHEMA),
+  environment: name,
+  router: name,
+  // Read by `findRouteTableProblem`.
+  table: anyObject,
+  expects: optional(nullable(digest)),
   traceparent: text(64, 0),
 };
 
@@ -188,21 +203,49 @@ export function openReport(envelope: unknown, publicKey: string): Outcome<AgentR
 }
 
 /**
- * Reads what travels beside a command: canonical text whose digest the command names, known fields only.
+ * Reads what travels beside a command to deploy or revert: canonical text whose digest the command names, known fields only.
  * Refusals: `payload-mismatch`, `payload-malformed`.
  */
 export function openCommandPayload(
   payload: string,
   command: AgentCommand,
 ): Outcome<CommandPayload> {
+  return openNamed(payload, command, PAYLOAD_SHAPE);
+}
+
+/**
+ * As {@link openCommandPayload}, of a command of kind `route`: its table is one, is the one that the command names, and is for the command's
+ * router. Refusals: `payload-mismatch`, `payload-malformed`, `route-invalid`.
+ */
+export function openRoutePayload(payload: string, command: AgentCommand): Outcome<RoutePayload> {
+  const opened = openNamed<RoutePayload>(payload, command, ROUTE_PAYLOAD_SHAPE);
+  if (!opened.ok) return opened;
+  const { router, table } = opened.value;
+  const problem = findRouteTableProblem(table);
+  if (problem !== undefined) {
+    return refused('route-invalid', `The command's payload is no route table: ${problem}.`);
+  }
+  const found = digestOf(table);
+  if (router === command.target && found === command.planDigest) return opened;
+  return refused(
+    'payload-mismatch',
+    `The payload has the route table ${found} for ${router}, the command names ${command.planDigest} for ${command.target}.`,
+  );
+}
+
+function openNamed<T>(
+  payload: string,
+  { payloadDigest }: AgentCommand,
+  shape: Readonly<Record<string, Check>>,
+): Outcome<T> {
   const found = digestOfBytes(payload);
-  if (found !== command.payloadDigest) {
+  if (found !== payloadDigest) {
     return refused(
       'payload-mismatch',
-      `The payload has the digest ${found}, the command names ${command.payloadDigest}.`,
+      `The payload has the digest ${found}, the command names ${payloadDigest}.`,
     );
   }
-  return readBody(payload, PAYLOAD_SHAPE, 'payload-malformed');
+  return readBody(payload, shape, 'payload-malformed');
 }
 
 function open<T>(

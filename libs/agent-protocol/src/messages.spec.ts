@@ -6,6 +6,7 @@ import {
   parseEnrolRequest,
   parseErrorResponse,
   parseHeartbeatRequest,
+  parseProbesRequest,
   parseReportRequest,
 } from './messages.ts';
 
@@ -17,6 +18,7 @@ test.each([
   ['enrol', parseEnrolRequest, { token: 't', publicKey: 'k', version: '1' }],
   ['heartbeat', parseHeartbeatRequest, { version: '1', activeRelease: null, lastSequence: 0 }],
   ['report', parseReportRequest, { envelope: {} }],
+  ['probes', parseProbesRequest, { samples: [] }],
   ['commands', parseCommandsResponse, { commands: [] }],
   ['error', parseErrorResponse, { code: 'c', message: '' }],
 ])('%s: its form is taken, nothing else is', (_, parse, good) => {
@@ -46,5 +48,28 @@ test('the query of the poll', () => {
     { wait: '' },
   ]) {
     expect(codeOf(parseCommandsQuery(odd))).toBe('query-malformed');
+  }
+});
+
+test('samples are read one by one', () => {
+  const sample = {
+    ...{ sampledAt: '2026-11-22T10:00:00Z', seconds: 5, requests: 50, errors: 1 },
+    ...{ p50Ms: 1.5, p90Ms: null, p99Ms: null, activeRelease: null },
+  };
+  const read = (changed: object) =>
+    codeOf(parseProbesRequest(JSON.stringify({ samples: [{ ...sample, ...changed }] })));
+  expect(read({})).toBe('ok');
+  for (const wrong of [
+    { sampledAt: 'now' },
+    { seconds: 0 },
+    { seconds: 61 },
+    { requests: 60_001 },
+    { errors: 51 },
+    { p50Ms: -1 },
+    { p90Ms: 1e9 },
+    { activeRelease: 'x' },
+    { more: 1 },
+  ]) {
+    expect(read(wrong)).toBe('body-malformed');
   }
 });

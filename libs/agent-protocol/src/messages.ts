@@ -12,6 +12,7 @@ import {
   type Check,
   digest,
   firstWrongField,
+  instant,
   integer,
   listOf,
   nullable,
@@ -25,6 +26,7 @@ export const AGENT_PATHS = {
   heartbeat: '/agent/v1/heartbeat',
   commands: '/agent/v1/commands',
   reports: '/agent/v1/reports',
+  probes: '/agent/v1/probes',
   /** Followed by `/<digest>`. */
   blobs: '/agent/v1/blobs',
 } as const;
@@ -40,6 +42,15 @@ export const MAX_RESPONSE_BYTES = 4 * 1024 * 1024;
 
 /** Most commands in one answer. */
 export const MAX_COMMANDS = 100;
+
+/** Most samples in one request. */
+export const MAX_PROBE_SAMPLES = 100;
+
+/** Most requests of one sample: a thousand a second. */
+const MAX_SAMPLE_REQUESTS = 60_000;
+
+/** An hour. Milliseconds. */
+const MAX_LATENCY_MS = 3_600_000;
 
 /** `POST /agent/v1/enroll`; signed with the key that it brings. */
 export interface EnrolRequest {
@@ -87,7 +98,29 @@ export interface ReportRequest {
   readonly envelope: Envelope;
 }
 
-/** Answer to heartbeats and reports. */
+/** What an agent measured of its own service in one interval. */
+export interface ProbeSample {
+  /** Beginning of the interval, RFC 3339, by the agent's clock. */
+  readonly sampledAt: string;
+  /** How long it was; 1 to 60. */
+  readonly seconds: number;
+  readonly requests: number;
+  /** Of these, how many had another answer than 200, or none. */
+  readonly errors: number;
+  /** Milliseconds of those that had an answer; null where none had. */
+  readonly p50Ms: number | null;
+  readonly p90Ms: number | null;
+  readonly p99Ms: number | null;
+  /** Digest of the release that was active; null for none. */
+  readonly activeRelease: string | null;
+}
+
+/** `POST /agent/v1/probes`; a sample that came before changes nothing. */
+export interface ProbesRequest {
+  readonly samples: readonly ProbeSample[];
+}
+
+/** Answer to heartbeats, reports and samples. */
 export interface OkResponse {
   readonly ok: true;
 }
@@ -142,6 +175,11 @@ export function parseReportRequest(body: string | Uint8Array): Outcome<ReportReq
   return read(body, { envelope: anyObject });
 }
 
+/** Reads the body of an agent's own samples. */
+export function parseProbesRequest(body: string | Uint8Array): Outcome<ProbesRequest> {
+  return read(body, { samples: listOf(isProbeSample, MAX_PROBE_SAMPLES) });
+}
+
 /** Reads the answer to a poll; the envelopes are opened by `openCommand`. */
 export function parseCommandsResponse(body: string | Uint8Array): Outcome<CommandsResponse> {
   const outcome = read<CommandsResponse>(body, {
@@ -182,6 +220,26 @@ export function parseCommandsQuery(query: {
   }
   return accepted({ after, waitSeconds });
 }
+
+const isLatency = nullable(
+  (value) => typeof value === 'number' && value >= 0 && value <= MAX_LATENCY_MS,
+);
+
+const isProbeSample: Check = (value) => {
+  const wrong = firstWrongField(value, {
+    sampledAt: instant,
+    seconds: (seconds) => integer(1)(seconds) && (seconds as number) <= 60,
+    requests: (count) => integer(0)(count) && (count as number) <= MAX_SAMPLE_REQUESTS,
+    errors: integer(0),
+    p50Ms: isLatency,
+    p90Ms: isLatency,
+    p99Ms: isLatency,
+    activeRelease: nullable(digest),
+  });
+  if (wrong !== undefined) return false;
+  const { errors, requests } = value as ProbeSample;
+  return errors <= requests;
+};
 
 function wholeNumber(value: unknown): number | undefined {
   if (value === undefined) return 0;

@@ -6,8 +6,14 @@ export const COMMAND_SCHEMA = 'sluice.command/v1';
 /** The schema tag that every report of an agent carries. */
 export const REPORT_SCHEMA = 'sluice.report/v1';
 
-/** `deploy` puts the plan's desired side there; `revert` puts back what was there before. */
-export type CommandKind = 'deploy' | 'revert';
+/** What agents are told to do. */
+export const COMMAND_KINDS = ['deploy', 'revert', 'route'] as const;
+
+/**
+ * `deploy` puts the plan's desired side there; `revert` puts back what was there before; `route` has the agent of a router put a route
+ * table in force: `planDigest` is the digest of the canonical table then, and `releaseDigest` that of the promotion's release.
+ */
+export type CommandKind = (typeof COMMAND_KINDS)[number];
 
 /** A signed intent: what an agent shall do, whole and canonical, in a DSSE envelope. */
 export interface AgentCommand {
@@ -24,7 +30,7 @@ export interface AgentCommand {
   readonly promotionId: string;
   readonly releaseDigest: string;
   readonly planDigest: string;
-  /** SHA-256 of the canonical {@link CommandPayload} that travels beside the envelope. */
+  /** SHA-256 of the canonical `CommandPayload` or `RoutePayload` that travels beside the envelope. */
   readonly payloadDigest: string;
   /** RFC 3339. */
   readonly notBefore: string;
@@ -59,11 +65,12 @@ export function isCarriedOut(stage: ReportStage): boolean {
   return stage === 'confirmed';
 }
 
-/** What a final report makes of the deployment; undefined where the deployment stays what it was. */
+/** What a final report makes of the deployment; undefined where the deployment stays what it was, as by a `route` always. */
 export function deploymentStateAfter(
   kind: CommandKind,
   stage: ReportStage,
 ): 'confirmed' | 'reverted' | 'refused' | undefined {
+  if (kind === 'route') return undefined;
   if (kind === 'revert') return isCarriedOut(stage) ? 'reverted' : undefined;
   return stage === 'confirmed' || stage === 'reverted' || stage === 'refused' ? stage : undefined;
 }

@@ -1,4 +1,5 @@
 import type { Component } from './component.ts';
+import type { RouteTable } from './route-table.ts';
 import type { HealthProbe, SettingValue } from './target.ts';
 
 /** The schema tag of what travels beside a command, named by its digest in the command. */
@@ -33,5 +34,25 @@ export interface CommandPayload {
   } | null;
   readonly health: HealthProbe;
   /** W3C trace context of the promotion, so that the agent's log lines carry its trace id. */
+  readonly traceparent: string;
+}
+
+/** The schema tag of what travels beside a command of kind `route`. */
+export const ROUTE_PAYLOAD_SCHEMA = 'sluice.route-payload/v1';
+
+/** What a router's agent needs to change where requests go. */
+export interface RoutePayload {
+  readonly schema: typeof ROUTE_PAYLOAD_SCHEMA;
+  readonly environment: string;
+  /** The router's name: that of the command's target. */
+  readonly router: string;
+  /** Its digest is the command's `planDigest`. */
+  readonly table: RouteTable;
+  /**
+   * Digest of the table that is in force by the records; the agent refuses with `route-stale` when the proxy serves another. Null expects
+   * none of Sluice's. Absent: whatever is in force is replaced (putting back).
+   */
+  readonly expects?: string | null;
+  /** W3C trace context of the promotion. */
   readonly traceparent: string;
 }

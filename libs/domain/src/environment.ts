@@ -1,5 +1,6 @@
 import type { ApprovalRule } from './approval.ts';
 import type { JsonValue } from './pipeline/template.ts';
+import type { WatchRules } from './release-watch/watch-rules.ts';
 import type { Role } from './role.ts';
 
 /** How long each wait of a promotion may take before it becomes a recorded failure. Seconds. */
@@ -54,4 +55,6 @@ export interface Environment extends EnvironmentRules {
   /** Name of the policy bundle that its gate evaluates. */
   readonly policy: string;
   readonly deadlines: Deadlines;
+  /** How a release is watched once it is out; it is not when null or absent. */
+  readonly watch?: WatchRules | null;
 }

@@ -10,6 +10,7 @@ export const PREDICATE_TYPES = {
   decision: 'urn:sluice:decision:v1',
   approval: 'urn:sluice:approval:v1',
   deployment: 'urn:sluice:deployment:v1',
+  analysis: 'urn:sluice:analysis:v1',
   promotion: 'urn:sluice:promotion:v1',
   history: 'urn:sluice:history:v1',
 } as const;

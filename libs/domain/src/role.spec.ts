@@ -14,6 +14,7 @@ const GRANTED: Readonly<Record<Role, readonly string[]>> = {
     'environment.rollback',
     'history.read',
     'promotion.reset',
+    'rollout.steer',
   ],
   approver: ['read', 'promotion.decide'],
   admin: [
@@ -26,6 +27,7 @@ const GRANTED: Readonly<Record<Role, readonly string[]>> = {
     'history.read',
     'promotion.reset',
     'estate.reconcile',
+    'rollout.steer',
     'pipeline.publish',
   ],
 };

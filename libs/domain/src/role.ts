@@ -15,6 +15,8 @@ export const PERMISSIONS = [
   'history.read',
   'promotion.reset',
   'estate.reconcile',
+  // Pausing, resuming, skipping, aborting and promoting a rollout.
+  'rollout.steer',
   // What a published version says, every promotion of the environments that take the newest one does.
   'pipeline.publish',
 ] as const;
@@ -33,6 +35,7 @@ const GRANTS: Readonly<Record<Role, readonly Permission[]>> = {
     'environment.rollback',
     'history.read',
     'promotion.reset',
+    'rollout.steer',
   ],
   approver: ['read', 'promotion.decide'],
   admin: PERMISSIONS,

@@ -1,4 +1,6 @@
-/** Kinds of target that have a driver today. */
+import { ROUTER_KINDS, type RouterKind } from './route-table.ts';
+
+/** Kinds of target that releases are put on, and that have a driver today. */
 export const TARGET_KINDS = ['linux-host'] as const;
 
 /** One of {@link TARGET_KINDS}. */
@@ -20,15 +22,23 @@ export interface HealthProbe {
   readonly failures: number;
 }
 
-/** One place to put things. */
+/**
+ * One place that has an agent: to put releases on, or, of a {@link RouterKind}, a proxy that requests go through. No release is ever put on a
+ * router.
+ */
 export interface Target {
   readonly name: string;
   readonly environment: string;
-  readonly kind: TargetKind;
+  readonly kind: TargetKind | RouterKind;
   /** Host name or address at which the worker's verify step reaches the service. */
   readonly address: string;
   readonly labels: Readonly<Record<string, string>>;
-  /** Becomes the service's environment and is part of the plan. */
+  /** Becomes the service's environment and is part of the plan; of a router `backend`, its proxy's name for the servers. */
   readonly settings: Readonly<Record<string, SettingValue>>;
   readonly health: HealthProbe;
+}
+
+/** True for a proxy: no release is put there. */
+export function isRouter(target: Pick<Target, 'kind'>): boolean {
+  return (ROUTER_KINDS as readonly string[]).includes(target.kind);
 }

@@ -203,7 +203,56 @@ async function fillEveryTable(): Promise<void> {
     const attempt = await openStepLog(tx, key);
     await appendLogChunks(tx, { ...key, attempt }, [{ seq: 1, byteOffset: 0, text: 'a' }]);
   });
+  await fillRollouts(promotionId);
   await linkEvents(database.poolOf('sluice_linker'));
+}
+
+/** Of rollouts, as plain as their tables take it. */
+async function fillRollouts(promotionId: string): Promise<void> {
+  const step = `'acme', '${promotionId}', 'scan'`;
+  const host = `'acme', (select min(target_id) from sluice.targets where tenant_id = 'acme')`;
+  const digest = `'${digestOfBytes('route')}'`;
+  const rows: readonly (readonly [string, string])[] = [
+    [
+      'rollouts (tenant_id, promotion_id, step_id, round, strategy, layout, inputs)',
+      `${step}, 1, 'canary', '{}', '{}'`,
+    ],
+    [
+      'rollout_steers (tenant_id, promotion_id, step_id, steer_id, action, principal_id, person_id, comment)',
+      `${step}, 's', 'pause', 'mia', 'mia', ''`,
+    ],
+    [
+      'analyses (tenant_id, promotion_id, step_id, round, stage, outcome, started_at, ended_at)',
+      `${step}, 1, 0, 'pass', now(), now()`,
+    ],
+    [
+      'route_changes (tenant_id, promotion_id, step_id, round, target_id, command_digest, canary_permille, route_table)',
+      `${step}, 1, ${host.slice("'acme', ".length)}, ${digest}, 0, '{}'`,
+    ],
+    [
+      'routes (tenant_id, target_id, route_table, table_digest, promotion_id, command_digest)',
+      `${host}, '{}', ${digest}, '${promotionId}', ${digest}`,
+    ],
+    [
+      'probe_samples (tenant_id, target_id, sampled_at, seconds, requests, errors)',
+      `${host}, now(), 5, 1, 0`,
+    ],
+    [
+      'disruption_budgets (tenant_id, budget_id, selector, max_unavailable)',
+      `'acme', 'web', '{}', 1`,
+    ],
+    [
+      'budget_claims (tenant_id, target_id, budget_id, promotion_id)',
+      `${host}, 'web', '${promotionId}'`,
+    ],
+    [
+      'release_watches (tenant_id, promotion_id, rules, until)',
+      `'acme', '${promotionId}', '{}', now()`,
+    ],
+  ];
+  for (const [table, values] of rows) {
+    await database.query(`insert into sluice.${table} values (${values})`);
+  }
 }
 
 beforeAll(async () => {

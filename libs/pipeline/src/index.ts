@@ -1,3 +1,4 @@
+export * from './analysis/parse-analysis.ts';
 export * from './diff/diff-pipelines.ts';
 export * from './diff/difference-text.ts';
 export * from './diff/pipeline-difference.ts';

@@ -1,4 +1,4 @@
-import { COURSE_SCHEMA, type Statement } from '@sluice/domain';
+import { COURSE_SCHEMA, isDeployment, type Statement } from '@sluice/domain';
 import { isJsonObject } from './strict-json.ts';
 
 /** One step of a pipeline as data, as the promotion statement has it. */
@@ -67,7 +67,7 @@ function readSteps(pipeline: unknown, sealed: unknown): readonly SealedStep[] | 
       id,
       type: name,
       needs,
-      changesTargets: changesTargets === true || name === 'deploy',
+      changesTargets: changesTargets === true || isDeployment(name),
       state: typeof state === 'string' ? state : undefined,
     });
   }

@@ -1,3 +1,9 @@
+export {
+  type AnalysisPredicate,
+  findAnalysisProblem,
+  isAnalysisDocument,
+  readAnalysisPredicate,
+} from './analysis-statement.ts';
 export * from './approval-predicate.ts';
 export * from './dsse.ts';
 export * from './history-statement.ts';

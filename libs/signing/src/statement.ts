@@ -8,6 +8,7 @@ import {
   STATEMENT_TYPE,
   type Statement,
 } from '@sluice/domain';
+import { readAnalysisPredicate } from './analysis-statement.ts';
 import { readApprovalPredicate } from './approval-predicate.ts';
 import {
   hasExactlyKeys,
@@ -99,6 +100,12 @@ export function checkStatement(value: unknown): Outcome<ReadStatement> {
     readApprovalPredicate(statement) === undefined
   ) {
     return malformed('its predicate is no approval');
+  }
+  if (
+    predicateType === PREDICATE_TYPES.analysis &&
+    readAnalysisPredicate(statement) === undefined
+  ) {
+    return malformed('its predicate is no analysis');
   }
   return accepted({
     statement,

@@ -8,6 +8,7 @@ import {
   type TrustRoot,
 } from '@sluice/domain';
 import { digestOfBytes } from '@sluice/pure';
+import { findAnalysisProblem, readAnalysisPredicate } from './analysis-statement.ts';
 import type { ApprovalPredicate } from './approval-predicate.ts';
 import { checkApprovals, listApprovals } from './check-approvals.ts';
 import { statementDigest, verifyEnvelope } from './dsse.ts';
@@ -54,8 +55,8 @@ interface CheckedStatement {
 /**
  * Verifies a packet offline: strict bounded JSON in its one canonical text (a line break may follow), every
  * statement signed by an evidence key of the trust root that was valid when the promotion ended, the root listing exactly the
- * others by digest in order, all of one promotion and one release, and a success with the approval that its rules ask
- * for. Fails closed: what cannot be read is a
+ * others by digest in order, all of one promotion and one release, analyses whose samples, judged again, come to what they say, and a
+ * success with the approval that its rules ask for. Fails closed: what cannot be read is a
  * problem, never a throw.
  * @param packet the file's bytes or text, or the parsed packet (then only its text form is not checked)
  */
@@ -128,6 +129,9 @@ function verify(
       const what = `It is about ${statement.releaseName} (${statement.releaseDigest}), not about`;
       add(problems, label, 'subject-differs', `${what} the root's ${root.releaseName}.`);
     }
+    const analysis = readAnalysisPredicate(statement.statement);
+    const misjudged = analysis && findAnalysisProblem(analysis.document);
+    if (misjudged !== undefined) add(problems, label, 'analysis-differs', misjudged);
   }
   const others = checked.slice(0, -1);
   checkListing(others, predicate.statements, problems);

@@ -78,7 +78,9 @@ function findActivityProblem({ workflowId, description: { pendingActivities } }:
   const [worst] = pendingActivities
     .filter(({ type, attempt, lastFailure }) => {
       if (attempt < ACTIVITY_ATTEMPTS || lastFailure === null) return false;
+      // They wait for something that others do, and nobody needs to mend it.
       if (lastFailure.type === FAILURES.reportAwaited) return false;
+      if (lastFailure.type === FAILURES.budgetExhausted) return false;
       return !(lastFailure.isTimeout && COMPLETED_FROM_OUTSIDE.has(type));
     })
     .sort((a, b) => b.attempt - a.attempt);

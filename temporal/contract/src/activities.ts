@@ -4,6 +4,7 @@ import type {
   JsonValue,
   PromotionEndState,
   PromotionState,
+  RolloutLayout,
   StepState,
   Vote,
 } from '@sluice/domain';
@@ -258,6 +259,10 @@ export interface ExpandedMatrix {
   readonly isOverTargets: boolean;
   /** By index; present up to {@link MAX_MEMBERS_IN_ROOT} members, shards ask for theirs. */
   readonly keys?: readonly string[];
+  /** Exactly of a `rollout@1`: its members stand in the order of exposure. */
+  readonly rollout?: RolloutLayout;
+  /** Of a rollout with members: those before this one were deployed to, or may have been. Absent in answers of before it was always told. */
+  readonly exposed?: number;
 }
 
 /** Calls of a shard, on the control queue. */

@@ -13,6 +13,7 @@ import type {
   PromotionStatus,
   Reason,
 } from './promotion.messages.ts';
+import type { SteerRolloutResult } from './rollout.messages.ts';
 
 /** What a promotion of form 3 hands to its next run when its history has become long. Details stay in the records. */
 export interface CourseState {
@@ -52,11 +53,13 @@ export interface CourseState {
    * Updates of one run alone. Absent where nobody has decided, and in states of before it was kept.
    */
   readonly decided?: readonly DecideApprovalResult[];
+  /** What people were answered who steered a rollout, as `decided`. */
+  readonly steered?: readonly SteerRolloutResult[];
   /** How the newest request for approval ended; absent where nobody was asked, and in states of before it was kept. */
   readonly asked?: NonNullable<PromotionStatus['approval']>;
 }
 
-/** Answers to decisions that a run hands to the next one: of more than these, a repetition of the oldest is refused as late. */
+/** Answers to decisions, and to steering, that a run hands to the next one: of more than these, a repetition of the oldest is refused as late. */
 export const MAX_DECIDED = 100;
 
 /** What was put back so far, and what was not. */
@@ -83,10 +86,16 @@ export interface RunShardInput {
   readonly newestRound?: true;
   readonly from: number;
   readonly to: number;
+  /** Of a rollout: the indices of those among them that are to run; all where absent. */
+  readonly only?: readonly number[];
   readonly isOverTargets: boolean;
   /** Members of this shard at a time. */
   readonly maxParallel: number;
   readonly failFast: boolean;
+  /** Of a rollout: members that never began because the shard was stopped are left for another one, and not recorded. */
+  readonly leavesRest?: true;
+  /** The longest wait of a member for a disruption budget; half an hour when absent. Seconds. */
+  readonly waitSeconds?: number;
   readonly retry: ResolvedRetry;
   /** Of one attempt; of one compensation where that is the work. */
   readonly timeoutSeconds: number;
@@ -106,6 +115,8 @@ export interface ShardResult {
   readonly skipped: number;
   /** Of the failed ones, targets that refused, for something else is active there than the plan says: they were not touched. */
   readonly refused: number;
+  /** Indices of the members that never began and were left, ascending; absent where none was. */
+  readonly left?: readonly number[];
   /** Of the first members that did not succeed; at most {@link MAX_SHARD_REASONS}. */
   readonly reasons: readonly { readonly key: string; readonly reason: Reason }[];
   /** By member's index as text; only what is wanted. */

@@ -25,6 +25,10 @@ export const FAILURES = {
   unavailable: 'Unavailable',
   /** An agent's report is not there yet, and nothing but another attempt will find it: retried, and no failure to tell. */
   reportAwaited: 'ReportAwaited',
+  /** A disruption budget has no room for another target: tried again, and no failure to tell. Its last attempt of a schedule is not retried. */
+  budgetExhausted: 'BudgetExhausted',
+  /** A disruption budget never has room. Not retried. */
+  budgetZero: 'BudgetZero',
 } as const;
 
 /** One of {@link FAILURES}. */

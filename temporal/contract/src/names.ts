@@ -31,6 +31,8 @@ export const WORKFLOWS = {
   settlePromotion: 'settlePromotion',
   /** Some members of a matrix; a child of its promotion. */
   runShard: 'runShard',
+  /** Watches a release after it is out. */
+  watchRelease: 'watchRelease',
 } as const;
 
 /**
@@ -56,10 +58,10 @@ export const LEGACY_STEP_QUEUES: Readonly<Record<string, TaskQueue>> = {
 export const CONTROL_STEPS: ReadonlySet<string> = new Set(['approval']);
 
 /** Step types that the interpreter expands over the environment's targets: one `executeStep` each. */
-export const PER_TARGET_STEPS: ReadonlySet<string> = new Set(['deploy', 'verify']);
+export const PER_TARGET_STEPS: ReadonlySet<string> = new Set(['deploy', 'rollout', 'verify']);
 
 /** Step types with effects on targets: the environment's lease is taken right before the first of them. */
-export const LEASED_STEPS: ReadonlySet<string> = new Set(['deploy']);
+export const LEASED_STEPS: ReadonlySet<string> = new Set(['deploy', 'rollout']);
 
 /** Search attributes; all Keyword, all opaque ids, for they are stored as plain text. */
 export const SEARCH_ATTRIBUTES = {
@@ -82,6 +84,11 @@ export function releaseRequestWorkflowId(tenantId: string, requestId: string): s
 /** Workflow id of what ends a promotion whose own workflow can't: `settlement/<tenant>/<environment>/<number>`. */
 export function settlementWorkflowId(tenantId: string, promotionId: string): string {
   return `settlement/${tenantId}/${promotionId}`;
+}
+
+/** Workflow id of the watch over a promotion's release: `watch/<tenant>/<environment>/<number>`. */
+export function watchWorkflowId(tenantId: string, promotionId: string): string {
+  return `watch/${tenantId}/${promotionId}`;
 }
 
 /** Workflow id of a shard: `shard/<tenant>/<environment>/<number>/<step>/<round>/<first member>`. */
@@ -108,7 +115,9 @@ export function promotionOfWorkflowId(tenantId: string, workflowId: string): str
 
 /** The tenant of a workflow id of ours, or undefined for a foreign id. The payload codec picks its key by this. */
 export function tenantOfWorkflowId(workflowId: string): string | undefined {
-  return /^(?:promotion|settlement|release-request|shard)\/([a-z0-9-]+)\//.exec(workflowId)?.[1];
+  return /^(?:promotion|settlement|release-request|shard|watch)\/([a-z0-9-]+)\//.exec(
+    workflowId,
+  )?.[1];
 }
 
 /** The lease that a promotion takes: `environment:<name>`. */

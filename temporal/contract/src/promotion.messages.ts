@@ -12,6 +12,7 @@ import type {
   Voter,
 } from '@sluice/domain';
 import type { CourseState } from './course.messages.ts';
+import type { RolloutPosition } from './rollout.messages.ts';
 
 /** Names one promotion wherever it is spoken of. */
 export interface PromotionRef {
@@ -53,6 +54,8 @@ export interface FrozenRules {
   readonly parameters?: Readonly<Record<string, JsonValue>>;
   /** Form 3: what conditions can read of the promotion itself. */
   readonly facts?: PromotionFacts;
+  /** Routers of the environment; absent where it has none, and in rules of before there were any. */
+  readonly routers?: readonly string[];
   /** Form 3: an unhappy end also puts back what a run before a reset has done. Absent in rules of before it did. */
   readonly undoesEarlierRuns?: true;
   /** The promotion was recorded as running in the transaction that stored these rules: nobody needs to do it again. */
@@ -113,6 +116,8 @@ export interface PromotionStatus {
     readonly deadline: string;
     readonly votes: readonly { readonly personId: string; readonly decision: ApprovalDecision }[];
   };
+  /** Rollouts of this run by step; absent where it has none. */
+  readonly rollouts?: Readonly<Record<string, RolloutPosition>>;
 }
 
 /** Update `decideApproval`; its id is `<principal>/<idempotency key>`, which is also the approval's id. */

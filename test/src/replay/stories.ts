@@ -17,6 +17,7 @@ import { composeFirstRules } from '../workflows/fake-rules.ts';
 import { TEST_TENANT } from '../workflows/workflow-environment.ts';
 import { COURSE_STORIES } from './course-stories.ts';
 import { playPromotion, type Story } from './play-promotion.ts';
+import { ROLLOUT_STORIES } from './rollout-stories.ts';
 import { ROUND_STORIES } from './round-stories.ts';
 
 const rules = composeFirstRules();
@@ -129,4 +130,5 @@ export const STORIES: Readonly<Record<string, Story>> = {
   ...FIRST_STORIES,
   ...ROUND_STORIES,
   ...COURSE_STORIES,
+  ...ROLLOUT_STORIES,
 };

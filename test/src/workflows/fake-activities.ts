@@ -1,4 +1,5 @@
 import type { ApprovalState, StepState } from '@sluice/domain';
+import { isDeployment } from '@sluice/domain';
 import { digestOf } from '@sluice/pure';
 import type {
   ExecuteStepInput,
@@ -6,25 +7,29 @@ import type {
   InterpreterActivities,
   PromotionRef,
   RevertActivities,
+  RolloutActivities,
   ShardActivities,
   StepActivities,
   StepResult,
 } from '@sluice/temporal-contract';
 import { PER_TARGET_STEPS } from '@sluice/temporal-contract';
+import { Context } from '@temporalio/activity';
 import { createCourseActivities, type FakeCourseSettings, nameOfExecution } from './fake-course.ts';
 import { FakeRecords } from './fake-records.ts';
+import { createRolloutActivities, type FakeRolloutSettings } from './fake-rollout.ts';
 
 /** All activities of `promoteRelease` and of its shards. */
 export type PromotionActivities = InterpreterActivities &
   ShardActivities &
   StepActivities &
-  RevertActivities;
+  RevertActivities &
+  RolloutActivities;
 
 /** What one step type does in a test; absent means that it succeeds at once. */
 export type FakeStep = (input: ExecuteStepInput) => Promise<StepResult>;
 
 /** What a test changes about the fake control plane. */
-export interface FakeSettings extends FakeCourseSettings {
+export interface FakeSettings extends FakeCourseSettings, FakeRolloutSettings {
   readonly rules: FrozenRules;
   /** By step's id, or by type. */
   readonly steps?: Readonly<Record<string, FakeStep>>;
@@ -53,6 +58,7 @@ export function createFakeActivities(settings: FakeSettings): {
   const { rules } = settings;
   const { lease, approvals } = records;
   const deployed = new Set<string>();
+  const reopened = new Set<string>();
   const happy = new Map<string, Set<string>>();
 
   /** Like the real one: the last target writes the common success, and nobody a failure. */
@@ -78,7 +84,7 @@ export function createFakeActivities(settings: FakeSettings): {
     }
     const key = input.member?.key ?? target ?? '';
     return records.once(`${place}/${key}`, async () => {
-      if (type === 'deploy' && target !== undefined) deployed.add(target);
+      if (isDeployment(type) && target !== undefined) deployed.add(target);
       const script =
         settings.steps?.[stepId] ??
         settings.steps?.[type] ??
@@ -103,7 +109,7 @@ export function createFakeActivities(settings: FakeSettings): {
   const settleOfCourse = (input: ExecuteStepInput, result: StepResult): void => {
     const { stepId, type, target, member } = input;
     const { outcome, reason } = result;
-    if (type === 'deploy') records.journal.push(`deploy ${target} ${outcome}`);
+    if (isDeployment(type)) records.journal.push(`deploy ${target} ${outcome}`);
     if (reason?.code === 'plan-stale') deployed.delete(target ?? '');
     if (member !== undefined) records.members.set(`${stepId}/${member.key}`, outcome);
     else records.settleStep(stepId, outcome === 'succeeded' ? 'succeeded' : 'failed', reason);
@@ -111,6 +117,7 @@ export function createFakeActivities(settings: FakeSettings): {
 
   const activities: PromotionActivities = {
     ...createCourseActivities(settings, records),
+    ...createRolloutActivities(settings, records),
     freezeRules: async ({ promotion }) => {
       if (rules.form !== undefined && rules.kind === 'promote') lease.enter(holderOf(promotion));
       for (const { id } of rules.pipeline.steps) {
@@ -133,6 +140,10 @@ export function createFakeActivities(settings: FakeSettings): {
       stale: records.isStale(planDigest) ? [...rules.targets] : [],
     }),
     reopenSteps: async ({ stepIds }) => {
+      // As the real one: an attempt that was given up and comes late sends nothing back.
+      const call = findOwnCall();
+      if (call !== undefined && reopened.has(call)) return;
+      if (call !== undefined) reopened.add(call);
       for (const id of stepIds) records.setStep(id, 'pending');
     },
     openApproval: async ({ deadline, ...round }) => {
@@ -196,4 +207,14 @@ function stepAfterApproval(state: ApprovalState, code: string | undefined): Step
   if (state === 'approved') return 'succeeded';
   if (state === 'withdrawn') return code === 'plan-stale' ? 'pending' : 'cancelled';
   return 'failed';
+}
+
+/** The call that this is an attempt of; undefined in an engine that has no attempts. */
+function findOwnCall(): string | undefined {
+  try {
+    const { activityId, workflowExecution } = Context.current().info;
+    return `${workflowExecution?.runId}/${activityId}`;
+  } catch {
+    return undefined;
+  }
 }

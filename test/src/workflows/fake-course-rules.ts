@@ -46,6 +46,7 @@ const QUEUE_OF: Readonly<Record<string, StepQueue>> = {
   'scan@1': 'scan',
   'gate@1': 'gate',
   'deploy@1': 'deploy',
+  'rollout@1': 'deploy',
   'verify@1': 'verify',
   'script@1': 'script',
 };
@@ -55,13 +56,16 @@ function queueOf(type: StepTypeRef): Pick<CourseStep, 'queue'> {
   return queue === undefined ? {} : { queue };
 }
 
+const DEPLOYING: Partial<CourseStep> = {
+  matrix: ALL_TARGETS,
+  changesTargets: true,
+  compensate: true,
+  compensationSeconds: 60,
+};
+
 const OF_TYPE: Readonly<Record<string, Partial<CourseStep>>> = {
-  'deploy@1': {
-    matrix: ALL_TARGETS,
-    changesTargets: true,
-    compensate: true,
-    compensationSeconds: 60,
-  },
+  'deploy@1': DEPLOYING,
+  'rollout@1': DEPLOYING,
   'verify@1': { matrix: ALL_TARGETS },
   'script@1': { compensate: true, compensationSeconds: 60 },
   'approval@1': { control: true, reads: ['plan'] },

@@ -1,4 +1,4 @@
-import type { CourseStep } from '@sluice/domain';
+import type { CourseStep, RolloutLayout } from '@sluice/domain';
 import { isCourse } from '@sluice/domain';
 import type {
   ExecuteStepInput,
@@ -25,6 +25,8 @@ export type CourseActivities = Pick<
 /** What a test changes about them. */
 export interface FakeCourseSettings {
   readonly rules: FrozenRules;
+  /** Layouts of rollouts by step. */
+  readonly rollouts?: Readonly<Record<string, RolloutLayout>>;
   /** Keys of the members of a step's matrix, by step; all targets where absent. */
   readonly members?: Readonly<Record<string, readonly string[]>>;
   /** Succeeds where absent. */
@@ -44,6 +46,9 @@ export function createCourseActivities(
   records: FakeRecords,
 ): CourseActivities {
   const { rules } = settings;
+  const exposedOf = (keys: readonly string[]): number =>
+    1 +
+    keys.findLastIndex((key) => records.journal.some((line) => line.startsWith(`deploy ${key} `)));
   const stepOf = (id: string): CourseStep | undefined =>
     isCourse(rules.pipeline) ? rules.pipeline.steps.find((step) => step.id === id) : undefined;
   const keysOf = (stepId: string): readonly string[] => settings.members?.[stepId] ?? rules.targets;
@@ -71,7 +76,9 @@ export function createCourseActivities(
       if (newestRound === true && known === undefined) return { count: 0, isOverTargets };
       if (newestRound !== true) records.expanded.set(stepId, Math.max(round, known ?? 1));
       const keys = keysOf(stepId);
+      const rollout = settings.rollouts?.[stepId];
       return {
+        ...(rollout === undefined ? {} : { rollout, exposed: exposedOf(keys) }),
         count: keys.length,
         isOverTargets,
         ...(newestRound === true ? { round: known ?? 1 } : {}),

@@ -28,6 +28,10 @@ export class FakeRecords {
   readonly stepReasons = new Map<string, string>();
   /** Records of steps that were refused, for the step's own activity was faster. */
   readonly refusals: string[] = [];
+  /** Where rollouts stood, one after the other: `running 0 deploy`. */
+  readonly positions: string[] = [];
+  /** What people did to rollouts. */
+  readonly steers: string[] = [];
   readonly #groups: Map<string, FakeLease>;
   readonly #effects = new Map<string, StepResult>();
   readonly lease: FakeLease;

@@ -3,7 +3,7 @@ import type { PromotionEndState } from '@sluice/domain';
 import { DEFAULT_DEADLINES } from '@sluice/domain';
 import { PROMOTION_MESSAGES } from '@sluice/temporal-contract';
 import type { Client, WorkflowHandle } from '@temporalio/client';
-import { courseOfPeople, coursePutBack } from './course-fault-settings.ts';
+import { courseOfPeople, coursePutBack, rolloutPutBack } from './course-fault-settings.ts';
 import type { FakeSettings, PromotionActivities } from './fake-activities.ts';
 import { createFakeActivities, holderOf, succeeded, unsuccessful } from './fake-activities.ts';
 import type { FakeRecords } from './fake-records.ts';
@@ -14,6 +14,7 @@ import { ballotFor, decide, startSettlement } from './promotion-stage.ts';
 import { releaseScenarios } from './release-scenarios.ts';
 import { shardScenario } from './shard-scenarios.ts';
 import { until } from './waiting.ts';
+import { watchScenario } from './watch-scenarios.ts';
 import { startPromotion } from './workflow-environment.ts';
 
 /** One run of a scenario. */
@@ -118,6 +119,11 @@ const PROMOTION_STORIES: readonly PromotionStory[] = [
     name: 'is a course that is put back',
     state: 'reverted',
     settings: coursePutBack({ deadlines }),
+  },
+  {
+    name: 'is a rollout that is put back',
+    state: 'reverted',
+    settings: rolloutPutBack({ deadlines }),
   },
   {
     name: 'is a course of people and members',
@@ -283,4 +289,5 @@ export const FAULT_SCENARIOS: readonly FaultScenario[] = [
   settlementScenario,
   shardScenario,
   ...releaseScenarios,
+  watchScenario,
 ];

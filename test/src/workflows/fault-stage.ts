@@ -1,4 +1,8 @@
-import type { ReleaseActivities } from '@sluice/temporal-contract';
+import type {
+  ReleaseActivities,
+  WatchActivities,
+  WatchReleaseInput,
+} from '@sluice/temporal-contract';
 import type { Client } from '@temporalio/client';
 import { bundleSources, editBundle } from './bundle-workflows.ts';
 import type { PromotionActivities } from './fake-activities.ts';
@@ -17,6 +21,8 @@ export interface FaultStage {
   readonly promotions: Map<string, PromotionActivities>;
   /** By source of the components. */
   readonly releases: Map<string, ReleaseActivities>;
+  /** By promotion. */
+  readonly watches: Map<string, WatchActivities>;
   /** Ends the workers, what runs in them is never answered, and starts others, which know nothing. */
   restartWorkers(): Promise<void>;
   /** Other workers that keep no workflow in memory: each task replays from the first event. */
@@ -37,9 +43,10 @@ export async function openFaultStage(): Promise<FaultStage> {
   const env = await openWorkflowEnvironment(bundle);
   const promotions = new Map<string, PromotionActivities>();
   const releases = new Map<string, ReleaseActivities>();
+  const watches = new Map<string, WatchActivities>();
   let life = createPoint();
   const activities = letDie(
-    { ...routeByEnvironment(promotions), ...routeBySource(releases) },
+    { ...routeByEnvironment(promotions), ...routeBySource(releases), ...routeByPromotion(watches) },
     () => life.reached,
   );
   let workers: StartedWorkers = await env.startWorkers(activities, PATIENT);
@@ -54,6 +61,7 @@ export async function openFaultStage(): Promise<FaultStage> {
     startOptions: {},
     promotions,
     releases,
+    watches,
     restartWorkers: () => replaceWorkers({}),
     forgetWorkflows: () => replaceWorkers({ maxCachedWorkflows: 0 }),
     close: async () => {
@@ -73,5 +81,17 @@ function routeBySource(fakes: ReadonlyMap<string, ReleaseActivities>): ReleaseAc
     resolveComponent: async (input) => of(input.component.source).resolveComponent(input),
     recordRelease: async (input) => of(input.request.components[0]?.source).recordRelease(input),
     refuseRelease: async (input) => of(input.request.components[0]?.source).refuseRelease(input),
+  };
+}
+
+function routeByPromotion(fakes: ReadonlyMap<string, WatchActivities>): WatchActivities {
+  const of = ({ promotion: { promotionId } }: WatchReleaseInput): WatchActivities => {
+    const found = fakes.get(promotionId);
+    if (found === undefined) throw new Error(`no fakes for the watch over ${promotionId}`);
+    return found;
+  };
+  return {
+    lookAtRelease: async (input) => of(input).lookAtRelease(input),
+    closeWatch: async (input) => of(input).closeWatch(input),
   };
 }

@@ -5,6 +5,16 @@ import { parseWorkflowCode } from '@temporalio/worker/lib/worker.js';
 import type { Workflow } from '@temporalio/worker/lib/workflow/interface.js';
 import { ReusableVMWorkflowCreator } from '@temporalio/worker/lib/workflow/reusable-vm.js';
 import { infoOf } from './in-memory-info.ts';
+import {
+  type Job,
+  jobOfCancelled,
+  jobOfFailure,
+  jobOfSignal,
+  jobOfUpdate,
+  messageOf,
+  sizeOf,
+} from './in-memory-jobs.ts';
+import type { Activities, EndedRun, InMemoryEngine, RunningWorkflow } from './in-memory-types.ts';
 import { withoutStackTraces } from './without-stack-traces.ts';
 
 /*
@@ -14,32 +24,7 @@ import { withoutStackTraces } from './without-stack-traces.ts';
  * history can take: the real engine hands over all that came meanwhile in one.
  */
 const { WorkflowActivation } = proto.coresdk.workflow_activation;
-type Job = proto.coresdk.workflow_activation.IWorkflowActivationJob;
 type Command = proto.coresdk.workflow_commands.IWorkflowCommand;
-
-/** Activities by their types. What one throws is a fault of the test. */
-export type Activities = Readonly<Record<string, (input: never) => Promise<unknown>>>;
-
-/** A run that has come to its end. */
-export interface EndedRun {
-  readonly workflowId: string;
-  readonly type: string;
-  readonly events: number;
-  /** Bytes of all payloads, and some for each event. */
-  readonly bytes: number;
-  readonly status: 'completed' | 'continued-as-new';
-}
-
-/** Runs workflows to their ends. */
-export interface InMemoryEngine {
-  /** @returns what the last run gave, and all runs, those of children too, in the order of their ends */
-  execute(
-    type: string,
-    workflowId: string,
-    input: unknown,
-  ): Promise<{ readonly result: unknown; readonly runs: readonly EndedRun[] }>;
-  close(): Promise<void>;
-}
 
 /** When the engine asks a run to continue as new, as the real one does by default. */
 const SUGGESTED_EVENTS = 4096;
@@ -76,10 +61,13 @@ export async function openInMemoryEngine(
   const names = new Set(Object.keys(activities));
   const creator = await ReusableVMWorkflowCreator.create(bundle, NO_LIMIT, names);
   return {
-    execute: (type, workflowId, input) =>
-      new Execution(creator, activities).run(type, workflowId, [
-        defaultPayloadConverter.toPayload(input),
-      ]),
+    execute: (type, workflowId, input, meanwhile) =>
+      new Execution(creator, activities).run(
+        type,
+        workflowId,
+        [defaultPayloadConverter.toPayload(input)],
+        meanwhile,
+      ),
     close: () => creator.destroy(),
   };
 }
@@ -96,6 +84,9 @@ class Execution {
   #now = Date.now();
   #made = 0;
   #result: { readonly value: unknown } | undefined = undefined;
+  readonly #updates = new Map<string, { resolve(told: unknown): void; reject(why: Error): void }>();
+  /** Activities that have their answer: each has one. */
+  readonly #answered = new Set<string>();
   #failure: Error | undefined = undefined;
 
   constructor(creator: ReusableVMWorkflowCreator, activities: Activities) {
@@ -107,8 +98,19 @@ class Execution {
     type: string,
     workflowId: string,
     input: readonly Payload[],
+    meanwhile?: (running: RunningWorkflow) => void,
   ): Promise<{ readonly result: unknown; readonly runs: readonly EndedRun[] }> {
-    await this.#start(type, workflowId, input, undefined);
+    const first = await this.#start(type, workflowId, input, undefined);
+    meanwhile?.(this.#speakTo(first));
+    try {
+      return await this.#untilEnd();
+    } catch (error) {
+      for (const run of this.#open) await run.vm.dispose();
+      throw error;
+    }
+  }
+
+  async #untilEnd(): Promise<{ readonly result: unknown; readonly runs: readonly EndedRun[] }> {
     while (this.#result === undefined) {
       if (this.#failure !== undefined) throw this.#failure;
       const [next] = this.#ready;
@@ -117,6 +119,19 @@ class Execution {
       else this.#passTime();
     }
     return { result: this.#result.value, runs: this.#ended };
+  }
+
+  #speakTo(run: Run): RunningWorkflow {
+    return {
+      signal: (signalName, input) => {
+        this.#give(run, jobOfSignal(signalName, [defaultPayloadConverter.toPayload(input)]), 1);
+      },
+      update: (id, name, input) =>
+        new Promise((resolve, reject) => {
+          this.#updates.set(id, { resolve, reject });
+          this.#give(run, jobOfUpdate(id, name, input), 1);
+        }),
+    };
   }
 
   /** Asked only where nothing is ready: an activity that ended before is. */
@@ -206,7 +221,7 @@ class Execution {
     const { successful, failed } = await run.vm.activate(activation);
     await run.vm.getAndResetSinkCalls();
     if (successful == null) {
-      throw new Error(`A task of ${run.workflowId} failed: ${failed?.failure?.message}`);
+      throw new Error(`A task of ${run.workflowId} failed: ${messageOf(failed?.failure)}`);
     }
     for (const command of successful.commands ?? []) await this.#carryOut(run, command);
   }
@@ -241,9 +256,64 @@ class Execution {
       await this.#close(run, 'continued-as-new');
       const type = workflowType === '' || workflowType == null ? run.type : workflowType;
       await this.#start(type, run.workflowId, input ?? [], run.parent);
+    } else if (command.updateResponse) {
+      this.#answer(command.updateResponse);
+    } else if (command.requestCancelActivity) {
+      this.#cancelActivity(run, command.requestCancelActivity.seq ?? 0);
+    } else if (command.signalExternalWorkflowExecution) {
+      this.#signal(run, command.signalExternalWorkflowExecution);
+    } else if (command.cancelChildWorkflowExecution) {
+      const child = this.#childOf(run, command.cancelChildWorkflowExecution.childWorkflowSeq ?? 0);
+      if (child !== undefined) this.#give(child, { cancelWorkflow: {} } as unknown as Job, 1);
     } else if (!command.upsertWorkflowSearchAttributes && !command.setPatchMarker) {
       throw new Error(`This engine knows no such command: ${JSON.stringify(command)}`);
     }
+  }
+
+  /** To a child, or to the run that started this one. */
+  #signal(
+    run: Run,
+    {
+      seq,
+      childWorkflowId,
+      workflowExecution,
+      signalName,
+      args,
+    }: proto.coresdk.workflow_commands.ISignalExternalWorkflowExecution,
+  ): void {
+    const id = childWorkflowId || workflowExecution?.workflowId;
+    const to = [...this.#open].find(({ workflowId }) => workflowId === id);
+    const input = [...(args ?? [])];
+    if (to !== undefined) {
+      this.#give(to, jobOfSignal(signalName ?? '', input), 1);
+    }
+    const told = to === undefined ? { failure: { message: 'there is no such run' } } : {};
+    const resolution = { seq: seq ?? 0, ...told };
+    this.#give(run, { resolveSignalExternalWorkflow: resolution } as unknown as Job, 1);
+  }
+
+  #childOf(run: Run, seq: number): Run | undefined {
+    return [...this.#open].find(({ parent }) => parent?.run === run && parent.seq === seq);
+  }
+
+  #answer({
+    protocolInstanceId: id,
+    rejected,
+    completed,
+  }: proto.coresdk.workflow_commands.IUpdateResponse): void {
+    const asked = this.#updates.get(id ?? '');
+    if (completed) asked?.resolve(defaultPayloadConverter.fromPayload(completed));
+    if (!rejected) return;
+    const { applicationFailureInfo: info } = rejected;
+    asked?.reject(Object.assign(new Error(messageOf(rejected)), { type: info?.type ?? null }));
+  }
+
+  /** Whatever it does, nobody hears of it any more. */
+  #cancelActivity(run: Run, seq: number): void {
+    const key = `${run.runId}/${seq}`;
+    if (this.#answered.has(key)) return;
+    this.#answered.add(key);
+    this.#give(run, jobOfCancelled(seq), 1);
   }
 
   /** Its start and its end are events. */
@@ -256,9 +326,19 @@ class Execution {
       .then((told) => {
         const result = defaultPayloadConverter.toPayload(told);
         run.bytes += sizeOf([result]);
+        const key = `${run.runId}/${seq}`;
+        if (this.#answered.has(key)) return;
+        this.#answered.add(key);
         this.#give(run, { resolveActivity: { seq, result: { completed: { result } } } }, 2);
       })
       .catch((error: Error) => {
+        if ('nonRetryable' in error && error.nonRetryable === true) {
+          const key = `${run.runId}/${seq}`;
+          if (this.#answered.has(key)) return;
+          this.#answered.add(key);
+          this.#give(run, jobOfFailure(seq, type, error), 2);
+          return;
+        }
         this.#failure = new Error(`Activity ${type} threw: ${error.message}`, { cause: error });
         this.#wake();
       })
@@ -288,8 +368,4 @@ class Execution {
     this.#ended.push({ workflowId, type, events, bytes, status });
     await run.vm.dispose();
   }
-}
-
-function sizeOf(payloads: readonly { readonly data?: Uint8Array | null }[]): number {
-  return payloads.reduce((sum, { data }) => sum + (data?.length ?? 0), 0);
 }

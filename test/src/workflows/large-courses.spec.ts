@@ -8,7 +8,8 @@ import { type CourseSettings, fails } from './course-stage.ts';
 import { createFakeActivities } from './fake-activities.ts';
 import { composeCourseRules, matrix, step } from './fake-course-rules.ts';
 import type { FakeRecords } from './fake-records.ts';
-import { type Activities, type EndedRun, openInMemoryEngine } from './in-memory-engine.ts';
+import { openInMemoryEngine } from './in-memory-engine.ts';
+import type { Activities, EndedRun } from './in-memory-types.ts';
 import { pause } from './waiting.ts';
 import { TEST_TENANT } from './workflow-environment.ts';
 

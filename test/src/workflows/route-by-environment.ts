@@ -35,6 +35,10 @@ export function routeByEnvironment(
     recordMembers: async (input) => of(input).recordMembers(input),
     listBegunSteps: async (input) => of(input).listBegunSteps(input),
     listDeployments: async (input) => of(input).listDeployments(input),
+    recordRollout: async (input) => of(input).recordRollout(input),
+    routeTraffic: async (input) => of(input).routeTraffic(input),
+    watchStage: async (input) => of(input).watchStage(input),
+    gateStage: async (input) => of(input).gateStage(input),
     sealPromotion: async (input) => of(input).sealPromotion(input),
   };
 }

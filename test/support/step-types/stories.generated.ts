@@ -9,6 +9,7 @@ import { NOTIFY_STORIES } from './notify/notify.story.ts';
 import { PIPELINE_STORIES } from './pipeline/pipeline.story.ts';
 import { PLAN_STORIES } from './plan/plan.story.ts';
 import { RELEASE_STORIES } from './release/release.story.ts';
+import { ROLLOUT_STORIES } from './rollout/rollout.story.ts';
 import { SCAN_STORIES } from './scan/scan.story.ts';
 import { SCRIPT_STORIES } from './script/script.story.ts';
 import { SOAK_STORIES } from './soak/soak.story.ts';
@@ -28,6 +29,7 @@ export const STEP_STORIES: readonly StepStory[] = [
   ...PIPELINE_STORIES,
   ...PLAN_STORIES,
   ...RELEASE_STORIES,
+  ...ROLLOUT_STORIES,
   ...SCAN_STORIES,
   ...SCRIPT_STORIES,
   ...SOAK_STORIES,

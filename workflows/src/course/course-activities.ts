@@ -1,5 +1,5 @@
 import type { CourseStep } from '@sluice/domain';
-import { parseStepType } from '@sluice/domain';
+import { isDeployment } from '@sluice/domain';
 import type { ShardActivities, StepActivities } from '@sluice/temporal-contract';
 import { TERMINAL_FAILURES } from '@sluice/temporal-contract';
 import type { ActivityOptions } from '@temporalio/workflow';
@@ -30,7 +30,7 @@ export function queueSecondsOf({
 /** All attempts, the pauses between them, and the wait for a worker: a step whose workers keep dying ends by this deadline. */
 export function deadlineOf({ type, timeoutSeconds, retry, isMember }: ExecutionTerms): number {
   // From the signed command to the agent's report, whatever attempts it takes.
-  if (parseStepType(type).type === 'deploy') return timeoutSeconds;
+  if (isDeployment(type)) return timeoutSeconds;
   let pauses = 0;
   let pause = retry.backoffSeconds;
   for (let attempt = 1; attempt < retry.attempts; attempt += 1) {
@@ -56,7 +56,7 @@ export function executionWithin(terms: ExecutionTerms): StepActivities {
 
 function optionsOf(terms: ExecutionTerms): ActivityOptions {
   const { timeoutSeconds, retry } = terms;
-  if (parseStepType(terms.type).type === 'deploy') {
+  if (isDeployment(terms.type)) {
     // Completed by the agent's report; an attempt that timed out finds it, or the dispatched command.
     return { startToCloseTimeout: ATTEMPT, retry: infrastructure };
   }

@@ -1,3 +1,4 @@
+import { isRollout } from '@sluice/domain';
 import type { CourseState, PromoteReleaseInput, PromotionResult } from '@sluice/temporal-contract';
 import { MAX_DECIDED } from '@sluice/temporal-contract';
 import {
@@ -14,7 +15,7 @@ const LONG_HISTORY = 8000;
 
 /**
  * Events from which on it doesn't even while somebody waits. What waits for days holds the barrier up, and nothing would begin meanwhile:
- * so a wait or an approval is let be until the history is as long as this, far below the engine's limit.
+ * so a wait, an approval or a rollout is let be until the history is as long as this, far below the engine's limit.
  */
 const TOO_LONG_HISTORY = 20_000;
 const TOO_LARGE_HISTORY_BYTES = 20_000_000;
@@ -27,7 +28,10 @@ export function wantsRenewal({ begunHere, begun, inFlight, steps }: CourseRun): 
   if (historyLength > TOO_LONG_HISTORY || historySize > TOO_LARGE_HISTORY_BYTES) return true;
   if (!continueAsNewSuggested && historyLength <= LONG_HISTORY) return false;
   if (inFlight.size === 0) return true;
-  return ![...begun.keys()].some((id) => steps.get(id)?.control === true);
+  return ![...begun.keys()].some((id) => {
+    const step = steps.get(id);
+    return step?.control === true || (step !== undefined && isRollout(step.type));
+  });
 }
 
 /**
@@ -66,5 +70,6 @@ function stateOf(course: CourseRun): CourseState {
     ...(run.supersededBy === undefined ? {} : { supersededBy: run.supersededBy }),
     ...(asked === undefined ? {} : { asked: { ...asked, votes: asked.votes.slice(-MAX_DECIDED) } }),
     ...(run.decided.size === 0 ? {} : { decided: [...run.decided.values()].slice(-MAX_DECIDED) }),
+    ...(run.steered.size === 0 ? {} : { steered: [...run.steered.values()].slice(-MAX_DECIDED) }),
   };
 }

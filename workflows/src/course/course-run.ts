@@ -5,6 +5,7 @@ import type { CourseState, FrozenRules, Reason, UndoingState } from '@sluice/tem
 import { MAX_COURSE_VALUES } from '@sluice/temporal-contract';
 import type { Ending } from '../interpret-pipeline.ts';
 import type { PromotionRun } from '../promotion-run.ts';
+import type { SteeredRollout } from '../rollout/rollout-flow.ts';
 import { GroupLanes } from './group-lease.ts';
 import { sizeOfValues } from './size-of-values.ts';
 import { reasonOfSkip } from './skip-reason.ts';
@@ -39,6 +40,8 @@ export class CourseRun {
   /** How the ordinary phase ended. */
   ending: Ending | undefined = undefined;
   undoing: UndoingState | undefined = undefined;
+  /** Rollouts of the steps that this run has begun. */
+  readonly rollouts = new Map<string, SteeredRollout>();
   /** Told when a shard has seen a failure, by step. */
   readonly shardFailures = new Map<string, () => void>();
   /** Words of `leaseGranted`, by resource. */

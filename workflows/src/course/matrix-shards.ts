@@ -1,4 +1,4 @@
-import type { CourseStep } from '@sluice/domain';
+import { type CourseStep, isRollout } from '@sluice/domain';
 import type { ExpandedMatrix, Reason, RunShardInput, ShardResult } from '@sluice/temporal-contract';
 import {
   MAX_SHARD_MEMBERS,
@@ -38,6 +38,34 @@ const LOST: ReadonlySet<string | undefined> = new Set([
 
 type ShardHandle = ChildWorkflowHandle<(input: RunShardInput) => Promise<ShardResult>>;
 
+/** Members from an index up to (not including) another. */
+export interface MemberRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Some of the members of a range, or all. */
+interface ShardOfMembers extends MemberRange {
+  readonly only?: readonly number[];
+}
+
+/** How a rollout runs members in shards; each of a matrix is what its step says. */
+export interface ShardTerms {
+  /** Their indices, ascending. */
+  readonly members: readonly number[];
+  /** Members at a time. */
+  readonly limit: number;
+  readonly failFast: boolean;
+  /** Members that began from here on may be new. */
+  onBegun(range: MemberRange): void;
+  /** A member did not succeed. */
+  onFailed(): void;
+  /** These never began, and are left for later: nothing was recorded of them. */
+  onLeft(members: readonly number[]): void;
+  /** Told how no further member begins. */
+  onRunning(stop: () => void): void;
+}
+
 /**
  * Runs the members of a matrix in shards, so that no history grows with their number. A cancellation is passed on to every shard and
  * waited for; should this run be closed by force, the engine asks them to end. Members of shards that never began are recorded here.
@@ -48,24 +76,21 @@ export async function runShards(
   execution: Execution,
   { count, isOverTargets }: Pick<ExpandedMatrix, 'count' | 'isOverTargets'>,
   work: RunShardInput['work'],
+  terms?: ShardTerms,
 ): Promise<MatrixTally> {
   const { matrix } = step;
-  const limit = maxParallelOf(step);
-  const failFast = work === 'execute' && matrix?.failFast === true;
-  const shards = Array.from({ length: Math.ceil(count / MAX_SHARD_MEMBERS) }, (_, index) => ({
-    from: index * MAX_SHARD_MEMBERS,
-    to: Math.min(count, (index + 1) * MAX_SHARD_MEMBERS),
-  }));
+  const limit = terms?.limit ?? maxParallelOf(step);
+  const failFast = terms?.failFast ?? (work === 'execute' && matrix?.failFast === true);
+  const shards = shardsOf(terms?.members ?? Array.from({ length: count }, (_, index) => index));
+  // What had a rollout last is put back first.
+  if (work === 'compensate' && isRollout(step.type)) shards.reverse();
   const lanes = Math.min(shards.length, Math.ceil(limit / MEMBERS_A_LANE));
   const running = new Set<ShardHandle>();
   let isStopped = false;
   const stop = (): void => {
     if (isStopped) return;
     isStopped = true;
-    for (const shard of running) {
-      // One that has just ended cannot be told, and need not be.
-      shard.signal(STOP_SHARD).catch(() => undefined);
-    }
+    for (const shard of running) tellToStop(shard);
   };
   let next = 0;
   let tally = EMPTY_TALLY;
@@ -76,18 +101,63 @@ export async function runShards(
       if (isStopped || (work === 'execute' && course.isStopped())) return;
       next += 1;
       const input = { ...inputOf(execution), ...shard, work, isOverTargets, failFast };
-      const told = await runOne({ ...input, maxParallel: share }, running);
+      const leaves = terms === undefined ? {} : { leavesRest: true as const };
+      terms?.onBegun(shard);
+      const told = await runOne({ ...input, ...leaves, maxParallel: share }, running, (begun) => {
+        // It was told to nobody while this one was being started.
+        if (isStopped && terms !== undefined) tellToStop(begun);
+      });
       tally = addTallies(tally, told);
-      if (failFast && told.succeeded < shard.to - shard.from) stop();
+      const { left = [] } = told;
+      if (left.length > 0) terms?.onLeft(left);
+      if (failFast && told.succeeded + left.length < membersOf(shard).length) {
+        terms?.onFailed();
+        stop();
+      }
     }
   };
-  if (failFast) course.shardFailures.set(step.id, stop);
+  if (failFast) {
+    course.shardFailures.set(step.id, () => {
+      terms?.onFailed();
+      stop();
+    });
+  }
+  terms?.onRunning(stop);
   try {
     await Promise.all(Array.from({ length: lanes }, (_, lane) => runLane(lane)));
   } finally {
     course.shardFailures.delete(step.id);
   }
-  return addTallies(tally, await skipRest(course, step, execution, shards[next]?.from, count));
+  if (terms === undefined) {
+    return addTallies(tally, await skipRest(course, step, execution, shards[next]?.from, count));
+  }
+  for (const shard of shards.slice(next)) terms.onLeft(membersOf(shard));
+  return tally;
+}
+
+/** One that has just ended cannot be told, and need not be. */
+function tellToStop(shard: ShardHandle): void {
+  shard.signal(STOP_SHARD).catch(() => undefined);
+}
+
+/** @param members their indices, ascending */
+function shardsOf(members: readonly number[]): ShardOfMembers[] {
+  const shards: ShardOfMembers[] = [];
+  for (let next = 0; next < members.length; ) {
+    const from = members[next] as number;
+    const only = members
+      .slice(next, next + MAX_SHARD_MEMBERS)
+      .filter((index) => index < from + MAX_SHARD_MEMBERS);
+    const to = (only.at(-1) as number) + 1;
+    shards.push({ from, to, ...(only.length === to - from ? {} : { only }) });
+    next += only.length;
+  }
+  return shards;
+}
+
+/** Indices of the members of a shard. */
+function membersOf({ from, to, only }: ShardOfMembers): readonly number[] {
+  return only ?? Array.from({ length: to - from }, (_, at) => from + at);
 }
 
 /** An execution without what cannot be sent. */
@@ -96,12 +166,17 @@ function inputOf({ isStopped: _isStopped, ...terms }: Execution): Omit<Execution
 }
 
 /** Runs one shard to its end, whatever happens to it. */
-async function runOne(input: RunShardInput, running: Set<ShardHandle>): Promise<MatrixTally> {
-  const count = input.to - input.from;
+async function runOne(
+  input: RunShardInput,
+  running: Set<ShardHandle>,
+  onStarted: (shard: ShardHandle) => void,
+): Promise<MatrixTally> {
+  const count = membersOf(input).length;
   let shard: ShardHandle | undefined;
   try {
     shard = await start(input);
     running.add(shard);
+    onStarted(shard);
     const { values, ...tally } = await shard.result();
     const byIndex = Object.entries(values).map(([index, one]) => [Number(index), one] as const);
     return { ...tally, values: new Map(byIndex) };
@@ -131,12 +206,7 @@ function recordAll(
   reason: Reason,
 ): Promise<void> {
   if (input.work === 'compensate') return Promise.resolve();
-  const count = input.to - input.from;
-  const all = Array.from({ length: count }, (_, at) => ({
-    index: input.from + at,
-    outcome,
-    reason,
-  }));
+  const all = membersOf(input).map((index) => ({ index, outcome, reason }));
   return recordMembers(input, all);
 }
 

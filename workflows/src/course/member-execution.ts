@@ -7,6 +7,7 @@ import type {
   Reason,
   StepResult,
 } from '@sluice/temporal-contract';
+import { BUDGET_WAIT_SECONDS, isWithoutRoom, waitsForBudget } from '../budget-wait.ts';
 import { meaningOfFailure } from '../failure-reason.ts';
 import {
   deadlineOf,
@@ -26,6 +27,8 @@ export interface Execution extends Pick<CourseStep, 'type' | 'queue' | 'timeoutS
   readonly releaseDigest: string;
   readonly rulesDigest: string;
   readonly traceparent: string;
+  /** The longest wait for a disruption budget, which is none of its own time. Seconds. */
+  readonly waitSeconds?: number;
   /** True once a failure means nothing any more, because the promotion was stopped. */
   isStopped(): boolean;
 }
@@ -39,35 +42,62 @@ export interface ExecutionEnd {
   readonly values: Readonly<Record<string, JsonValue>>;
   /** The activity itself could not write it. */
   readonly thrown: boolean;
+  /** Only a disruption budget was asked, which had no room, and then nothing was to begin any more: it can run later. */
+  readonly isLeft?: true;
 }
 
-/** Runs a step, or one member of it, to its end; never throws for an outcome, nor for a cancellation. */
-export async function execute(execution: Execution, member?: MatrixMember): Promise<ExecutionEnd> {
+/**
+ * Runs a step, or one member of it, to its end; never throws for an outcome, nor for a cancellation.
+ * @param isHeld of a rollout: true while nothing may begin, so that what still waits for a disruption budget is left
+ */
+export async function execute(
+  execution: Execution,
+  member?: MatrixMember,
+  isHeld?: () => boolean,
+): Promise<ExecutionEnd> {
   const what = `Step ${execution.stepId}${member === undefined ? '' : ` for ${member.key}`}`;
   const terms = { ...execution, isMember: member !== undefined };
-  try {
-    const result = await executionWithin(terms).executeStep(inputOf(execution, member));
-    const { outcome, outputs } = result;
-    const values = result.values ?? pick(outputs, execution.wants);
-    const reason = outcome === 'succeeded' ? null : (result.reason ?? reasonMissing(what));
-    return { outcome, outputs, values, reason, thrown: false };
-  } catch (error) {
-    const { type } = parseStepType(execution.type);
-    const meaning = meaningOfFailure(error, type, what, deadlineOf(terms));
-    if (meaning === undefined) throw error;
-    const isCancelled = meaning.kind === 'cancelled' || execution.isStopped();
-    const reason =
-      meaning.kind === 'cancelled'
-        ? interruption(what)
-        : (findMissingWorker(error, terms, what) ?? meaning.reason);
-    return {
-      outcome: isCancelled ? 'cancelled' : 'failed',
-      outputs: {},
-      values: {},
-      reason,
-      thrown: true,
-    };
+  const { waitSeconds = BUDGET_WAIT_SECONDS } = execution;
+  const until = Date.now() + waitSeconds * 1000;
+  for (;;) {
+    try {
+      const result = await executionWithin(terms).executeStep(inputOf(execution, member));
+      const { outcome, outputs } = result;
+      const values = result.values ?? pick(outputs, execution.wants);
+      const reason = outcome === 'succeeded' ? null : (result.reason ?? reasonMissing(what));
+      return { outcome, outputs, values, reason, thrown: false };
+    } catch (error) {
+      if (isHeld?.() === true && isWithoutRoom(error) && !execution.isStopped()) {
+        const end = endOfThrown(execution, terms, what, error);
+        return { ...end, outcome: 'cancelled', isLeft: true };
+      }
+      if (waitsForBudget(error, until, () => execution.isStopped())) continue;
+      return endOfThrown(execution, terms, what, error);
+    }
   }
+}
+
+function endOfThrown(
+  execution: Execution,
+  terms: ExecutionTerms,
+  what: string,
+  error: unknown,
+): ExecutionEnd {
+  const { type } = parseStepType(execution.type);
+  const meaning = meaningOfFailure(error, type, what, deadlineOf(terms));
+  if (meaning === undefined) throw error;
+  const isCancelled = meaning.kind === 'cancelled' || execution.isStopped();
+  const reason =
+    meaning.kind === 'cancelled'
+      ? interruption(what)
+      : (findMissingWorker(error, terms, what) ?? meaning.reason);
+  return {
+    outcome: isCancelled ? 'cancelled' : 'failed',
+    outputs: {},
+    values: {},
+    reason,
+    thrown: true,
+  };
 }
 
 /** What was completed by an agent's report has digests alone. */

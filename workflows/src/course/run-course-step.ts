@@ -7,6 +7,7 @@ import { isActivityFailure } from '../failure-reason.ts';
 import { holdLease } from '../lease-wait.ts';
 import { findStalePlans } from '../plan-check.ts';
 import { findPlanDigest } from '../replan.ts';
+import { runRollout } from '../rollout/run-rollout.ts';
 import { planMissing } from '../step-execution.ts';
 import { recordSteps } from './course-records.ts';
 import { planAgain } from './course-replan.ts';
@@ -141,7 +142,11 @@ async function carryOut(
   if (type === 'plan') run.changesAtPlanning = run.targetChanges;
   const execution = executionOf(course, step, round);
   if (members !== undefined) {
-    const { refusal, ...ended } = await runMatrix(course, step, execution, members);
+    const { rollout } = members;
+    const { refusal, ...ended } =
+      rollout === undefined
+        ? await runMatrix(course, step, execution, members)
+        : await runRollout(course, step, execution, members, rollout);
     if (refusal === null || course.isStopped()) return ended;
     const problem = await planAgain(course, step, refusal, true);
     if (problem === null) return null;

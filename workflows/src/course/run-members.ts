@@ -24,6 +24,8 @@ export interface MembersRun {
   readonly limit: number;
   /** After a failure no other member begins. */
   readonly failFast: boolean;
+  /** Members that never began are left for later: neither recorded nor counted. */
+  readonly leavesRest?: boolean;
   /** Of the members that never began. */
   readonly skipReason: () => Reason;
   /** True when no further member may begin. */
@@ -46,6 +48,7 @@ export async function runMembers(
     async (member) => {
       if (run.isStopped()) return;
       const end = await run.execute(member);
+      if (run.leavesRest === true && end.isLeft === true) return;
       ends.set(member.index, end);
       if (end.outcome === 'succeeded') return;
       hasFailed = true;
@@ -53,8 +56,11 @@ export async function runMembers(
     },
     () => run.isStopped() || (run.failFast && hasFailed),
   );
-  await recordThrown(members, ends, run);
-  return tallyOf(members, ends);
+  const begun = run.leavesRest === true ? members.filter(({ index }) => ends.has(index)) : members;
+  await recordThrown(begun, ends, run);
+  const notBegun = run.leavesRest === true ? members.filter(({ index }) => !ends.has(index)) : [];
+  const left = notBegun.map(({ index }) => index);
+  return { ...tallyOf(begun, ends), ...(left.length === 0 ? {} : { left }) };
 }
 
 async function recordThrown(

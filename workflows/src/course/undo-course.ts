@@ -1,9 +1,10 @@
-import type { CourseStep } from '@sluice/domain';
+import { type CourseStep, isRollout } from '@sluice/domain';
 import type { Reason, UndoingState } from '@sluice/temporal-contract';
 import { CancellationScope } from '@temporalio/workflow';
 import { records } from '../activity-classes.ts';
 import { meaningOfFailure } from '../failure-reason.ts';
 import type { SettledEnding } from '../revert-targets.ts';
+import { undoRollout } from '../rollout/undo-rollout.ts';
 import { hearWhoTookLease } from '../settle-ending.ts';
 import { names } from './course-ending.ts';
 import { recordSteps } from './course-records.ts';
@@ -14,6 +15,7 @@ import { runShards } from './matrix-shards.ts';
 import { expandIn, listMembers, type Members } from './matrix-step.ts';
 import { maxParallelOf } from './parallel-members.ts';
 import {
+  inOrderOfUndoing,
   isRevertedByAgents,
   touchedMembers,
   type Undoing,
@@ -175,7 +177,8 @@ async function undoExecutions(
   const deployed = isByAgents
     ? await records.listDeployments({ promotion: run.input.promotion })
     : [];
-  if (isByAgents && deployed.length === 0) return null;
+  // Requests may have been moved before anything was deployed.
+  if (isByAgents && deployed.length === 0 && !isRollout(step.type)) return null;
   const { promotion, newestRound } = undoing;
   const expanded = await (newestRound === undefined
     ? expandIn(course, step.id, undoing.round)
@@ -185,8 +188,13 @@ async function undoExecutions(
   const { isOverTargets, round = undoing.round } = expanded;
   const whole = { ...undoing, round, isOverTargets };
   const members = listMembers(expanded);
-  if (members === undefined) return undoInShards(course, step, whole, expanded);
-  return undoMembers(whole, isByAgents ? touchedMembers(members, deployed) : members, limit);
+  const undoTargets = (): Promise<MatrixTally> => {
+    if (members === undefined) return undoInShards(course, step, whole, expanded);
+    const touched = isByAgents ? touchedMembers(members, deployed) : members;
+    return undoMembers(whole, inOrderOfUndoing(step.type, touched), limit);
+  };
+  if (isRollout(step.type)) return undoRollout(course, step, whole, expanded, undoTargets);
+  return undoTargets();
 }
 
 function undoInShards(

@@ -1,4 +1,4 @@
-import { parseStepType } from '@sluice/domain';
+import { isDeployment, isRollout } from '@sluice/domain';
 import type { MatrixMember, Reason, StepResult } from '@sluice/temporal-contract';
 import { MAX_SHARD_REASONS } from '@sluice/temporal-contract';
 import { revertWithin } from '../activity-classes.ts';
@@ -18,7 +18,7 @@ export interface Undoing extends Omit<Execution, 'isStopped'> {
 
 /** True for what an agent puts back by a command of its own. */
 export function isRevertedByAgents(type: Undoing['type']): boolean {
-  return parseStepType(type).type === 'deploy';
+  return isDeployment(type);
 }
 
 /** Puts members back, and counts them: `cancelled` where that was interrupted. All come to their end, also when one fails. */
@@ -81,4 +81,12 @@ export function touchedMembers(
 ): readonly MatrixMember[] {
   const targets = new Set(deployed);
   return members.filter(({ key }) => targets.has(key));
+}
+
+/** Of a rollout those that had the new version last go first. */
+export function inOrderOfUndoing(
+  type: Undoing['type'],
+  members: readonly MatrixMember[],
+): readonly MatrixMember[] {
+  return isRollout(type) ? [...members].reverse() : members;
 }

@@ -16,6 +16,7 @@ import { forgetNonces, recordHeartbeat, withTenant } from '@sluice/persistence';
 import type { Request, Response } from 'express';
 import { API_PARTS, type ApiParts } from '../api-parts.ts';
 import { traceOf } from '../trace/trace.middleware.ts';
+import { acceptProbes } from './accept-probes.ts';
 import { acceptReport } from './accept-report.ts';
 import { assertInput, BlobInput, CommandsInput, HeartbeatInput } from './agent.inputs.ts';
 import { AgentRefusalFilter } from './agent-refusal.filter.ts';
@@ -92,6 +93,14 @@ export class AgentChannelController {
   async reports(@Req() request: Request, @Res() response: Response): Promise<void> {
     const caller = await this.#authenticate(request);
     await acceptReport(this.#parts, caller, bodyOf(request), traceOf(request).log);
+    response.json({ ok: true });
+  }
+
+  @Post('probes')
+  @HttpCode(200)
+  async probes(@Req() request: Request, @Res() response: Response): Promise<void> {
+    const caller = await this.#authenticate(request);
+    await acceptProbes(this.#parts, caller, bodyOf(request));
     response.json({ ok: true });
   }
 

@@ -6,6 +6,8 @@ import {
   IsArray,
   IsBase64,
   IsInt,
+  IsISO8601,
+  IsNumber,
   IsOptional,
   IsString,
   Length,
@@ -55,6 +57,54 @@ export class HeartbeatInput {
   @Min(0)
   @Max(Number.MAX_SAFE_INTEGER)
   readonly lastSequence!: number;
+}
+
+class ProbeSampleInput {
+  @IsISO8601({ strict: true })
+  readonly sampledAt!: string;
+
+  @IsInt()
+  @Min(1)
+  @Max(60)
+  readonly seconds!: number;
+
+  @IsInt()
+  @Min(0)
+  @Max(60_000)
+  readonly requests!: number;
+
+  @IsInt()
+  @Min(0)
+  @Max(60_000)
+  readonly errors!: number;
+
+  @ValidateIf((_, value) => value !== null)
+  @IsNumber()
+  @Min(0)
+  readonly p50Ms!: number | null;
+
+  @ValidateIf((_, value) => value !== null)
+  @IsNumber()
+  @Min(0)
+  readonly p90Ms!: number | null;
+
+  @ValidateIf((_, value) => value !== null)
+  @IsNumber()
+  @Min(0)
+  readonly p99Ms!: number | null;
+
+  @ValidateIf((_, value) => value !== null)
+  @IsSha256()
+  readonly activeRelease!: string | null;
+}
+
+/** Body of `POST /agent/v1/probes`. */
+export class ProbesInput {
+  @IsArray()
+  @ArrayMaxSize(100)
+  @ValidateNested({ each: true })
+  @Type(() => ProbeSampleInput)
+  readonly samples!: readonly ProbeSampleInput[];
 }
 
 /** Query of `GET /agent/v1/commands`, read into numbers. */

@@ -9,6 +9,7 @@ import {
   findPrincipalByTokenHash,
   getEnvironment,
   getPipeline,
+  listRouters,
   type Pool,
   withTenant,
 } from '@sluice/persistence';
@@ -126,6 +127,39 @@ steps:
   await withTenant(app, 'acme', async (tx) => {
     expect(await getEnvironment(tx, 'dev')).toMatchObject({ pipelineVersion: 1 });
   });
+  await apply(written());
+});
+
+test('routers, budgets and what watches a release become records', async () => {
+  const watch = { seconds: 60, probes: {}, onAlarm: 'notify' };
+  const environments = [{ name: 'dev', position: 1, policy: 'release-gate', watch }];
+  const routers = [{ name: 'proxy', environment: 'dev', kind: 'nginx', backend: 'web' }];
+  const budgets = [{ name: 'web', labels: { tier: 'web' }, maxUnavailable: '50%' }];
+  const agents = { heartbeatSeconds: 5, staleSeconds: 10, offlineSeconds: 20 };
+  await apply(written({ environments, routers, budgets, agents }));
+  await withTenant(app, 'acme', async (tx) => {
+    expect(await listRouters(tx)).toMatchObject([
+      { name: 'proxy', kind: 'nginx', settings: { backend: 'web' } },
+    ]);
+    expect(await getEnvironment(tx, 'dev')).toMatchObject({
+      watch: { seconds: 60, probes: { failures: 3 }, onAlarm: 'notify' },
+    });
+  });
+  expect(
+    await database.query(
+      'select budget_id, selector, max_unavailable_percent, offline_seconds from sluice.disruption_budgets',
+    ),
+  ).toEqual([
+    {
+      budget_id: 'web',
+      selector: { tier: 'web' },
+      max_unavailable_percent: 50,
+      offline_seconds: 20,
+    },
+  ]);
+  expect((await appliedEvents()).at(-1)).toEqual(
+    expect.arrayContaining(['budget:web', 'environment:dev', 'target:proxy']),
+  );
   await apply(written());
 });
 

@@ -1,5 +1,6 @@
 import type {
   AgentSettings,
+  DisruptionBudget,
   Environment,
   HistoryRule,
   PipelineTemplate,
@@ -38,6 +39,10 @@ export interface Configuration {
   readonly pipelines: readonly PipelineTemplate[];
   readonly environments: readonly Environment[];
   readonly targets: readonly Target[];
+  /** Proxies that requests go through, each with an agent; no name of theirs is a target's. */
+  readonly routers: readonly Target[];
+  /** How many targets may be away at a time, over all promotions. */
+  readonly budgets: readonly DisruptionBudget[];
   readonly principals: readonly PrincipalConfiguration[];
   /** Absolute path of the enrolment key; null where agents are not enrolled by token. */
   readonly enrolmentKeyFile: string | null;

@@ -56,6 +56,7 @@ async function load(
   environment: Readonly<Record<string, unknown>>,
   files: Readonly<Record<string, string>>,
   known = published(),
+  more: Readonly<Record<string, unknown>> = {},
 ) {
   for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
   const file = join(folder, 'sluice.config.yaml');
@@ -64,6 +65,7 @@ async function load(
     tenant: 'acme',
     pipelines: Object.keys(files),
     environments: [{ name: 'dev', position: 1, policy: 'release-gate', ...environment }],
+    ...more,
   });
   await writeFile(file, text);
   return loadConfiguration(file, [{ name: 'release-gate', digest: digestOf(1) }], () => known);
@@ -104,6 +106,26 @@ test('where the pipeline asks people, the environment has the rule that is given
   const silent = { 'a.yaml': pipeline('rollout', 2, STEPS) };
   expect(await problemsOf({ pipeline: 'rollout', approval }, silent)).toEqual([
     'environments[0].approval: the pipeline rollout@2 asks nobody; remove it, or give the pipeline an approval step',
+  ]);
+});
+
+test('a rollout moves requests of a router that its environment has, or the file is refused', async () => {
+  const parameter = 'parameters:\n  router:\n    schema: { type: string, format: name }\n';
+  const rolling = STEPS.replace(
+    'deploy@1, needs: [plan] }',
+    'rollout@1, needs: [plan], inputs: { strategy: blue-green, groupLabel: colour, router: { ref: parameters.router } } }',
+  );
+  const files = { 'a.yaml': pipeline('blue', 1, parameter + rolling) };
+  const environment = { pipeline: 'blue', parameters: { router: 'edge' } };
+  const router = { name: 'edge', environment: 'dev', kind: 'nginx', backend: 'web' };
+  const judge = (routers: readonly object[]) =>
+    problemsOf(environment, files, published(), { routers });
+  expect(await judge([router])).toEqual([]);
+  const said =
+    'environments[0].pipeline: its step deploy moves requests of the router edge, and dev has no such one [router-unknown]; declare it under `routers`';
+  expect(await judge([])).toEqual([`${said} (it has none), or name another`]);
+  expect(await judge([{ ...router, name: 'other' }])).toEqual([
+    `${said} (it has other), or name another`,
   ]);
 });
 

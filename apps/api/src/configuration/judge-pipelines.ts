@@ -4,6 +4,7 @@ import {
   type PipelineTemplate,
   pipelineRefText,
   type ResolvedPipeline,
+  type Target,
 } from '@sluice/domain';
 import {
   BUILT_IN_STEP_TYPES,
@@ -12,6 +13,7 @@ import {
   validatePipeline,
 } from '@sluice/pipeline';
 import { digestOf } from '@sluice/pure';
+import { judgeRouters } from './judge-routers.ts';
 import type { ConfigurationDraft } from './parse-configuration.ts';
 import type { PipelineFile } from './read-pipelines.ts';
 import type { ValueReader } from './value-reader.ts';
@@ -49,7 +51,8 @@ export async function judgePipelines(
   for (const file of pipelineFiles) await judgeFile(reader, file, own, published);
   for (const [index, environment] of configuration.environments.entries()) {
     const path = `environments[${index}]`;
-    await judgeEnvironment({ reader, own, published, path }, environment);
+    const { routers } = configuration;
+    await judgeEnvironment({ reader, own, published, path, routers }, environment);
   }
 }
 
@@ -92,10 +95,12 @@ interface Judgement {
   readonly own: ReadonlyMap<string, PipelineTemplate>;
   readonly published: PublishedPipelines;
   readonly path: string;
+  /** Of the whole configuration. */
+  readonly routers: readonly Target[];
 }
 
 async function judgeEnvironment(judgement: Judgement, environment: Environment): Promise<void> {
-  const { reader, own, published, path } = judgement;
+  const { reader, own, published, path, routers } = judgement;
   const { pipeline: name, pipelineVersion = null } = environment;
   if (name === '' || BUILT_IN_PIPELINES.some((pipeline) => pipeline.name === name)) {
     return;
@@ -118,6 +123,7 @@ async function judgeEnvironment(judgement: Judgement, environment: Environment):
   const resolved = await resolveFor(judgement, environment, template);
   if (resolved === null) return;
   judgeDeadline(judgement, environment, resolved);
+  judgeRouters(reader, path, environment.name, resolved, routers);
   const isAsked = resolved.steps.some(({ type }) => type.startsWith('approval@'));
   if (!isAsked && environment.approval !== null) {
     reader.refuse(

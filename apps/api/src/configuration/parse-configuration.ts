@@ -9,10 +9,12 @@ import {
   type SourceConfiguration,
 } from './configuration.ts';
 import { locateProblem } from './locate-problem.ts';
+import { readBudgets } from './read-budget.ts';
 import { readEnvironments } from './read-environment.ts';
 import { readHistoryRules } from './read-history-rules.ts';
 import { type PipelineFile, readPipelines } from './read-pipelines.ts';
 import { readPrincipals } from './read-principal.ts';
+import { readRouter } from './read-router.ts';
 import { readTarget } from './read-target.ts';
 import { join, ValueReader } from './value-reader.ts';
 
@@ -25,6 +27,8 @@ const KEYS = [
   'pipelines',
   'environments',
   'targets',
+  'routers',
+  'budgets',
   'principals',
   'enrolment',
   'agents',
@@ -103,13 +107,21 @@ export function readConfiguration(
   const targets = reader
     .list(root.targets, 'targets', MAX_ENTRIES)
     .map((value, index) => readTarget(reader, value, `targets[${index}]`, names));
+  const routers = reader
+    .list(root.routers, 'routers', MAX_ENTRIES)
+    .map((value, index) => readRouter(reader, value, `routers[${index}]`, names));
+  const budgets = readBudgets(reader, root.budgets);
   const principals = readPrincipals(reader, root.principals);
-  for (const [list, entries] of Object.entries({ sources, targets })) {
-    reader.unique(
-      entries.map(({ name }) => name),
-      (index) => `${list}[${index}].name`,
-    );
-  }
+  reader.unique(
+    sources.map(({ name }) => name),
+    (index) => `sources[${index}].name`,
+  );
+  // Their agents are told apart by name alone.
+  reader.unique(
+    [...targets, ...routers].map(({ name }) => name),
+    (index) =>
+      index < targets.length ? `targets[${index}].name` : `routers[${index - targets.length}].name`,
+  );
   const enrolmentKeyFile = readEnrolment(reader, root.enrolment, folder);
   const agents = readAgents(reader, root.agents);
   const histories = readHistoryRules(reader, root.histories);
@@ -119,6 +131,8 @@ export function readConfiguration(
     pipelines: pipelineFiles.flatMap(({ parsed }) => (parsed.ok ? [parsed.template] : [])),
     environments,
     targets,
+    routers,
+    budgets,
     principals,
     enrolmentKeyFile,
     agents,

@@ -14,6 +14,7 @@ import {
   STANDARD_PIPELINE,
 } from '@sluice/domain';
 import { readEnvironmentPipeline } from './read-environment-pipeline.ts';
+import { readWatch } from './read-watch.ts';
 import { join, type ValueReader } from './value-reader.ts';
 
 const MAX_ENTRIES = 1000;
@@ -30,6 +31,7 @@ const KEYS = [
   'after',
   'approval',
   'rollback',
+  'watch',
 ];
 
 /** An environment as it stands in the file: `after` is undefined where it says nothing. */
@@ -83,6 +85,7 @@ function readDraft(
     after: entry.after === undefined ? undefined : readAfter(reader, entry.after, path),
     approval: readApproval(reader, entry.approval, join(path, 'approval'), pipeline),
     rollbackRoles: readRollback(reader, entry.rollback, join(path, 'rollback')),
+    watch: readWatch(reader, entry.watch, join(path, 'watch')),
   };
 }
 

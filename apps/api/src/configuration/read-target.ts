@@ -52,7 +52,8 @@ export function readTarget(
   };
 }
 
-function readLabels(
+/** Reads labels: texts by short names. */
+export function readLabels(
   reader: ValueReader,
   value: unknown,
   path: string,

@@ -98,6 +98,31 @@ test('a poll without news ends after its time, and a settled command is not hand
   expect(await agent.client.pollCommands(after, 0)).toEqual([]);
 });
 
+test('samples are stored of the own target, once; those of another time are refused', async () => {
+  const sampledAt = new Date(Math.floor(Date.now() / 5000) * 5000 - 5000).toISOString();
+  const sample = {
+    ...{ sampledAt, seconds: 5, requests: 50, errors: 2, p50Ms: 1.5, p90Ms: 2, p99Ms: null },
+    activeRelease: null,
+  };
+  await agent.client.sendProbes([sample]);
+  await agent.client.sendProbes([sample, { ...sample, errors: 40 }]);
+  await stranger.client.sendProbes([]);
+  const stored = await api.database.query(
+    'select target_id, seconds, requests, errors, p50_ms, p99_ms from sluice.probe_samples',
+  );
+  expect(stored).toEqual([
+    { target_id: 'acme-host', seconds: 5, requests: 50, errors: 2, p50_ms: 1.5, p99_ms: null },
+  ]);
+  const wrong = [
+    [{ ...sample, sampledAt: '2026-01-01T00:00:00Z' }, 'sample-time-wrong'],
+    [{ ...sample, errors: 51 }, 'body-malformed'],
+    [{ ...sample, seconds: 0 }, 'body-malformed'],
+  ] as const;
+  for (const [one, refusalCode] of wrong) {
+    await expect(agent.client.sendProbes([one])).rejects.toMatchObject({ refusalCode });
+  }
+});
+
 test('more polls of one target than allowed at once are put off', async () => {
   const after = await sequenceBefore();
   const stop = new AbortController();

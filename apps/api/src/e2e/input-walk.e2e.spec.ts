@@ -61,7 +61,7 @@ test('the table gives every input field a value that is taken', () => {
 });
 
 /** Empty text says that there is none; at all other places it is as wrong as a blank one. */
-const MAY_BE_EMPTY = new Set(['decideApproval.comment']);
+const MAY_BE_EMPTY = new Set(['decideApproval.comment', 'steerRollout.comment']);
 
 test.each(
   mutationPlaces.map(({ name, place }) => ({ name, place, at: place.path.join('.') || 'input' })),
@@ -140,6 +140,7 @@ const RIGHT: Readonly<Record<string, unknown>> = {
   'Query.resetPreview.promotion': 'dev/1',
   'Query.resetPreview.event': 4,
   'Query.workflowCode.digest': digestOfBytes('x'),
+  'Query.analysisDocument.digest': digestOfBytes('x'),
   'Query.pipeline.name': 'standard',
   'Query.pipeline.version': 2,
   'Query.resolvePipeline.pipeline': 'standard@2',

@@ -55,6 +55,9 @@ test('the walk found the lists, connections and plain ones', () => {
       'ArchivedHistory.buildIds',
       'WorkflowProblem.wayOut',
       'Reconciliation.discrepancies',
+      'Promotion.rollouts',
+      'RolloutStage.targets',
+      'Environment.routers',
     ]),
   );
 });

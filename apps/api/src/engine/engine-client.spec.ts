@@ -4,7 +4,11 @@ import type { ApprovalRule, Role } from '@sluice/domain';
 import type { EngineClient } from '@sluice/graphql';
 import { InMemoryEngineClient } from '@sluice/graphql/testing';
 import { digestOf } from '@sluice/pure';
-import type { DecideApprovalInput, PromotionRef } from '@sluice/temporal-contract';
+import type {
+  DecideApprovalInput,
+  PromotionRef,
+  SteerRolloutInput,
+} from '@sluice/temporal-contract';
 import { bundleSources } from '../../../../test/src/workflows/bundle-workflows.ts';
 import { succeeded } from '../../../../test/src/workflows/fake-activities.ts';
 import { composeApprovedRules, REQUESTER } from '../../../../test/src/workflows/fake-rules.ts';
@@ -142,6 +146,18 @@ function ballot(
   };
 }
 
+function steer(role: Role = 'release-manager'): SteerRolloutInput {
+  return {
+    steerId: `maya/${randomUUID()}`,
+    stepId: 'roll',
+    action: 'pause',
+    principalId: 'maya',
+    personId: 'maya',
+    role,
+    reason: '',
+  };
+}
+
 describe.each([
   ['the fake', openFake],
   ['Temporal', openReal],
@@ -216,6 +232,24 @@ describe.each([
     expect(await scene.engine.decideApproval(ended, input)).toEqual({ kind: 'ended' });
     const absent = { tenantId: TEST_TENANT, promotionId: 'nowhere/1' };
     expect(await scene.engine.decideApproval(absent, input)).toEqual({ kind: 'not-started' });
+  });
+
+  test('says why a rollout is not steered', async () => {
+    const { engine } = scene;
+    const { promotion } = await scene.waiting(RULE);
+    for (const [role, code] of [
+      ['viewer', 'role-not-permitted'],
+      ['release-manager', 'rollout-unknown'],
+    ] as const) {
+      expect(await engine.steerRollout(promotion, steer(role))).toEqual({
+        kind: 'refused',
+        code,
+        message: expect.any(String),
+      });
+    }
+    expect(await engine.steerRollout(await scene.ended(), steer())).toEqual({ kind: 'ended' });
+    const absent = { tenantId: TEST_TENANT, promotionId: 'nowhere/1' };
+    expect(await engine.steerRollout(absent, steer())).toEqual({ kind: 'not-started' });
   });
 
   test('says what a reset would do, of runs that go on and of closed ones', async () => {
@@ -338,10 +372,14 @@ describe('an engine that does not answer', () => {
       args: [{ promotion, environment: 'lonely', releaseDigest, kind: 'promote', traceparent: '' }],
     });
     const started = performance.now();
-    expect(await engine.decideApproval(promotion, input)).toEqual({
-      kind: 'unavailable',
-      code: 'approval-unanswered',
-    });
+    const answers = await Promise.all([
+      engine.decideApproval(promotion, input),
+      engine.steerRollout(promotion, steer()),
+    ]);
+    expect(answers).toEqual([
+      { kind: 'unavailable', code: 'approval-unanswered' },
+      { kind: 'unavailable', code: 'steer-unanswered' },
+    ]);
     expect(performance.now() - started).toBeLessThan(5000);
     await engine.check();
     await env.close();

@@ -4,6 +4,8 @@ import type {
   EngineClient,
   HistoriesAnswer,
   ResetPreviewAnswer,
+  SteerAnswer,
+  UpdateRefusal,
 } from '@sluice/graphql';
 import {
   type CodecKeys,
@@ -18,6 +20,9 @@ import {
   PROMOTION_MESSAGES,
   type PromotionRef,
   promotionWorkflowId,
+  STEER_ROLLOUT,
+  type SteerRolloutInput,
+  type SteerRolloutResult,
 } from '@sluice/temporal-contract';
 import { hasGrpcCode, isNamed, rootFailure } from './engine-errors.ts';
 import { isTooLarge, readHistories } from './read-histories.ts';
@@ -83,18 +88,25 @@ export function createTemporalEngine(options: TemporalEngineOptions): TemporalEn
     );
   }
 
-  async function explainSilence(client: TemporalClient): Promise<DecideAnswer> {
+  async function explainSilence<Code extends string>(
+    client: TemporalClient,
+    unanswered: Code,
+  ): Promise<UpdateRefusal<Code>> {
     try {
       await probe(client);
-      return { kind: 'unavailable', code: 'approval-unanswered' };
+      return { kind: 'unavailable', code: unanswered };
     } catch {
       giveUp(client);
-      return { kind: 'unavailable', code: 'engine-unreachable' };
+      return UNREACHABLE;
     }
   }
 
-  /** A run that does not take a decision is closed, or is not there yet. */
-  async function explainAbsence(client: TemporalClient, id: string): Promise<DecideAnswer> {
+  /** A run that takes no Update is closed, or is not there yet. */
+  async function explainAbsence<Code extends string>(
+    client: TemporalClient,
+    id: string,
+    unanswered: Code,
+  ): Promise<UpdateRefusal<Code>> {
     try {
       const { connection, workflow } = client;
       await connection.withDeadline(Date.now() + PROBE_DEADLINE_MS, () =>
@@ -103,7 +115,7 @@ export function createTemporalEngine(options: TemporalEngineOptions): TemporalEn
       return { kind: 'ended' };
     } catch (error) {
       if (isNamed(error, 'WorkflowNotFoundError')) return { kind: 'not-started' };
-      return explainSilence(client);
+      return explainSilence(client, unanswered);
     }
   }
 
@@ -121,31 +133,30 @@ export function createTemporalEngine(options: TemporalEngineOptions): TemporalEn
       if (answer !== undefined) return answer;
       if (!hasGrpcCode(error, SILENCE)) throw error;
       // A history that is only slow to read costs nobody else the connection.
-      await explainSilence(client);
+      await probe(client).catch(() => giveUp(client));
       return UNREACHABLE;
     }
   }
 
   return {
-    async decideApproval(promotion, input) {
-      const client = await connect().catch(() => undefined);
-      if (client === undefined) return UNREACHABLE;
-      const id = promotionWorkflowId(promotion.tenantId, promotion.promotionId);
-      try {
-        return { kind: 'decided', result: await update(client, id, input) };
-      } catch (error) {
-        if (isNamed(error, 'WorkflowUpdateFailedError')) return answerOfFailure(error);
-        if (isNamed(error, 'WorkflowNotFoundError')) return explainAbsence(client, id);
-        const isSilence =
-          isNamed(error, 'WorkflowUpdateRPCTimeoutOrCancelledError') || hasGrpcCode(error, SILENCE);
-        if (isSilence) return explainSilence(client);
-        // Its workflow's code fails in every task: nobody is there to take it until that is mended.
-        if (hasGrpcCode(error, ['FAILED_PRECONDITION'])) {
-          return { kind: 'unavailable', code: 'approval-unanswered' };
-        }
-        throw error;
-      }
-    },
+    decideApproval: (promotion, input) =>
+      update<DecideApprovalInput, DecideApprovalResult, DecideAnswer, 'approval-unanswered'>(
+        promotion,
+        { name: PROMOTION_MESSAGES.decideApproval, updateId: input.approvalId, input },
+        (result) => ({ kind: 'decided', result }),
+        {
+          isKnown: isApprovalRefusal,
+          other: 'approval-not-recorded',
+          unanswered: 'approval-unanswered',
+        },
+      ),
+    steerRollout: (promotion, input) =>
+      update<SteerRolloutInput, SteerRolloutResult, SteerAnswer, 'steer-unanswered'>(
+        promotion,
+        { name: STEER_ROLLOUT, updateId: input.steerId, input },
+        (result) => ({ kind: 'steered', result }),
+        { isKnown: isSteerRefusal, other: 'steer-not-recorded', unanswered: 'steer-unanswered' },
+      ),
     previewReset: (promotion, event) =>
       read<ResetPreviewAnswer>(
         (client) => preview(client, promotion, event),
@@ -199,30 +210,63 @@ export function createTemporalEngine(options: TemporalEngineOptions): TemporalEn
     return { kind: 'preview', runId, preview: answer.preview };
   }
 
-  function update(
-    client: TemporalClient,
-    id: string,
-    input: DecideApprovalInput,
-  ): Promise<DecideApprovalResult> {
+  /** Executes an Update of a promotion's workflow, and tells what is an answer from what is a fault. */
+  async function update<Input, Result, Answer, Code extends string>(
+    { tenantId, promotionId }: PromotionRef,
+    asked: { readonly name: string; readonly updateId: string; readonly input: Input },
+    answer: (result: Result) => Answer,
+    words: RefusalWords<Code>,
+  ): Promise<Answer | UpdateRefusal<Code>> {
+    const client = await connect().catch(() => undefined);
+    if (client === undefined) return UNREACHABLE;
+    const id = promotionWorkflowId(tenantId, promotionId);
     const { connection, workflow } = client;
-    return connection.withDeadline(Date.now() + updateDeadlineMs, () =>
-      workflow
-        .getHandle(id)
-        .executeUpdate<DecideApprovalResult, [DecideApprovalInput]>(
-          PROMOTION_MESSAGES.decideApproval,
-          { args: [input], updateId: input.approvalId },
-        ),
-    );
+    const { name, updateId, input } = asked;
+    const { unanswered } = words;
+    try {
+      const result = await connection.withDeadline(Date.now() + updateDeadlineMs, () =>
+        workflow.getHandle(id).executeUpdate<Result, [Input]>(name, { args: [input], updateId }),
+      );
+      return answer(result);
+    } catch (error) {
+      if (isNamed(error, 'WorkflowUpdateFailedError')) return answerOfFailure(error, words);
+      if (isNamed(error, 'WorkflowNotFoundError')) return explainAbsence(client, id, unanswered);
+      const isSilence =
+        isNamed(error, 'WorkflowUpdateRPCTimeoutOrCancelledError') || hasGrpcCode(error, SILENCE);
+      if (isSilence) return explainSilence(client, unanswered);
+      // Its workflow's code fails in every task: nobody is there to take it until that is mended.
+      if (hasGrpcCode(error, ['FAILED_PRECONDITION'])) {
+        return { kind: 'unavailable', code: unanswered };
+      }
+      throw error;
+    }
   }
 }
+
+/** How the failures of one Update are told. */
+interface RefusalWords<Unanswered extends string> {
+  /** True for the codes under which its validator refuses. */
+  readonly isKnown: (code: string) => boolean;
+  /** It was admitted, and could not be recorded. */
+  readonly other: string;
+  /** No worker took it. */
+  readonly unanswered: Unanswered;
+}
+
+const isApprovalRefusal = (code: string): boolean =>
+  (APPROVAL_REFUSALS as readonly string[]).includes(code);
+const isSteerRefusal = (code: string): boolean =>
+  code === 'role-not-permitted' || /^rollout-[a-z-]+$/.test(code);
 
 /** The engine's own word for an Update whose run closed before it was through. */
 const CLOSED_MEANWHILE = 'AcceptedUpdateCompletedWorkflow';
 
-function answerOfFailure(error: unknown): DecideAnswer {
-  const { type, message } = rootFailure(error);
+function answerOfFailure<Code extends string>(
+  error: unknown,
+  { isKnown, other }: RefusalWords<Code>,
+): UpdateRefusal<Code> {
+  const { type = '', message } = rootFailure(error);
   if (type === CLOSED_MEANWHILE) return { kind: 'ended' };
-  const isKnown = (APPROVAL_REFUSALS as readonly string[]).includes(type ?? '');
-  // It was admitted, and could not be recorded: it does not count, and asking again gives the same answer.
-  return { kind: 'refused', code: isKnown ? String(type) : 'approval-not-recorded', message };
+  // Asking again for what was not recorded gives the same answer.
+  return { kind: 'refused', code: isKnown(type) ? type : other, message };
 }

@@ -28,8 +28,10 @@ import {
   publishSample,
   writeLog,
 } from './pipeline-scene.ts';
+import { addRouter, fillRollout } from './rollout-scene.ts';
 import { addPromotion, addRelease, envelopeOf, testDecision } from './scene.ts';
 import { PROD_RULE, TENANT, type TestApi } from './test-api.ts';
+import { addWatchesToAll } from './watch-scene.ts';
 
 /** So many releases, and so many environments; each release has one promotion in each environment. */
 const SIDE = 10;
@@ -65,6 +67,7 @@ export async function fillLists(api: TestApi): Promise<void> {
   await api.database.query(
     "update sluice.environments set pipeline_id = 'sample' where environment_id = 'place-0'",
   );
+  await addWatchesToAll(api);
   for (let n = 0; n < SIDE; n += 1) await addDiscrepancy(api, 'history-lost', `workflow:${n}`);
 }
 
@@ -83,6 +86,7 @@ async function addPlace(api: TestApi, n: number): Promise<void> {
       [TENANT, target, `place-${n}`],
     );
   }
+  await addRouter(api, `proxy-${n}`, `place-${n}`);
 }
 
 function targetsOf(place: number): readonly [string, string] {
@@ -159,6 +163,7 @@ async function addFull(api: TestApi, full: Full): Promise<void> {
     await enterQueue(tx, claim);
     if (promotionId.endsWith('/1')) await takeLease(tx, claim);
   });
+  await fillRollout(api, promotionId, { router: `proxy-${place}` });
 }
 
 async function writeFull(

@@ -3,6 +3,7 @@ import { addWaitingApproval } from './approval-scene.ts';
 import { addDiscrepancy, addHistory, addLiveHistory, addProblem, expire } from './history-scene.ts';
 import { pipelineText, publishSample } from './pipeline-scene.ts';
 import { addPromotion, addRelease } from './scene.ts';
+import { STEER_ROLLOUT_CASE } from './steer-rollout-case.ts';
 import { TENANT, type TestApi } from './test-api.ts';
 
 /** An input of a mutation without its idempotency key. */
@@ -180,6 +181,7 @@ export const MUTATION_TABLE: Readonly<Record<string, MutationCase>> = {
     },
     event: 'promotion.requested',
   },
+  steerRollout: STEER_ROLLOUT_CASE,
   exportHistories: {
     valid: async (api) => {
       const promotion = await freshPromotion(api);

@@ -5,6 +5,8 @@ import {
   insertEvent,
   type Pool,
   recordApproval,
+  recordSteer,
+  setRolloutPosition,
   withTenant,
 } from '@sluice/persistence';
 import { digestOfBytes } from '@sluice/pure';
@@ -33,5 +35,20 @@ export function recordAsWorker(pool: Pool): NonNullable<InMemoryEngineOptions['r
         data: { state, round },
         traceId: null,
       });
+    });
+}
+
+/** Writes an admitted steer as the worker's activity would: its record, and where the rollout stands then. */
+export function recordSteerAsWorker(pool: Pool): NonNullable<InMemoryEngineOptions['recordSteer']> {
+  return ({ tenantId, promotionId }, { steerId, stepId, action }) =>
+    withTenant(pool, tenantId, async (tx) => {
+      await recordSteer(tx, { steerId, round: 1, stage: 0 });
+      const key = { promotionId, stepId, round: 1 };
+      const at = { stage: 0, phase: 'soak' as const };
+      const reason = { code: `rollout-${action}`, message: 'Somebody asked for it.' };
+      if (action === 'pause') await setRolloutPosition(tx, key, { ...at, state: 'paused', reason });
+      else if (action === 'abort') {
+        await setRolloutPosition(tx, key, { ...at, state: 'aborted', reason });
+      } else await setRolloutPosition(tx, key, { ...at, state: 'running', reason: null });
     });
 }

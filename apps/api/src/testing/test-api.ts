@@ -28,7 +28,7 @@ import {
 } from '../subscriptions/subscription-limits.ts';
 import { createSharedWakeups } from '../wakeups/shared-wakeups.ts';
 import { startCountingProxy } from './counting-proxy.ts';
-import { recordAsWorker } from './record-as-worker.ts';
+import { recordAsWorker, recordSteerAsWorker } from './record-as-worker.ts';
 import { configureTenant, OTHER_TENANT, TENANT, tokenOf } from './test-configuration.ts';
 
 export { OTHER_TENANT, PROD_RULE, TENANT, testTarget, tokenOf } from './test-configuration.ts';
@@ -128,7 +128,12 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
   });
   const evidence = beside?.evidence ?? createFolderStore(join(folder, 'evidence'));
   const workerPool = beside?.workerPool ?? database.poolOf('sluice_worker');
-  const engine = beside?.engine ?? new InMemoryEngineClient({ record: recordAsWorker(workerPool) });
+  const engine =
+    beside?.engine ??
+    new InMemoryEngineClient({
+      record: recordAsWorker(workerPool),
+      recordSteer: recordSteerAsWorker(workerPool),
+    });
   const parts: ApiParts = {
     pool,
     evidence,

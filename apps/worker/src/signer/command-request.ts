@@ -1,4 +1,4 @@
-import { isDigest, isName } from '@sluice/domain';
+import { COMMAND_KINDS, isDigest, isName } from '@sluice/domain';
 import {
   hasExactlyKeys,
   isJsonObject,
@@ -37,7 +37,7 @@ export function findRequestProblem(value: unknown, now: number): string | undefi
     return 'promotionId is no promotion.';
   }
   if (!isText(target) || !isName(target)) return 'target is no name.';
-  if (kind !== 'deploy' && kind !== 'revert') return 'kind is neither deploy nor revert.';
+  if (!COMMAND_KINDS.includes(kind)) return `kind is none of ${COMMAND_KINDS.join(', ')}.`;
   if (!isText(request.planDigest) || !isDigest(request.planDigest)) return 'planDigest is none.';
   if (!isText(request.payloadDigest) || !isDigest(request.payloadDigest)) {
     return 'payloadDigest is no digest.';

@@ -5,7 +5,7 @@ import {
   frozenCoursesOf,
   sideOf,
 } from '@sluice/activities';
-import { createCommandEnvelope, openCommand } from '@sluice/agent-protocol';
+import { createCommandEnvelope } from '@sluice/agent-protocol';
 import {
   type AgentCommand,
   COMMAND_SCHEMA,
@@ -23,7 +23,6 @@ import {
   findRelease,
   findTarget,
   listCommandsAfter,
-  listCommandsTo,
   type Pool,
   type PromotionRecord,
   type Tx,
@@ -40,7 +39,9 @@ import { environmentLease, type FrozenRules, leaseHolder } from '@sluice/tempora
 import { findRequestProblem } from './command-request.ts';
 import { findPromoteProblem } from './promote-rules.ts';
 import { isRefusal, type Refused, refusal } from './refusal.ts';
+import { findRevertProblem } from './revert-rules.ts';
 import { findRollbackProblem } from './rollback-rules.ts';
+import { findRouteProblem } from './route-rules.ts';
 import type { SigningAnswer } from './signer-server.ts';
 
 /**
@@ -51,7 +52,8 @@ import type { SigningAnswer } from './signer-server.ts';
  * and people, or as a rollback. Refusals: `request-invalid`, `promotion-unknown`, `promotion-ended`,
  * `promotion-cancelled`, `target-not-in-promotion`, `lease-not-held`, `plan-unknown`, `plan-differs`,
  * `environment-unknown`, `payload-differs`, `nothing-to-revert`, `rollback-not-reverted`, `agent-unknown`,
- * `agent-revoked`, `sequence-used`, and those of {@link findPromoteProblem} and {@link findRollbackProblem}.
+ * `agent-revoked`, `sequence-used`, and those of {@link findPromoteProblem} and {@link findRollbackProblem}. Of a change of a router's table the
+ * look is {@link findRouteProblem}'s.
  */
 export async function signCommand(
   pool: Pool,
@@ -96,7 +98,7 @@ async function composeCommand(
     return refusal('promotion-ended', `Promotion ${promotionId} is ${promotion.state} already.`);
   }
   const rules = promotion.rules as unknown as FrozenRules | null;
-  if (rules === null || !rules.targets.includes(target)) {
+  if (rules === null || (kind !== 'route' && !rules.targets.includes(target))) {
     const what = `Target ${target} is none of promotion ${promotionId}.`;
     return refusal('target-not-in-promotion', what);
   }
@@ -108,20 +110,15 @@ async function composeCommand(
         `${lease?.holder ?? 'nobody'} does.`,
     );
   }
-  const plan = await readPlan(tx, request);
-  if (isRefusal(plan)) return plan;
-  const barred =
-    kind === 'deploy'
-      ? await findDeployProblem(tx, promotion, rules, plan, request)
-      : await findRevertProblem(tx, promotion, plan, request, trustRoot);
-  if (barred !== undefined) return barred;
+  const releaseDigest =
+    kind === 'route'
+      ? await readRouteRelease(tx, courses, promotion, rules, request, trustRoot)
+      : await readPlannedRelease(tx, promotion, rules, request, trustRoot);
+  if (typeof releaseDigest !== 'string') return releaseDigest;
   const agent = await readAgent(tx, target);
   if (isRefusal(agent)) return agent;
   const used = await findSequenceProblem(tx, request);
   if (used !== undefined) return used;
-  const side = sideOf(kind, plan);
-  const differs = await findPayloadProblem(tx, promotion, request, plan);
-  if (differs !== undefined) return differs;
   const { tenantId, payloadDigest, idempotencyKey, sequence, notBefore, expiresAt } = request;
   return {
     schema: COMMAND_SCHEMA,
@@ -132,13 +129,49 @@ async function composeCommand(
     fencingToken: lease.fencingToken,
     kind,
     promotionId,
-    releaseDigest: side?.release ?? promotion.releaseDigest,
+    releaseDigest,
     planDigest: request.planDigest,
     payloadDigest,
     notBefore,
     expiresAt,
     idempotencyKey,
   };
+}
+
+/** Of a command that puts something on a target: the release, where nothing forbids it. */
+async function readPlannedRelease(
+  tx: Tx,
+  promotion: PromotionRecord,
+  rules: FrozenRules,
+  request: SignCommandRequest,
+  trustRoot: TrustRoot,
+): Promise<string | Refused> {
+  const { kind } = request;
+  const plan = await readPlan(tx, request);
+  if (isRefusal(plan)) return plan;
+  const barred =
+    kind === 'deploy'
+      ? await findDeployProblem(tx, promotion, rules, plan, request)
+      : await findRevertProblem(tx, promotion, plan, request, trustRoot);
+  const differs = barred ?? (await findPayloadProblem(tx, promotion, request, plan));
+  return differs ?? sideOf(kind, plan)?.release ?? promotion.releaseDigest;
+}
+
+/** Of a command that moves requests: the release of the promotion, where nothing forbids it. */
+async function readRouteRelease(
+  tx: Tx,
+  courses: Pick<FrozenCourses, 'find'>,
+  promotion: PromotionRecord,
+  rules: FrozenRules,
+  request: SignCommandRequest,
+  trustRoot: TrustRoot,
+): Promise<string | Refused> {
+  const environment = await findEnvironment(tx, promotion.environment);
+  if (environment === undefined) {
+    return refusal('environment-unknown', `${promotion.environment} is no longer configured.`);
+  }
+  const place = { courses, promotion, rules, environment, trustRoot };
+  return (await findRouteProblem(tx, place, request)) ?? promotion.releaseDigest;
 }
 
 async function readPlan(tx: Tx, request: SignCommandRequest): Promise<Plan | Refused> {
@@ -215,45 +248,6 @@ async function findDeployProblem(
   return promotion.kind === 'rollback'
     ? findRollbackProblem(tx, promotion, release, environment, request)
     : findPromoteProblem(tx, promotion, rules, environment, { ...request, target });
-}
-
-async function findRevertProblem(
-  tx: Tx,
-  promotion: PromotionRecord,
-  plan: Plan,
-  { tenantId, target, planDigest: digest }: SignCommandRequest,
-  trustRoot: TrustRoot,
-): Promise<Refused | undefined> {
-  const { promotionId } = promotion;
-  if (promotion.kind === 'rollback') {
-    return refusal('rollback-not-reverted', `${promotionId} is a rollback: it is never reverted.`);
-  }
-  // The rows are the worker's word too: only what was signed here, for this very plan, can be put back.
-  const dispatched = (await listCommandsTo(tx, { promotionId, target })).some(({ envelope }) => {
-    const opened = openCommand(envelope, trustRoot);
-    if (!opened.ok) return false;
-    const { command } = opened.value;
-    return (
-      command.tenantId === tenantId &&
-      command.promotionId === promotionId &&
-      command.target === target &&
-      command.kind === 'deploy' &&
-      command.planDigest === digest
-    );
-  });
-  if (!dispatched) {
-    return refusal(
-      'nothing-to-revert',
-      `${promotionId} deployed nothing by this plan to ${target}.`,
-    );
-  }
-  if (plan.current === null) return undefined;
-  // The plan is the worker's word: what it says was there must at least be a release of ours as it was made.
-  const release = await findRelease(tx, plan.current.release);
-  return release !== undefined &&
-    canonicalJson(release.body.components) === canonicalJson(plan.current.components)
-    ? undefined
-    : refusal('plan-differs', `What the plan of ${promotionId} puts back is no release.`);
 }
 
 async function readAgent(tx: Tx, target: string): Promise<AgentRecord | Refused> {

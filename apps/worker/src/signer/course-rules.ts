@@ -3,6 +3,7 @@ import {
   type Course,
   type CourseStep,
   findReleaseStep,
+  isDeployment,
   listMadeReleaseProblems,
   parseStepType,
 } from '@sluice/domain';
@@ -32,7 +33,7 @@ export function readDeployGuards(
 ): DeployGuards | Refused {
   const { stepId } = stepOfCommand({ promotionId, idempotencyKey });
   const step = course.steps.find(({ id }) => id === stepId);
-  if (step === undefined || typeOf(step) !== 'deploy') {
+  if (step === undefined || !isDeployment(step.type)) {
     const what = `"${stepId}" is no step of the pipeline of ${promotionId} that deploys.`;
     return refusal('step-unknown', what);
   }

@@ -69,6 +69,35 @@ test('a requester who was disabled since, and one whose role changed since', asy
   expect(await it.sign(prepared)).toBe('signed');
 });
 
+test('the alarm of a watch: only where it opened this very rollback, and the environment wants that', async () => {
+  const rules = { seconds: 60, everySeconds: 10, probes: { failures: 1 }, onAlarm: 'rollback' };
+  const wish = (onAlarm: string) =>
+    it.scene.database.query(
+      `update sluice.environments set watch = $1 where environment_id = 'dev'`,
+      [JSON.stringify({ ...rules, onAlarm })],
+    );
+  const prepared = await rollback({ requestedBy: 'system:watch' });
+  await wish('rollback');
+  expect(await it.sign(prepared)).toBe('rollback-not-permitted');
+  const watched = await it.scene.addPromotion(fresh);
+  await it.scene.database.query(
+    `insert into sluice.release_watches (tenant_id, promotion_id, rules, until) values ('acme', $1, $2, now())`,
+    [watched.promotionId, JSON.stringify(rules)],
+  );
+  expect(await it.sign(prepared)).toBe('rollback-not-permitted');
+  const end = (state: string) =>
+    it.scene.database.query(
+      `update sluice.release_watches set state = $2, ended_at = now(), rollback_id = $1`,
+      [prepared.promotion.promotionId, state],
+    );
+  await end('held');
+  expect(await it.sign(prepared)).toBe('rollback-not-permitted');
+  await end('alarmed');
+  expect(await it.sign(prepared)).toBe('signed');
+  await wish('notify');
+  expect(await it.sign(prepared)).toBe('rollback-not-permitted');
+});
+
 test('a promotion of kind promote that the worker runs as a rollback', async () => {
   const prepared = await it.prepare({
     releaseDigest: verified,

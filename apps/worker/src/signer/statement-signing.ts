@@ -25,6 +25,7 @@ import {
   type SignStatementRequest,
 } from '@sluice/signing';
 import type { FrozenRules } from '@sluice/temporal-contract';
+import { findAnalysisStatementProblem } from './analysis-statement.ts';
 import { findPastQuorumProblem } from './approval-quorum.ts';
 import { findApprovalProblem } from './approval-statement.ts';
 import { findCourseSuccessProblem } from './course-success.ts';
@@ -38,7 +39,7 @@ import type { SigningAnswer } from './signer-server.ts';
  * allowed or that a rollback superseded. Refusals: `request-invalid`, `statement-malformed`, `promotion-unknown`,
  * `promotion-sealed`, `promotion-differs`, `subject-differs`, `predicate-not-signed`, `decision-differs`,
  * `deployment-differs`, `statement-hidden`, `decision-not-allow`, `promotion-superseded`, `approval-missing`,
- * `approval-wrong-plan`, `approval-rejected`, `facts-differ`, and
+ * `approval-wrong-plan`, `approval-rejected`, `facts-differ`, `analysis-differs`, and
  * those of {@link findApprovalProblem}.
  */
 export async function signStatement(
@@ -101,6 +102,8 @@ async function findProblem(
       return findDecisionProblem(tx, promotionId, read);
     case PREDICATE_TYPES.deployment:
       return findDeploymentProblem(tx, promotionId, read);
+    case PREDICATE_TYPES.analysis:
+      return findAnalysisStatementProblem(tx, promotionId, read);
     case PREDICATE_TYPES.approval:
       return findApprovalProblem(tx, promotion, read);
     case PREDICATE_TYPES.promotion:

@@ -8,6 +8,7 @@ export const RELEASE_BOUND_TYPES: ReadonlySet<string> = new Set([
   'plan',
   'approval',
   'deploy',
+  'rollout',
   'verify',
 ]);
 

@@ -191,6 +191,40 @@ export async function listCommandsTo(
   return rows;
 }
 
+/** The newest command of a promotion to one target, with what its agent said last and the agent's present key. */
+export interface TargetOutcomeRecord {
+  readonly target: string;
+  readonly kind: CommandKind;
+  readonly commandDigest: string;
+  readonly envelope: Envelope;
+  /** The signed final report; null before it. */
+  readonly report: Envelope | null;
+  /** SPKI PEM; null where no agent is enrolled, or its key was revoked. */
+  readonly publicKey: string | null;
+}
+
+/** The newest command of a promotion to each of these targets, with its final report; of those that were sent one. */
+export async function listNewestOutcomes(
+  tx: Tx,
+  input: { readonly promotionId: string; readonly targets: readonly string[] },
+): Promise<readonly TargetOutcomeRecord[]> {
+  const { rows } = await tx.query<TargetOutcomeRecord>(
+    `select k.*, r.envelope as report, a.public_key as "publicKey"
+       from unnest($3::text[]) as n(target)
+      cross join lateral (
+        select c.target_id as target, c.kind, c.command_digest as "commandDigest", c.envelope from sluice.commands c
+         where c.tenant_id = $1 and c.promotion_id = $2 and c.target_id = n.target
+         order by c.sequence desc
+         limit 1) k
+       left join sluice.agent_reports r on r.tenant_id = $1 and r.command_digest = k."commandDigest"
+        and r.stage in ('confirmed', 'reverted', 'refused')
+       left join sluice.agents a on a.tenant_id = $1 and a.target_id = k.target and a.revoked_at is null
+      order by k.target`,
+    [tx.tenantId, input.promotionId, [...new Set(input.targets)]],
+  );
+  return rows;
+}
+
 /** Under which keys a promotion's commands of one kind were sent, whatever the targets. */
 export async function listCommandKeys(
   tx: Tx,

@@ -5,6 +5,7 @@ import type { Pool } from '../pool.ts';
 import {
   createTestDatabase,
   sceneConfiguration,
+  sceneTarget,
   sceneToken,
   type TestDatabase,
 } from '../testing/index.ts';
@@ -18,7 +19,13 @@ import {
 import { getPipeline } from './pipeline.repository.ts';
 import { findPrincipal, findPrincipalByTokenHash } from './principal.repository.ts';
 import { findSource, getPolicy } from './rule.repository.ts';
-import { findTarget, getTarget, listTargets, listTargetsOf } from './target.repository.ts';
+import {
+  findTarget,
+  getTarget,
+  listRoutersOf,
+  listTargets,
+  listTargetsOf,
+} from './target.repository.ts';
 
 let database: TestDatabase;
 let app: Pool;
@@ -102,6 +109,77 @@ test('a change raises the version; what is no longer named is removed and can co
     expect(await findEnvironment(tx, 'prod')).toMatchObject({ removedAt: null });
     expect((await getPolicy(tx, 'release-gate')).version).toBe(3);
   });
+});
+
+test('routers and budgets come, change and go like targets; a budget that goes binds nobody', async () => {
+  const base = sceneConfiguration('rollout');
+  await apply('rollout', base);
+  const proxy = {
+    ...sceneTarget('dev-proxy', 'dev'),
+    kind: 'haproxy' as const,
+    address: '',
+    settings: { backend: 'web' },
+  };
+  const budget = {
+    name: 'web',
+    selector: { tier: 'web' },
+    maxUnavailable: null,
+    maxUnavailablePercent: 25,
+  };
+  const more = { ...base, targets: [...base.targets, proxy], budgets: [budget] };
+  const stored = () =>
+    database.query(
+      `select budget_id, selector, max_unavailable, max_unavailable_percent, offline_seconds,
+         removed_at is not null as removed from sluice.disruption_budgets where tenant_id = 'rollout'`,
+    );
+  expect((await apply('rollout', more)).changed).toEqual(['budget:web', 'target:dev-proxy']);
+  expect((await apply('rollout', more)).changed).toEqual([]);
+  expect(await stored()).toEqual([
+    {
+      budget_id: 'web',
+      selector: { tier: 'web' },
+      max_unavailable: null,
+      max_unavailable_percent: 25,
+      offline_seconds: 60,
+      removed: false,
+    },
+  ]);
+  await read('rollout', async (tx) => {
+    expect(await listRoutersOf(tx, ['dev', 'prod'])).toMatchObject([
+      { name: 'dev-proxy', kind: 'haproxy', settings: { backend: 'web' } },
+    ]);
+    expect((await listTargetsOf(tx, ['dev'])).map(({ name }) => name)).toEqual(['dev-host-1']);
+  });
+  const changed = { ...budget, maxUnavailable: 0, maxUnavailablePercent: null };
+  const quick = { ...more, budgets: [changed], offlineSeconds: 20 };
+  expect((await apply('rollout', quick)).changed).toEqual(['budget:web']);
+  expect(await stored()).toMatchObject([{ max_unavailable: 0, offline_seconds: 20 }]);
+  expect((await apply('rollout', base)).changed).toEqual(['budget:web', 'target:dev-proxy']);
+  expect(await stored()).toMatchObject([{ removed: true }]);
+  expect((await apply('rollout', more)).changed).toEqual(['budget:web', 'target:dev-proxy']);
+  expect(await stored()).toMatchObject([{ max_unavailable_percent: 25, removed: false }]);
+});
+
+test('how releases are watched changes with its environment', async () => {
+  const base = sceneConfiguration('watch');
+  await apply('watch', base);
+  const watch = {
+    seconds: 60,
+    everySeconds: 5,
+    probes: { failures: 3 },
+    burnRate: null,
+    onAlarm: 'rollback' as const,
+  };
+  const environments = base.environments.map((one) =>
+    one.name === 'dev' ? { ...one, watch } : { ...one, watch: null },
+  );
+  expect((await apply('watch', { ...base, environments })).changed).toEqual(['environment:dev']);
+  expect((await apply('watch', { ...base, environments })).changed).toEqual([]);
+  const environmentOf = (name: string) => read('watch', (tx) => findEnvironment(tx, name));
+  expect(await environmentOf('dev')).toMatchObject({ watch, version: 2 });
+  expect(await environmentOf('prod')).toMatchObject({ watch: null, version: 1 });
+  expect((await apply('watch', base)).changed).toEqual(['environment:dev']);
+  expect(await environmentOf('dev')).toMatchObject({ watch: null, version: 3 });
 });
 
 test('a pipeline version never changes its content', async () => {
@@ -235,6 +313,7 @@ test('rules of an environment are stored, and a change of each makes the next ve
     expect(stored).toEqual({
       pipelineVersion: null,
       pipelineParameters: {},
+      watch: null,
       ...changed,
       version: index + 2,
       removedAt: null,

@@ -1,4 +1,5 @@
 import type {
+  DisruptionBudget,
   Environment,
   HistoryRule,
   Pipeline,
@@ -10,6 +11,7 @@ import type {
 import { isUniqueViolation } from '../database-errors.ts';
 import { isPersistenceError, PersistenceError } from '../persistence-error.ts';
 import type { Tx } from '../transaction.ts';
+import { applyBudgets } from './budget-configuration.repository.ts';
 import { insertEvent } from './event.repository.ts';
 import { publishPipeline } from './pipeline.repository.ts';
 import type { SourceRecord } from './rule.repository.ts';
@@ -21,7 +23,12 @@ export interface TenantConfiguration {
   /** Policy bundles by name; a new digest becomes the next version. */
   readonly policies: readonly { readonly name: string; readonly policyDigest: string }[];
   readonly environments: readonly Environment[];
+  /** Routers too. */
   readonly targets: readonly Target[];
+  /** None when absent. */
+  readonly budgets?: readonly DisruptionBudget[];
+  /** How long an agent is silent before its target counts as away. */
+  readonly offlineSeconds?: number;
   readonly principals: readonly {
     readonly name: string;
     readonly role: Role;
@@ -66,6 +73,7 @@ export async function applyConfiguration(
     ...(await applyPolicies(tx, configuration)),
     ...(await applyEnvironments(tx, configuration)),
     ...(await applyTargets(tx, configuration)),
+    ...(await applyBudgets(tx, configuration)),
     ...(await applyPrincipals(tx, configuration)),
     ...(await applyHistoryRules(tx, configuration)),
   ].sort();
@@ -132,22 +140,23 @@ async function applyPolicies(tx: Tx, { policies }: TenantConfiguration): Promise
 async function applyEnvironments(tx: Tx, { environments }: TenantConfiguration): Promise<string[]> {
   const { rows } = await tx.query<{ name: string }>(
     `insert into sluice.environments as e (tenant_id, environment_id, position, pipeline_id, policy_id, deadlines,
-       predecessors, approval, rollback_roles, pipeline_version, pipeline_parameters)
+       predecessors, approval, rollback_roles, pipeline_version, pipeline_parameters, watch)
      select $1, n.name, n.position, n.pipeline, n.policy, n.deadlines, n.predecessors, n.approval, n."rollbackRoles",
-            n."pipelineVersion", coalesce(n."pipelineParameters", '{}')
+            n."pipelineVersion", coalesce(n."pipelineParameters", '{}'), n.watch
        from jsonb_to_recordset($2)
          as n(name text, position integer, pipeline text, policy text, deadlines jsonb, predecessors text[],
-           approval jsonb, "rollbackRoles" text[], "pipelineVersion" integer, "pipelineParameters" jsonb)
+           approval jsonb, "rollbackRoles" text[], "pipelineVersion" integer, "pipelineParameters" jsonb, watch jsonb)
      on conflict (tenant_id, environment_id) do update
        set position = excluded.position, pipeline_id = excluded.pipeline_id, policy_id = excluded.policy_id,
            deadlines = excluded.deadlines, predecessors = excluded.predecessors, approval = excluded.approval,
            rollback_roles = excluded.rollback_roles, pipeline_version = excluded.pipeline_version,
-           pipeline_parameters = excluded.pipeline_parameters, version = e.version + 1, removed_at = null
+           pipeline_parameters = excluded.pipeline_parameters, watch = excluded.watch, version = e.version + 1,
+           removed_at = null
      where (e.position, e.pipeline_id, e.policy_id, e.deadlines, e.predecessors, e.approval, e.rollback_roles,
-              e.pipeline_version, e.pipeline_parameters)
+              e.pipeline_version, e.pipeline_parameters, e.watch)
              is distinct from (excluded.position, excluded.pipeline_id, excluded.policy_id, excluded.deadlines,
                excluded.predecessors, excluded.approval, excluded.rollback_roles, excluded.pipeline_version,
-               excluded.pipeline_parameters)
+               excluded.pipeline_parameters, excluded.watch)
         or e.removed_at is not null
      returning environment_id as name`,
     [tx.tenantId, JSON.stringify(environments)],

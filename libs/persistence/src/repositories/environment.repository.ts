@@ -1,4 +1,4 @@
-import type { Environment, JsonValue } from '@sluice/domain';
+import type { Environment, JsonValue, WatchRules } from '@sluice/domain';
 import type { Tx } from '../transaction.ts';
 import { existing, firstOf } from './single-row.ts';
 
@@ -6,6 +6,7 @@ import { existing, firstOf } from './single-row.ts';
 export interface EnvironmentRecord extends Environment {
   readonly pipelineVersion: number | null;
   readonly pipelineParameters: Readonly<Record<string, JsonValue>>;
+  readonly watch: WatchRules | null;
   /** Grows by one with each change of its configuration. */
   readonly version: number;
   /** Set when the configuration no longer names it; its promotions stay readable. */
@@ -15,7 +16,7 @@ export interface EnvironmentRecord extends Environment {
 /** The columns of {@link EnvironmentRecord}, of the table `environments`. */
 export const ENVIRONMENT_COLUMNS = `environment_id as name, position, pipeline_id as pipeline, policy_id as policy, deadlines,
   pipeline_version as "pipelineVersion", pipeline_parameters as "pipelineParameters",
-  predecessors, approval, rollback_roles as "rollbackRoles", version, removed_at as "removedAt"`;
+  watch, predecessors, approval, rollback_roles as "rollbackRoles", version, removed_at as "removedAt"`;
 
 /** The environments that the configuration names, in promotion order; at most 1,000. */
 export async function listEnvironments(tx: Tx): Promise<readonly EnvironmentRecord[]> {

@@ -1,11 +1,12 @@
-import type {
-  EmptyArchiveFact,
-  MessageFact,
-  PromotionState,
-  StuckFact,
-  TargetFact,
-  UnarchivedFact,
-  UnsettledDeploymentFact,
+import {
+  type EmptyArchiveFact,
+  type MessageFact,
+  type PromotionState,
+  ROUTER_KINDS,
+  type StuckFact,
+  type TargetFact,
+  type UnarchivedFact,
+  type UnsettledDeploymentFact,
 } from '@sluice/domain';
 import type { Tx } from '../transaction.ts';
 import { firstOf } from './single-row.ts';
@@ -120,6 +121,9 @@ export async function readReconcileRecords(tx: Tx): Promise<ReconcileRecords> {
   };
 }
 
+/** No release is put on a router. */
+const ROUTERS = ROUTER_KINDS.map((kind) => `'${kind}'`).join(', ');
+
 /**
  * Quiet since the record was written, and since the last promotion with a deployment there has ended. A command may have been
  * carried out without its report being here: until it has expired the target is busy.
@@ -142,7 +146,7 @@ const TARGETS = `
     from sluice.targets t
     join sluice.agents a on a.tenant_id = t.tenant_id and a.target_id = t.target_id and a.revoked_at is null
     left join sluice.current_releases c on c.tenant_id = t.tenant_id and c.target_id = t.target_id
-   where t.tenant_id = $1 and t.removed_at is null
+   where t.tenant_id = $1 and t.removed_at is null and t.kind not in (${ROUTERS})
    order by t.target_id`;
 
 /** Ids of the workflows that have a start or a reset on its way. */

@@ -9,6 +9,7 @@ import { NOTIFY } from './notify/notify.step-type.ts';
 import { PIPELINE } from './pipeline/pipeline.step-type.ts';
 import { PLAN } from './plan/plan.step-type.ts';
 import { RELEASE } from './release/release.step-type.ts';
+import { ROLLOUT } from './rollout/rollout.step-type.ts';
 import { SCAN } from './scan/scan.step-type.ts';
 import { SCRIPT } from './script/script.step-type.ts';
 import { SOAK } from './soak/soak.step-type.ts';
@@ -28,6 +29,7 @@ export const STEP_TYPE_MANIFESTS: readonly StepTypeManifest[] = [
   PIPELINE,
   PLAN,
   RELEASE,
+  ROLLOUT,
   SCAN,
   SCRIPT,
   SOAK,

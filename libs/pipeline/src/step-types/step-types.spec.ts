@@ -41,7 +41,7 @@ test.each(NAMED)('%s gives all that its registration owes', (_, manifest) => {
 
 test('the types that pipelines are promised are there', () => {
   const promised =
-    'scan gate approval plan deploy verify build script http wait soak notify release pipeline';
+    'scan gate approval plan deploy rollout verify build script http wait soak notify release pipeline';
   for (const type of promised.split(' '))
     expect([...BUILT_IN_STEP_TYPES.keys()]).toContain(`${type}@1`);
   expect(BUILT_IN_STEP_TYPES.size).toBe(BUILT_IN_MANIFESTS.length);

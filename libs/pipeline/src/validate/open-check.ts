@@ -5,6 +5,7 @@ import type { Expressions } from './check-expression.ts';
 import { checkExpression } from './check-expression.ts';
 import { checkInputs } from './check-inputs.ts';
 import { checkMatrix } from './check-matrix.ts';
+import { checkRollout } from './check-rollout.ts';
 import type { Conditions } from './condition.ts';
 import type { Report } from './report.ts';
 import {
@@ -86,6 +87,7 @@ export function checkValues(check: Check, expressions: Expressions): void {
     }
     checkMatrix(check, each);
     checkInputs(check, expressions, each);
+    checkRollout(check, each);
   }
 }
 

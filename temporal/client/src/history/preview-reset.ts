@@ -5,6 +5,9 @@ import { consequenceOf } from './reset-consequences.ts';
 
 type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
 
+/** Activities beside deployments that do something to a target, or to a router. */
+const TOUCHING: ReadonlySet<string> = new Set(['revertTarget', 'routeTraffic']);
+
 /** A history as far as a reset looks at it. */
 export type ResettableHistory = Pick<temporal.api.history.v1.IHistory, 'events'>;
 
@@ -128,7 +131,7 @@ async function effectOf(
     target: textIn(input, 'target') ?? null,
     consequence: consequenceOf(activity, type),
   };
-  return { effect, touchesTarget: activity === 'revertTarget' || LEASED_STEPS.has(type ?? '') };
+  return { effect, touchesTarget: TOUCHING.has(activity) || LEASED_STEPS.has(type ?? '') };
 }
 
 /** An input that can't be read hides step and target only: the preview must be there exactly when something is broken. */

@@ -91,6 +91,7 @@ export const KEPT_MESSAGE_FIELDS: KeptFields = new Map([
 
 /** Texts in what workflows and activities are given and give; some are search attributes, or what an activity gives alone. */
 export const KEPT_FIELDS: KeptFields = new Map([
+  ['action', CODE],
   ['cel', EXPRESSION],
   ['code', CODE],
   ['concurrencyGroup', WORD],
@@ -106,6 +107,8 @@ export const KEPT_FIELDS: KeptFields = new Map([
   ['listDeployments', WORD],
   ['name', WORD],
   ['needs', WORD],
+  ['onFail', CODE],
+  ['onInconclusive', CODE],
   ['outcome', CODE],
   ['phase', CODE],
   ['policy', CODE],
@@ -121,6 +124,7 @@ export const KEPT_FIELDS: KeptFields = new Map([
   ['role', CODE],
   ['roles', CODE],
   ['runId', ID],
+  ['router', WORD],
   ['schema', SCHEMA],
   ['SluiceEnvironment', WORD],
   ['SluicePromotionState', CODE],
@@ -144,6 +148,7 @@ export const KEPT_FIELDS: KeptFields = new Map([
   ['when', CODE],
   ['work', CODE],
   ['workflowId', WORKFLOW],
+  ['strategy', CODE],
 ]);
 
 /** Inputs of a step that the interpreter itself waits by: they are no hidden holder. */

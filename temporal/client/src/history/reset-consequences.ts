@@ -19,6 +19,12 @@ const CONSEQUENCES: Readonly<Record<string, string>> = {
   listDeployments: 'Only reads.',
   compensateStep: 'Answers with its record; without one it puts back what the step did.',
   revertTarget: "Finds its command and the agent's report; a target is not reverted twice.",
+  recordRollout:
+    'Finds what was recorded and changes nothing; a rollout that was further does not go back.',
+  routeTraffic:
+    'Sends nothing where that table is in force; else requests go there again, also where a later stage had moved them further.',
+  watchStage: 'Watches the stage again for its whole time.',
+  gateStage: 'Answers with the decision that was made; without one it decides now.',
   sealPromotion:
     'Finds the packet where it was sealed; else seals. An end that is no success first puts back what was done before.',
 };
@@ -30,6 +36,8 @@ const STEP_CONSEQUENCES: Readonly<Record<string, string>> = {
   plan: 'Answers with the plans that were made; without them it plans now.',
   deploy:
     "Finds the command that was dispatched and the agent's report: nothing is deployed twice. Without a command it deploys.",
+  rollout:
+    "As a deployment: finds the command that was dispatched and the agent's report. Without a command it deploys.",
   verify: "Answers with its record; without one it asks for the target's health again.",
   noop: 'Does nothing.',
 };
